@@ -1,0 +1,108 @@
+"""A dialog (RFC 3261 12): who talks to whom, in which order, and where the next request goes."""
+
+from typing import Self
+
+from emulator.sip.headers import HeaderError, NameAddr
+from emulator.sip.message import Request
+from emulator.sip.transaction import Outgoing
+from emulator.sip.uri import Uri, UriError
+
+
+def dialog_key(call_id: str, local_tag: str, remote_tag: str) -> str:
+    """The dialog id of 12 as one dictionary key; a line feed can stand in none of its parts."""
+    return f"{call_id}\n{local_tag}\n{remote_tag}"
+
+
+class Dialog:
+    """One side's state of a dialog. Header values are kept as they came, so that they go back byte for byte."""
+
+    __slots__ = (
+        "call_id", "local", "local_sequence", "local_tag", "remote", "remote_sequence", "remote_tag", "route_set", "target",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.call_id = ""
+        self.local = ""  # our From value, tag included
+        self.remote = ""  # our To value
+        self.local_tag = ""
+        self.remote_tag = ""
+        self.local_sequence = 0
+        self.remote_sequence = 0
+        self.route_set: list[str] = []
+        self.target = ""
+
+    @classmethod
+    def as_server(cls, request: Request, local_tag: str) -> Self:
+        """The dialog that answering `request` makes (12.1.1).
+
+        Raises `HeaderError` when the request has no usable Contact.
+        """
+        dialog = cls()
+        dialog.call_id = request.call_id
+        dialog.local = f"{request.headers['to'][0]};tag={local_tag}"
+        dialog.remote = request.headers["from"][0]
+        dialog.local_tag = local_tag
+        dialog.remote_tag = request.from_tag
+        dialog.remote_sequence = request.cseq.number
+        if "record-route" in request.headers:
+            dialog.route_set = request.all("record-route")
+        dialog.target = contact_uri(request)
+        return dialog
+
+    @property
+    def key(self) -> str:
+        return dialog_key(self.call_id, self.local_tag, self.remote_tag)
+
+    def in_order(self, request: Request) -> bool:
+        """Take note of a request's CSeq; False when it is lower than one seen before (12.2.2: answer 500).
+
+        Equal is let through: a client may repeat a challenged request with the CSeq it had.
+        """
+        if request.cseq.number < self.remote_sequence:
+            return False
+        self.remote_sequence = request.cseq.number
+        return True
+
+    def refresh_target(self, request: Request) -> None:
+        """A target refresh request moves the remote target (12.2.2); one without a Contact leaves it."""
+        if "contact" in request.headers:
+            self.target = contact_uri(request)
+
+    def next_hop(self) -> Uri:
+        """Where a request goes: the first route, or the target when there is none (12.2.1.1, 8.1.2).
+
+        Raises `UriError`.
+        """
+        return Uri.parse(_uri_of(self.route_set[0]) if self.route_set else self.target)
+
+    def request(self, method: str, via: str, headers: str = "", body: bytes = b"", sequence: int | None = None) -> Outgoing:
+        """A request inside the dialog (12.2.1.1). `sequence` is given for an ACK, which has its INVITE's; others count up."""
+        if sequence is None:
+            self.local_sequence = sequence = self.local_sequence + 1
+        uri, routes = self.target, self.route_set
+        if routes and not _is_loose(routes[0]):  # a strict router wants itself in the Request-URI, and the target last
+            uri, routes = _uri_of(routes[0]), [*routes[1:], f"<{self.target}>"]
+        route = "".join(f"Route: {value}\r\n" for value in routes)
+        return Outgoing(method, uri, via, self.local, self.remote, self.call_id, sequence, route, headers, body)
+
+
+def contact_uri(request: Request) -> str:
+    """The URI of a request's one Contact; `HeaderError` when there is none or it makes no sense (8.1.1.8)."""
+    value = request.get("contact")
+    if value is None:
+        raise HeaderError("no Contact header")
+    uri = NameAddr.parse(value).uri
+    if not uri or uri == "*":
+        raise HeaderError("a Contact without a URI")
+    return uri
+
+
+def _uri_of(route: str) -> str:
+    return NameAddr.parse(route).uri
+
+
+def _is_loose(route: str) -> bool:
+    try:
+        return "lr" in Uri.parse(_uri_of(route)).params
+    except UriError:
+        return True

@@ -1,0 +1,277 @@
+"""One proxy's SIP: octets in from a flow, octets out to flows, and between them parsing, Via, transactions and dialogs.
+
+An endpoint decides nothing about calls. What no transaction and no dialog claims goes to its `Core`.
+"""
+
+import hashlib
+from typing import Protocol
+
+from emulator.clock import Clock
+from emulator.ids import Ids
+from emulator.journal.findings import Finding
+from emulator.sip.dialog import dialog_key
+from emulator.sip.flow import Flow
+from emulator.sip.message import Malformed, Request, Response, parse
+from emulator.sip.refusal import Refusal
+from emulator.sip.timers import Timers
+from emulator.sip.transaction import ClientUser, InviteClient, InviteServer, NonInviteClient, NonInviteServer, Outgoing
+
+MAGIC_COOKIE = "z9hG4bK"
+
+
+class DialogUser(Protocol):
+    """Who receives the requests inside a dialog: a session."""
+
+    def on_request(self, request: Request, flow: Flow) -> None:
+        """Any request but ACK and CANCEL; may raise `Refusal`."""
+
+    def on_ack(self, request: Request) -> None:
+        """An ACK that belongs to no transaction: that of a 2xx."""
+
+
+class Core(Protocol):
+    """Who owns the endpoint and decides: the trunk."""
+
+    def on_request(self, endpoint: "Endpoint", request: Request, flow: Flow) -> None:
+        """A request outside any dialog, not a retransmission, not ACK or CANCEL; may raise `Refusal`."""
+
+    def on_message(self, endpoint: "Endpoint", flow: Flow, incoming: bool, call_id: str, data: bytes) -> None:
+        """A message came or goes, for the journal."""
+
+    def on_finding(self, endpoint: "Endpoint", flow: Flow, call_id: str, finding: Finding, status: int) -> None:
+        """Something is not as it should be; `status` is the answer it brings, 0 for none."""
+
+    def on_error(self, endpoint: "Endpoint", flow: Flow, call_id: str, error: Exception) -> None:
+        """Handling a message raised an error that is ours."""
+
+
+class Endpoint:
+    """See the module. `name` is the owner's name for it; `product` goes into Server and User-Agent."""
+
+    def __init__(
+        self, name: str, core: Core, clock: Clock, ids: Ids, product: str = "vsim", timers: Timers | None = None, capacity: int = 20000
+    ) -> None:
+        """`capacity` bounds the transactions held at once; above it new requests get 503."""
+        self.name = name
+        self.core = core
+        self.clock = clock
+        self.ids = ids
+        self.product = product
+        self.timers = timers or Timers()
+        self.server_line = f"Server: {product}\r\n"
+        self.capacity = capacity
+        self.dialogs: dict[str, DialogUser] = {}
+        self._servers: dict[object, InviteServer | NonInviteServer] = {}
+        self._clients: dict[str, InviteClient | NonInviteClient] = {}
+        self._tag_key = ids.take(16)
+
+    # -- in -------------------------------------------------------------------------------------------------------
+
+    def receive(self, data: bytes, flow: Flow) -> None:
+        """One whole message. Never raises."""
+        call_id = ""
+        try:
+            try:
+                message = parse(data)
+            except Malformed as malformed:
+                self._on_malformed(malformed, data, flow)
+                return
+            call_id = message.call_id
+            self.core.on_message(self, flow, True, call_id, data)
+            if isinstance(message, Request):
+                self._on_request(message, flow)
+            else:
+                self._on_response(message, flow)
+        except Exception as error:
+            self.core.on_error(self, flow, call_id, error)
+
+    def _on_request(self, request: Request, flow: Flow) -> None:
+        flow = self._answer_path(request, flow)
+        method = request.method
+        key = _server_key(request, "INVITE" if method == "ACK" else method)
+        known = self._servers.get(key)
+        if method == "ACK":
+            self._on_ack(request, known)
+            return
+        if known is not None:
+            known.retransmission(flow)
+            return
+        try:
+            if method == "CANCEL":
+                self._on_cancel(request, flow)
+            elif request.to_tag:
+                user = self.dialogs.get(dialog_key(request.call_id, request.to_tag, request.from_tag))
+                if user is None:
+                    self.reply(request, flow, 481)
+                else:
+                    user.on_request(request, flow)
+            else:
+                self.core.on_request(self, request, flow)
+        except Refusal as refusal:
+            self._refuse(request, flow, refusal)
+        except Exception as error:
+            self.core.on_error(self, flow, request.call_id, error)
+            if key not in self._servers:
+                self.reply(request, flow, 500)
+
+    def _on_ack(self, request: Request, known: InviteServer | NonInviteServer | None) -> None:
+        if isinstance(known, InviteServer):
+            known.ack()
+        user = self.dialogs.get(dialog_key(request.call_id, request.to_tag, request.from_tag))
+        if user is not None:
+            user.on_ack(request)
+        # Any other ACK is silence: the ACK of a stateless refusal, or of nothing (8.2.7, 17.2.1).
+
+    def _on_cancel(self, request: Request, flow: Flow) -> None:
+        """9.2: the CANCEL itself gets 200 when its INVITE is known, whatever that INVITE's state."""
+        invite = self._servers.get(_server_key(request, "INVITE"))
+        if not isinstance(invite, InviteServer):
+            self.reply(request, flow, 481)
+            return
+        server = NonInviteServer(self, _server_key(request, "CANCEL"), request, flow, invite.to_tag)
+        self._servers[server.key] = server
+        server.respond(200, self.server_line)
+        invite.cancel()
+
+    def _on_response(self, response: Response, flow: Flow) -> None:
+        client = self._clients.get(response.via.params.get("branch") or "")
+        if client is not None and response.cseq.method == ("INVITE" if isinstance(client, InviteClient) else client.method):
+            client.receive(response)
+        # A response to nothing is dropped (18.1.2, 16.7 item 1 is a proxy's).
+
+    def _on_malformed(self, malformed: Malformed, data: bytes, flow: Flow) -> None:
+        """Answer a request that can be answered, by name of what is wrong (21.4.1); never a response, never an ACK."""
+        message = malformed.message
+        finding = Finding("message.malformed", malformed.what)
+        if not isinstance(message, Request) or message.method == "ACK":
+            self.core.on_finding(self, flow, "", finding, 0)
+            return
+        flow = self._answer_path(message, flow)
+        self.core.on_message(self, flow, True, message.call_id, data)
+        self.core.on_finding(self, flow, message.call_id, finding, malformed.status)
+        self.reply(message, flow, malformed.status, _warning(flow, malformed.what))
+
+    def _answer_path(self, request: Request, flow: Flow) -> Flow:
+        """Fill in `received` and `rport` (18.2.1, RFC 3581 4) and choose where responses go (18.2.2).
+
+        A `maddr` is not followed: an answer goes only to the address its request came from, or it could be aimed at others.
+        """
+        via = request.via
+        host, port = flow.peer
+        if "rport" in via.params:
+            via.params["rport"] = str(port)
+            via.params["received"] = host
+            return flow
+        if via.host != host and via.host != f"[{host}]":
+            via.params["received"] = host
+        if flow.reliable:
+            return flow
+        wanted = via.port or 5060
+        return flow if wanted == port else flow.to((host, wanted))
+
+    # -- out ------------------------------------------------------------------------------------------------------
+
+    def transmit(self, flow: Flow, data: bytes, call_id: str) -> None:
+        """Send one message and record it."""
+        self.core.on_message(self, flow, False, call_id, data)
+        flow.send(data)
+
+    def reply(self, request: Request, flow: Flow, status: int, headers: str = "", body: bytes = b"") -> None:
+        """Answer without a transaction: the tag is a function of the request, so that a retransmission gets the same one (8.2.7)."""
+        self.transmit(flow, request.respond(status, self.stateless_tag(request), headers + self.server_line, body), request.call_id)
+
+    def stateless_tag(self, request: Request) -> str:
+        branch = request.via.params.get("branch") or ""
+        seed = f"{branch}\n{request.call_id}\n{request.from_tag}\n{request.cseq.number}"
+        return hashlib.blake2b(seed.encode("utf-8", "surrogateescape"), key=self._tag_key, digest_size=8).hexdigest()
+
+    def invite_server(self, request: Request, flow: Flow) -> InviteServer:
+        """A transaction for an INVITE; `Refusal` 503 when the table is full."""
+        self._check_capacity()
+        server = InviteServer(self, _server_key(request, "INVITE"), request, flow, request.to_tag or self.ids.tag())
+        self._servers[server.key] = server
+        return server
+
+    def non_invite_server(self, request: Request, flow: Flow) -> NonInviteServer:
+        """A transaction for any other request; `Refusal` 503 when the table is full."""
+        self._check_capacity()
+        server = NonInviteServer(self, _server_key(request, request.method), request, flow, request.to_tag or self.ids.tag())
+        self._servers[server.key] = server
+        return server
+
+    def _check_capacity(self) -> None:
+        if len(self._servers) >= self.capacity:
+            finding = Finding("limit.transactions", f"{self.capacity} transactions at once")
+            raise Refusal(503, finding, (("Retry-After", "5"),))
+
+    def _refuse(self, request: Request, flow: Flow, refusal: Refusal) -> None:
+        """The one place where a refusal becomes an answer."""
+        finding = refusal.finding
+        headers = "".join(f"{name}: {value}\r\n" for name, value in refusal.headers)
+        if finding is not None:
+            self.core.on_finding(self, flow, request.call_id, finding, refusal.status)
+            headers += _warning(flow, finding.public)
+        if refusal.status in (401, 407, 503) or request.method != "INVITE":
+            # A challenge holds no state, or a flood of INVITEs would (26.3.2.4); nor does "too busy".
+            self.transmit(
+                flow,
+                request.respond(refusal.status, self.stateless_tag(request), headers + self.server_line, b"", refusal.reason),
+                request.call_id,
+            )
+        else:
+            self.invite_server(request, flow).respond(refusal.status, headers + self.server_line, b"", refusal.reason)
+
+    def via(self, flow: Flow) -> tuple[str, str]:
+        """A new branch, and the Via value of a request that goes out on `flow` with it."""
+        branch = self.ids.branch()
+        return branch, f"SIP/2.0/{flow.transport} {flow.sent_by};branch={branch};rport"
+
+    def send(self, request: Outgoing, branch: str, flow: Flow, user: ClientUser) -> InviteClient | NonInviteClient:
+        """Send a request in a client transaction of its own."""
+        client: InviteClient | NonInviteClient
+        if request.method == "INVITE":
+            client = InviteClient(self, branch, request, flow, user)
+        else:
+            client = NonInviteClient(self, branch, request, flow, user)
+        self._clients[branch] = client
+        client.start()
+        return client
+
+    def flow_lost(self, flow: Flow) -> None:
+        """A connection has gone: its requests have failed (17.1.4)."""
+        for client in [client for client in self._clients.values() if client.flow is flow]:
+            client.lost()
+
+    # -- table ----------------------------------------------------------------------------------------------------
+
+    def forget_server(self, transaction: InviteServer | NonInviteServer) -> None:
+        self._servers.pop(transaction.key, None)
+
+    def forget_client(self, transaction: InviteClient | NonInviteClient) -> None:
+        self._clients.pop(transaction.key, None)
+
+    @property
+    def transactions(self) -> int:
+        """How many transactions are held."""
+        return len(self._servers) + len(self._clients)
+
+    def close(self) -> None:
+        """Drop every transaction and dialog without a word."""
+        for transaction in [*self._servers.values(), *self._clients.values()]:
+            transaction.terminate()
+        self.dialogs.clear()
+
+
+def _server_key(request: Request, method: str) -> object:
+    """17.2.3: branch, sent-by and method; without the magic cookie the old rule of RFC 2543."""
+    via = request.via
+    branch = via.params.get("branch")
+    if branch is not None and branch.startswith(MAGIC_COOKIE) and len(branch) > len(MAGIC_COOKIE):
+        return f"{branch}\n{via.host}:{via.port}\n{method}"
+    return (request.uri, request.call_id, request.from_tag, request.cseq.number, via.host, via.port, method)
+
+
+def _warning(flow: Flow, text: str) -> str:
+    """A Warning line with the miscellaneous code (20.43)."""
+    quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'Warning: 399 {flow.sent_by} "{quoted}"\r\n'

@@ -1,0 +1,265 @@
+"""A session: what an INVITE sets up, from the first response to the BYE (RFC 3261 13 to 15), seen from the side that was called."""
+
+import ipaddress
+from collections.abc import Callable
+from enum import Enum
+from typing import Protocol
+
+from emulator.clock import Timer
+from emulator.sip.dialog import Dialog
+from emulator.sip.endpoint import Endpoint
+from emulator.sip.flow import Flow
+from emulator.sip.headers import HeaderError
+from emulator.sip.message import Request, Response
+from emulator.sip.refusal import Refusal
+from emulator.sip.transaction import InviteServer
+from emulator.sip.uri import UriError
+
+ALLOW = "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO\r\n"
+"""No UPDATE and no REFER: the trunk has been seen refusing both (vonage-facts.md 7)."""
+
+
+class SessionState(Enum):
+    """Ours; the RFC names only the dialog's `early` and `confirmed`."""
+
+    EARLY = "early"
+    ANSWERED = "answered"  # the 200 has gone, its ACK has not come
+    CONFIRMED = "confirmed"
+    ENDED = "ended"
+
+
+class SessionUser(Protocol):
+    """Who answers the call."""
+
+    def on_reinvite(self, request: Request, flow: Flow) -> tuple[str, bytes]:
+        """A re-INVITE: header lines and body of the 200, or `Refusal`."""
+
+    def on_answer(self, body: bytes) -> None:
+        """The ACK of a 2xx came; `body` holds the answer when the 2xx held the offer."""
+
+    def on_options(self, request: Request) -> tuple[str, bytes]:
+        """An OPTIONS inside the dialog: header lines and body of the 200."""
+
+    def on_info(self, request: Request) -> None:
+        """An INFO came; it gets 200."""
+
+    def on_ended(self, by: str) -> None:
+        """The session is over: `caller` (CANCEL or BYE from the peer), `trunk` (our BYE), `no-ack` or `failure`."""
+
+
+class _Unacknowledged:
+    """A 2xx on its way: retransmitted until its ACK comes (13.3.1.4), over reliable transports too."""
+
+    __slots__ = ("deadline", "interval", "sequence", "timer", "transaction")
+
+    def __init__(self, transaction: InviteServer, deadline: float, interval: float) -> None:
+        self.transaction = transaction
+        self.sequence = transaction.request.cseq.number
+        self.deadline = deadline
+        self.interval = interval
+        self.timer: Timer | None = None
+
+
+class Session:
+    """One call as the called side has it. It registers itself in the endpoint's dialogs and leaves them when it ends."""
+
+    __slots__ = (
+        "_bye_done", "_endpoint", "_hang_up_on_ack", "_invite", "_offer_pending", "_unacknowledged", "_user", "dialog", "flow", "state",
+    )  # fmt: skip
+
+    def __init__(self, endpoint: Endpoint, invite: InviteServer, user: SessionUser) -> None:
+        """Raises `HeaderError` when the INVITE has no usable Contact (8.1.1.8)."""
+        self._endpoint = endpoint
+        self._invite: InviteServer | None = invite
+        self._user = user
+        self.flow = invite.flow
+        self.dialog = Dialog.as_server(invite.request, invite.to_tag)
+        self.state = SessionState.EARLY
+        self._unacknowledged: _Unacknowledged | None = None
+        self._offer_pending = False  # our 2xx held an offer, so the ACK must hold the answer
+        self._bye_done: Callable[[], None] | None = None
+        self._hang_up_on_ack = False
+        endpoint.dialogs[self.dialog.key] = self
+        invite.on_cancel = self._on_cancel
+
+    # -- answering ------------------------------------------------------------------------------------------------
+
+    def provisional(self, status: int, headers: str = "", body: bytes = b"") -> None:
+        """Send a 1xx; nothing when the call is past that."""
+        if self.state is SessionState.EARLY and self._invite is not None:
+            self._invite.respond(status, headers, body)
+
+    def accept(self, headers: str, body: bytes, offers: bool) -> None:
+        """Send the 200; `offers` says that `body` is an offer, whose answer the ACK will bring."""
+        if self.state is SessionState.EARLY and self._invite is not None:
+            self._enter(SessionState.ANSWERED)
+            self._send_2xx(self._invite, headers, body, offers)
+            self._invite = None
+
+    def refuse(self, status: int, headers: str = "", reason: str | None = None) -> None:
+        """Send a final refusal; the session is over without a word to its user, who decided it."""
+        if self.state is SessionState.EARLY and self._invite is not None:
+            self._enter(SessionState.ENDED)
+            self._invite.respond(status, headers + self._endpoint.server_line, b"", reason)
+            self._invite = None
+
+    def _send_2xx(self, transaction: InviteServer, headers: str, body: bytes, offers: bool) -> None:
+        timers, clock = self._endpoint.timers, self._endpoint.clock
+        transaction.respond(200, headers, body)
+        self._offer_pending = offers
+        self._unacknowledged = waiting = _Unacknowledged(transaction, clock.seconds() + timers.give_up, timers.t1)
+        waiting.timer = clock.call_later(waiting.interval, self._on_unacknowledged, waiting)
+
+    def _on_unacknowledged(self, waiting: _Unacknowledged) -> None:
+        clock = self._endpoint.clock
+        left = waiting.deadline - clock.seconds()
+        if left <= 0:  # "the dialog is confirmed, but the session SHOULD be terminated" with a BYE
+            self._unacknowledged = None
+            self._send_bye()
+            self._end("no-ack")
+            return
+        waiting.transaction.retransmit_2xx()
+        waiting.interval = min(waiting.interval * 2, self._endpoint.timers.t2)
+        waiting.timer = clock.call_later(min(waiting.interval, left), self._on_unacknowledged, waiting)
+
+    # -- requests of the peer -------------------------------------------------------------------------------------
+
+    def on_request(self, request: Request, flow: Flow) -> None:
+        """A request inside the dialog; see `DialogUser`."""
+        if not self.dialog.in_order(request):
+            raise Refusal(500, reason="CSeq Out Of Order")
+        if flow.reliable:
+            self.flow = flow  # the connection it uses now; a UDP flow was aimed by Via and says nothing of the peer's target
+        method = request.method
+        if method == "BYE":
+            self._on_bye(request, flow)
+        elif method == "INVITE":
+            self._on_reinvite(request, flow)
+        elif method == "OPTIONS":
+            headers, body = self._user.on_options(request)
+            self._endpoint.non_invite_server(request, flow).respond(200, headers, body)
+        elif method == "INFO":
+            self._endpoint.non_invite_server(request, flow).respond(200, self._endpoint.server_line)
+            self._user.on_info(request)
+        else:
+            self._endpoint.non_invite_server(request, flow).respond(405, ALLOW + self._endpoint.server_line)
+
+    def on_ack(self, request: Request) -> None:
+        """The ACK of a 2xx, matched by its CSeq number (13.3.1.4)."""
+        waiting = self._unacknowledged
+        if waiting is None or request.cseq.number != waiting.sequence:
+            return
+        self._stop_waiting()
+        if self.state is SessionState.ANSWERED:
+            self._enter(SessionState.CONFIRMED)
+        if self._offer_pending:
+            self._offer_pending = False
+            self._user.on_answer(request.body)
+        if self._hang_up_on_ack and self.state is SessionState.CONFIRMED:
+            self._hang_up_on_ack = False
+            self.hang_up(self._bye_done)
+
+    def _on_bye(self, request: Request, flow: Flow) -> None:
+        invite, self._invite = self._invite, None
+        was_early = self.state is SessionState.EARLY
+        if self.state is SessionState.ENDED:  # our own BYE crossed theirs
+            self._endpoint.non_invite_server(request, flow).respond(200, self._endpoint.server_line)
+            return
+        self._enter(SessionState.ENDED)
+        self._endpoint.non_invite_server(request, flow).respond(200, self._endpoint.server_line)
+        if was_early and invite is not None:  # "MUST respond to any pending requests ... with 487" (15.1.2)
+            invite.respond(487, self._endpoint.server_line)
+        self._user.on_ended("caller")
+
+    def _on_cancel(self) -> None:
+        invite, self._invite = self._invite, None
+        if invite is not None and self.state is SessionState.EARLY:
+            self._enter(SessionState.ENDED)
+            invite.respond(487, self._endpoint.server_line)
+            self._user.on_ended("caller")
+
+    def _on_reinvite(self, request: Request, flow: Flow) -> None:
+        if self.state is SessionState.EARLY or self._unacknowledged is not None:
+            # 14.2: a second INVITE before the first is done gets 500 and a Retry-After between 0 and 10 s.
+            raise Refusal(500, headers=(("Retry-After", str(self._endpoint.ids.number(11))),))
+        headers, body = self._user.on_reinvite(request, flow)
+        try:
+            self.dialog.refresh_target(request)
+        except HeaderError:
+            pass  # a broken Contact must not move the target; the call goes on with the one it had
+        self._send_2xx(self._endpoint.invite_server(request, flow), headers, body, offers=not request.body)
+
+    # -- ending ---------------------------------------------------------------------------------------------------
+
+    def hang_up(self, done: Callable[[], None] | None = None, at_once: bool = False) -> None:
+        """End the session from our side: BYE once it is acknowledged, 480 before it is answered.
+
+        `done` is called when the BYE is answered or has failed. `at_once` does not wait for the ACK, as the called side must (15):
+        for the emulator's own stop, which can't wait.
+        """
+        if self.state is SessionState.EARLY:
+            self.refuse(480)
+        elif self.state is SessionState.ANSWERED and not at_once:
+            self._hang_up_on_ack = True
+            self._bye_done = done
+            return
+        elif self.state is not SessionState.ENDED:
+            self._bye_done = done
+            self._send_bye()
+            self._end("trunk")
+            return
+        if done is not None:
+            done()
+
+    def _send_bye(self) -> None:
+        endpoint = self._endpoint
+        flow = self._flow_out()
+        branch, via = endpoint.via(flow)
+        endpoint.send(self.dialog.request("BYE", via, f"User-Agent: {endpoint.product}\r\n"), branch, flow, self)
+
+    def _flow_out(self) -> Flow:
+        """The connection the peer opened, or the datagram address its Contact or first route names (12.2.1.1).
+
+        A host that is a name is not looked up: the request goes back where the INVITE came from.
+        """
+        flow = self.flow
+        if flow.reliable:
+            return flow
+        try:
+            hop = self.dialog.next_hop()
+            host = hop.host.strip("[]")
+            ipaddress.ip_address(host)
+        except (UriError, HeaderError, ValueError):
+            return flow
+        return flow.to((host, hop.port or 5060))
+
+    def on_response(self, response: Response) -> None:
+        """The answer to our BYE."""
+        if response.status >= 200:
+            self._bye_answered()
+
+    def on_timeout(self) -> None:
+        self._bye_answered()
+
+    def on_transport_failure(self) -> None:
+        self._bye_answered()
+
+    def _bye_answered(self) -> None:
+        done, self._bye_done = self._bye_done, None
+        if done is not None:
+            done()
+
+    def _end(self, by: str) -> None:
+        self._enter(SessionState.ENDED)
+        self._user.on_ended(by)
+
+    def _stop_waiting(self) -> None:
+        waiting, self._unacknowledged = self._unacknowledged, None
+        if waiting is not None and waiting.timer is not None:
+            waiting.timer.cancel()
+
+    def _enter(self, state: SessionState) -> None:
+        self.state = state
+        if state is SessionState.ENDED:
+            self._stop_waiting()
+            self._endpoint.dialogs.pop(self.dialog.key, None)

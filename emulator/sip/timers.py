@@ -1,0 +1,17 @@
+"""The timer values of RFC 3261 table 4; all in seconds."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Timers:
+    """T1 (round trip estimate), T2 (longest retransmission interval), T4 (longest life of a message in the network)."""
+
+    t1: float = 0.5
+    t2: float = 4.0
+    t4: float = 5.0
+
+    @property
+    def give_up(self) -> float:
+        """64*T1: timers B, F, H, J, L and M, and how long a 2xx waits for its ACK (13.3.1.4)."""
+        return 64 * self.t1

@@ -1,0 +1,353 @@
+"""The wires of SIP: UDP sockets, TCP and TLS connections of one proxy, each path a flow (RFC 3261 18, RFC 5626)."""
+
+import errno
+import socket
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from twisted.internet.interfaces import IReadDescriptor
+from twisted.internet.protocol import Factory, connectionDone
+from twisted.internet.protocol import Protocol as StreamProtocol
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from emulator.clock import Clock, Timer
+from emulator.journal.findings import Finding
+from emulator.sip.flow import Address, Flow
+from emulator.sip.framing import Framer, FramingError, Keepalive
+
+_READS_PER_WAKE = 16
+_MAX_DATAGRAM = 65535
+_RECEIVE_BUFFER = 4 << 20
+_FLOWS_KEPT = 4096
+_WRITE_LIMIT = 1 << 20
+PONG = b"\r\n"
+
+
+def sent_by(address: Address) -> str:
+    """An address as Via and Contact write it."""
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+class Receiver(Protocol):
+    """Who takes what arrives: the endpoint of the proxy, or what stands before it."""
+
+    def receive(self, data: bytes, flow: Flow) -> None:
+        """One whole message."""
+
+    def flow_lost(self, flow: Flow) -> None:
+        """A connection has gone."""
+
+
+class UdpFlow:
+    """A datagram path: one listener and one peer address."""
+
+    __slots__ = ("_listener", "local", "peer", "sent_by")
+
+    transport = "UDP"
+    reliable = False
+    open = True
+
+    def __init__(self, listener: "UdpListener", peer: Address) -> None:
+        self._listener = listener
+        self.peer = peer
+        self.local = listener.local
+        self.sent_by = listener.sent_by
+
+    def send(self, data: bytes) -> None:
+        self._listener.send(data, self.peer)
+
+    def to(self, peer: Address) -> "UdpFlow":
+        return self._listener.flow(peer)
+
+
+@implementer(IReadDescriptor)
+class UdpListener:
+    """One UDP socket, read by the reactor directly: a datagram costs no protocol object and no second call."""
+
+    def __init__(self, reactor: Any, receiver: Receiver, bind: Address, advertise: str | None = None) -> None:
+        """Binds at once; raises `OSError` when it can't. `advertise` replaces the bound host in Via and Contact."""
+        self._reactor = reactor
+        self._receive = receiver.receive
+        family = socket.AF_INET6 if ":" in bind[0] else socket.AF_INET
+        self._socket = sock = socket.socket(family, socket.SOCK_DGRAM)
+        try:
+            sock.setblocking(False)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)  # the default loses bursts
+            sock.bind(bind)
+        except OSError:
+            sock.close()
+            raise
+        self.bound: Address = (bind[0], sock.getsockname()[1])
+        self.local: Address = (advertise or bind[0], self.bound[1])
+        self.sent_by = sent_by(self.local)
+        self._recvfrom = sock.recvfrom
+        self._sendto = sock.sendto
+        self._flows: dict[Any, UdpFlow] = {}
+        self.unsent = 0
+        """Datagrams the system would not take."""
+
+    def start(self) -> None:
+        self._reactor.addReader(self)
+
+    def stop(self) -> None:
+        """Stop reading and close the socket; harmless when done before."""
+        if self._socket.fileno() >= 0:
+            self._reactor.removeReader(self)
+            self._socket.close()
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def logPrefix(self) -> str:
+        return f"sip udp {self.sent_by}"
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The reactor closes its readers when it stops."""
+        self._socket.close()
+
+    def doRead(self) -> None:
+        recvfrom, receive, flows = self._recvfrom, self._receive, self._flows
+        for _ in range(_READS_PER_WAKE):
+            try:
+                data, address = recvfrom(_MAX_DATAGRAM)
+            except BlockingIOError:
+                return
+            except OSError:  # an ICMP error of an earlier send; it says nothing of this socket
+                continue
+            if data in (b"", b"\r\n", b"\r\n\r\n", b"\x00"):
+                continue  # keep-alives that some clients send over UDP; nothing is owed for them
+            receive(data, flows.get(address) or self.flow(address[:2]))
+
+    def flow(self, peer: Address) -> UdpFlow:
+        flow = self._flows.get(peer)
+        if flow is None:
+            if len(self._flows) >= _FLOWS_KEPT:
+                self._flows.clear()  # a flow holds no state: making it anew costs a microsecond
+            self._flows[peer] = flow = UdpFlow(self, peer)
+        return flow
+
+    def send(self, data: bytes, peer: Address) -> None:
+        try:
+            self._sendto(data, peer)
+        except (OSError, OverflowError):
+            self.unsent += 1  # UDP promises nothing, and retransmission is the transaction's
+
+
+class Limits:
+    """What the connections of all proxies share: how many there may be, and how long they may be silent. Seconds."""
+
+    def __init__(
+        self, total: int = 2000, per_address: int = 500, message_seconds: float = 30.0, idle_seconds: float = 3600.0,
+        message_octets: int = 65535,
+    ) -> None:  # fmt: skip
+        self.total = total
+        self.per_address = per_address
+        self.message_seconds = message_seconds
+        """How long a message, the first one included, may take to arrive."""
+        self.idle_seconds = idle_seconds
+        self.message_octets = message_octets
+        self._open: dict[str, int] = {}
+        self.count = 0
+
+    def admit(self, host: str) -> bool:
+        """Count a connection in; False, and nothing counted, when a bound is reached."""
+        if self.count >= self.total or self._open.get(host, 0) >= self.per_address:
+            return False
+        self.count += 1
+        self._open[host] = self._open.get(host, 0) + 1
+        return True
+
+    def release(self, host: str) -> None:
+        self.count -= 1
+        self._open[host] -= 1
+        if not self._open[host]:
+            del self._open[host]
+
+
+class Connection(StreamProtocol):
+    """A TCP or TLS connection: framing, keep-alives (RFC 5626 4.4.1) and bounds. `flow` is its face to the machines."""
+
+    def __init__(self, listener: "StreamListener", peer: Address) -> None:
+        self._listener = listener
+        self.flow = ConnectionFlow(self, listener, peer)
+        self.peer = peer
+        self._framer = Framer(listener.limits.message_octets, listener.limits.message_octets)
+        self._timer: Timer | None = None
+        self._admitted = False
+        self._choked = False
+        self._owed = 0
+        self.open = False
+
+    def connectionMade(self) -> None:
+        listener = self._listener
+        transport: Any = self.transport
+        if not listener.limits.admit(self.peer[0]):
+            listener.on_finding(self.flow, Finding("limit.connections", f"another connection from {self.peer[0]}"))
+            transport.abortConnection()
+            return
+        self._admitted = self.open = True
+        listener.connections.add(self)
+        transport.setTcpNoDelay(True)
+        transport.registerProducer(self, True)
+        self._await_message(listener.limits.message_seconds)
+
+    def dataReceived(self, data: bytes) -> None:
+        if not self.open:
+            return
+        try:
+            items = self._framer.feed(data)
+        except FramingError as error:
+            self._listener.on_finding(self.flow, Finding("stream.framing", str(error)))
+            self.close()
+            return
+        for item in items:
+            if not self.open:
+                return
+            if isinstance(item, Keepalive):
+                if item is Keepalive.PING:
+                    self.write(PONG)
+            else:
+                self._listener.receive(item, self.flow)
+        limits = self._listener.limits
+        self._await_message(limits.message_seconds if self._framer.pending else limits.idle_seconds)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._admitted:
+            self._admitted = self.open = False
+            self._listener.limits.release(self.peer[0])
+            self._listener.connections.discard(self)
+            self._listener.flow_lost(self.flow)
+
+    def write(self, data: bytes) -> None:
+        """Send octets; a peer that reads nothing is cut off when more than a megabyte waits for it."""
+        if not self.open:
+            return
+        if self._choked:
+            self._owed += len(data)
+            if self._owed > _WRITE_LIMIT:
+                self._listener.on_finding(self.flow, Finding("stream.unread", f"{self._owed} octets wait for a peer that reads none"))
+                self.abort()
+                return
+        transport: Any = self.transport
+        transport.write(data)
+
+    def close(self) -> None:
+        """Close when what was written has gone."""
+        transport: Any = self.transport
+        if self.open:
+            self.open = False
+            transport.unregisterProducer()
+            transport.loseConnection()
+
+    def abort(self) -> None:
+        """Close at once."""
+        transport: Any = self.transport
+        self.open = False
+        transport.abortConnection()
+
+    def _await_message(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._listener.clock.call_later(seconds, self._too_late)
+
+    def _too_late(self) -> None:
+        what = "half a message" if self._framer.pending else "no message"
+        self._listener.on_finding(self.flow, Finding("stream.idle", f"{what} in the time allowed"))
+        self.abort()
+
+    def pauseProducing(self) -> None:
+        self._choked = True
+
+    def resumeProducing(self) -> None:
+        self._choked = False
+        self._owed = 0
+
+    def stopProducing(self) -> None:
+        """The transport is closing; there is nothing to produce."""
+
+
+class ConnectionFlow:
+    """What the machines see of a connection."""
+
+    __slots__ = ("_stream", "local", "peer", "sent_by", "transport")
+
+    reliable = True
+
+    def __init__(self, stream: Connection, listener: "StreamListener", peer: Address) -> None:
+        self._stream = stream
+        self.transport = listener.name
+        self.local = listener.local
+        self.sent_by = listener.sent_by
+        self.peer = peer
+
+    @property
+    def open(self) -> bool:
+        return self._stream.open
+
+    @property
+    def certificate_subject(self) -> str | None:
+        """The subject of the certificate the client showed; None without one."""
+        return self._stream._listener.subject_of(self._stream.transport)
+
+    def send(self, data: bytes) -> None:
+        self._stream.write(data)
+
+    def to(self, peer: Address) -> "ConnectionFlow":
+        return self
+
+
+class StreamListener(Factory):
+    """The TCP or TLS side of one proxy."""
+
+    noisy = False
+
+    def __init__(
+        self,
+        name: str,
+        clock: Clock,
+        limits: Limits,
+        receiver: Receiver,
+        on_finding: Callable[[Flow, Finding], None],
+        subject_of: Callable[[Any], str | None] = lambda connection: None,
+    ) -> None:
+        """`name` is `TCP` or `TLS`; `subject_of` reads a client certificate's subject off a connection."""
+        self.name = name
+        self.clock = clock
+        self.limits = limits
+        self.receive = receiver.receive
+        self.flow_lost = receiver.flow_lost
+        self.on_finding = on_finding
+        self.subject_of = subject_of
+        self.connections: set[Connection] = set()
+        self.local: Address = ("", 0)
+        self.sent_by = ""
+        self._port: Any = None
+
+    def listen(self, reactor: Any, bind: Address, advertise: str | None = None, factory: Factory | None = None) -> int:
+        """Open the port and return its number; `factory` wraps this one (TLS). Raises `CannotListenError`."""
+        self._port = reactor.listenTCP(bind[1], factory or self, backlog=511, interface=bind[0])
+        port: int = self._port.getHost().port
+        self.local = (advertise or bind[0], port)
+        self.sent_by = sent_by(self.local)
+        return port
+
+    def buildProtocol(self, addr: Any) -> Connection:
+        stream = Connection(self, (addr.host, addr.port))
+        stream.factory = self
+        return stream
+
+    def stop(self) -> Any:
+        """Close the port and every connection; returns a Deferred, or None when nothing was open."""
+        for stream in list(self.connections):
+            stream.close()
+        port, self._port = self._port, None
+        return port.stopListening() if port is not None else None
+
+
+def is_taken(error: OSError) -> bool:
+    """True when an address could not be bound because somebody has it."""
+    return error.errno == errno.EADDRINUSE

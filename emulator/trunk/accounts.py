@@ -1,0 +1,46 @@
+"""Who may call: API keys, secrets, and the numbers each owns."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+
+_CACHED = 4096
+
+
+class Account:
+    """One account. `numbers` are the E.164 numbers it owns, `verified` the other caller IDs it may show."""
+
+    __slots__ = ("_ha1", "caller_ids", "key", "numbers", "secret")
+
+    def __init__(self, key: str, secret: str, numbers: Sequence[str], verified: Sequence[str] = ()) -> None:
+        self.key = key
+        self.secret = secret
+        self.numbers = tuple(numbers)
+        self.caller_ids = frozenset((*numbers, *verified))
+        self._ha1: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        return f"Account({self.key!r})"  # never the secret
+
+    def ha1(self, realm: str) -> str:
+        """H(A1) of RFC 2617 3.2.2.2 for `realm`; computed once a realm."""
+        known = self._ha1.get(realm)
+        if known is None:
+            if len(self._ha1) >= _CACHED:
+                self._ha1.clear()
+            known = self._ha1[realm] = hashlib.md5(f"{self.key}:{realm}:{self.secret}".encode(), usedforsecurity=False).hexdigest()
+        return known
+
+
+class Accounts:
+    """All accounts, by key."""
+
+    def __init__(self, accounts: Iterable[Account]) -> None:
+        self._by_key = {account.key: account for account in accounts}
+
+    def get(self, key: str) -> Account | None:
+        return self._by_key.get(key)
+
+    def ha1(self, key: str, realm: str) -> str | None:
+        """H(A1) of an account, None for an unknown key."""
+        account = self._by_key.get(key)
+        return account.ha1(realm) if account is not None else None

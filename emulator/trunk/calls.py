@@ -1,0 +1,257 @@
+"""One call through the trunk: where its session and its media meet."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from emulator.clock import Clock, Timer
+from emulator.ids import Ids
+from emulator.journal.findings import Finding
+from emulator.journal.journal import CallRecord, Journal
+from emulator.media.offer import Agreement, LocalMedia, NotAcceptable, agree, answer, offer
+from emulator.media.sdp import SdpError, SessionDescription
+from emulator.media.stream import Stream
+from emulator.sip.endpoint import Endpoint
+from emulator.sip.flow import Flow
+from emulator.sip.message import Request
+from emulator.sip.refusal import Refusal
+from emulator.sip.session import ALLOW, Session
+from emulator.sip.transaction import InviteServer
+from emulator.trunk.behaviour import Behaviour
+
+SDP_TYPE = "application/sdp"
+_ACCEPT = f"Accept: {SDP_TYPE}\r\n"
+
+
+class Port(Protocol):
+    """A pair of media ports that belongs to one call; `emulator.media.sockets` opens the real ones."""
+
+    @property
+    def number(self) -> int:
+        """The RTP port; RTCP is one above."""
+
+    def attach(self, stream: Stream, agreement: Agreement) -> None:
+        """Hand `stream` what arrives from where the agreement points, and nothing else."""
+
+    def close(self) -> None:
+        """Give the ports back; harmless when done before."""
+
+
+class Calls(Protocol):
+    """Who keeps the calls: the trunk."""
+
+    clock: Clock
+    ids: Ids
+    journal: Journal
+
+    def authorize(self, endpoint: Endpoint, request: Request, flow: Flow, nonce: str | None) -> tuple[str, str]:
+        """Digest on an INVITE: the account's key and the nonce used, or `Refusal`."""
+
+    def forget(self, call: "Call") -> None:
+        """The call is over."""
+
+
+def offered(request: Request) -> SessionDescription | None:
+    """The offer in a request; None when it has no body. Raises `Refusal` 415 or 400."""
+    if not request.body:
+        return None
+    content = (request.get("content-type") or SDP_TYPE).partition(";")[0].strip().lower()
+    if content != SDP_TYPE:
+        raise Refusal(415, Finding("body.type", content), (("Accept", SDP_TYPE),))
+    try:
+        return SessionDescription.parse(request.body)
+    except SdpError as error:
+        raise Refusal(400, Finding("sdp.malformed", str(error))) from None
+
+
+class Call:
+    """An outbound call: the customer dialled, the trunk answers. It ends itself out of the trunk's table."""
+
+    def __init__(
+        self,
+        calls: Calls,
+        endpoint: Endpoint,
+        request: Request,
+        record: CallRecord,
+        called: str,
+        nonce: str,
+        behaviour: Behaviour,
+        port: Port,
+        address: str,
+    ) -> None:
+        """`address` is the media address the answer announces. The call owns `port` from here on."""
+        self.record = record
+        self._calls = calls
+        self._endpoint = endpoint
+        self._called = called
+        self._nonce = nonce
+        self._behaviour = behaviour
+        self._port = port
+        self._local = LocalMedia(address=address, port=port.number, session_id=calls.ids.number(1 << 31))
+        self._description: SessionDescription | None = None  # our last one
+        self._stream: Stream | None = None
+        self._session: Session | None = None
+        self._answering: Timer | None = None
+        self._watch: Timer | None = None
+        self._limit: Timer | None = None
+        self._heard = -1  # packets at the last look
+
+    @property
+    def session(self) -> Session:
+        assert self._session is not None
+        return self._session
+
+    # -- setting up -----------------------------------------------------------------------------------------------
+
+    def start(self, invite: InviteServer, described: tuple[SessionDescription, Agreement] | None) -> None:
+        """Take the INVITE: 100, 180, and the 200 when its time has come. `described` is our answer, None when we are to offer."""
+        if described is not None:
+            self._agree(*described)
+        self._session = Session(self._endpoint, invite, self)
+        record, flow = self.record, invite.flow
+        record.state = "trying"
+        transport = "" if flow.transport == "UDP" else f";transport={flow.transport.lower()}"
+        self._contact = f"Contact: <sip:{self._called}@{flow.sent_by}{transport}>\r\n"
+        invite.respond(100)
+        record.state = "ringing"
+        self._session.provisional(180, self._contact + self._endpoint.server_line)
+        if self._behaviour.answer_after > 0:
+            self._answering = self._calls.clock.call_later(self._behaviour.answer_after, self._answer)
+        else:
+            self._answer()
+
+    def _answer(self) -> None:
+        self._answering = None
+        offers = self._description is None
+        if self._description is None:
+            self._description = offer(self._local)
+        calls, record, behaviour = self._calls, self.record, self._behaviour
+        self.session.accept(self._headers(), str(self._description).encode(), offers)
+        record.state, record.answered, record.status = "answered", calls.clock.wall(), 200
+        calls.journal.event("call.answered", record, codec=record.codec or "")
+        if behaviour.silence_timeout > 0:
+            self._watch = calls.clock.call_later(behaviour.silence_timeout, self._on_watch)
+        if behaviour.longest > 0:
+            self._limit = calls.clock.call_later(behaviour.longest, self.hang_up)
+
+    def _headers(self) -> str:
+        return f"{self._contact}{ALLOW}{self._endpoint.server_line}Content-Type: {SDP_TYPE}\r\n"
+
+    # -- media ----------------------------------------------------------------------------------------------------
+
+    def negotiate(self, described: SessionDescription) -> tuple[SessionDescription, Agreement]:
+        """Our answer to an offer; `Refusal` 488 when nothing fits (RFC 3261 13.3.1.3)."""
+        try:
+            return answer(described, self._local, self._description)
+        except NotAcceptable as error:
+            warning = f'{error.warning} {self._local.address} "{error.text}"'
+            raise Refusal(488, error.finding, (("Warning", warning),)) from None
+
+    def _agree(self, description: SessionDescription, agreement: Agreement) -> None:
+        self._description = description
+        self.record.codec = agreement.codec.name
+        for finding in agreement.findings:
+            self.record.finding(finding)
+        if self._stream is None:
+            ids = self._calls.ids
+            self._stream = Stream(agreement, ssrc=ids.ssrc(), sequence=ids.sequence())
+            self.record.media = self._stream
+        else:
+            self._stream.change(agreement)
+        self._port.attach(self._stream, agreement)
+
+    def _on_watch(self) -> None:
+        """Look whether anything was heard since the last look: no clock is read per packet for this."""
+        stream = self._stream
+        heard = stream.packets if stream is not None else 0
+        on_hold = stream is not None and not stream.agreement.receive
+        if heard == self._heard or (heard == 0 and self._heard < 0):
+            if not on_hold:
+                self._watch = None
+                seconds = self._behaviour.silence_timeout
+                self.record.finding(Finding("media.silence", f"no RTP for {seconds:g} s"))
+                self._calls.journal.event("media.silence", self.record, seconds=seconds)
+                self.hang_up()
+                return
+        self._heard = heard
+        self._watch = self._calls.clock.call_later(self._behaviour.silence_timeout, self._on_watch)
+
+    # -- what the session says ------------------------------------------------------------------------------------
+
+    def on_reinvite(self, request: Request, flow: Flow) -> tuple[str, bytes]:
+        """Hold, codec change, moved media: one more offer and answer."""
+        _, self._nonce = self._calls.authorize(self._endpoint, request, flow, self._nonce)
+        described = offered(request)
+        if described is None:
+            self._description = offer(self._local, self._description)
+        else:
+            self._agree(*self.negotiate(described))
+        return self._headers(), str(self._description).encode()
+
+    def on_answer(self, body: bytes) -> None:
+        """The ACK brought the answer to our offer."""
+        assert self._description is not None
+        try:
+            agreement = agree(self._description, SessionDescription.parse(body))
+        except SdpError as error:
+            self._lose(Finding("sdp.malformed", str(error)))
+        except NotAcceptable as error:
+            self._lose(error.finding)
+        else:
+            self._agree(self._description, agreement)
+
+    def _lose(self, finding: Finding) -> None:
+        """Without a usable answer in the ACK there is no session to go on with (RFC 3261 13.2.2.4)."""
+        self.record.finding(finding)
+        self._calls.journal.event("finding", self.record, finding=str(finding))
+        self.hang_up()
+
+    def on_options(self, request: Request) -> tuple[str, bytes]:
+        return f"{self._contact}{ALLOW}{_ACCEPT}{self._endpoint.server_line}", b""
+
+    def on_info(self, request: Request) -> None:
+        content = (request.get("content-type") or "no type").lower()
+        finding = Finding("dtmf.info", f"INFO with {content}")
+        self.record.finding(finding)
+        self._calls.journal.event("finding", self.record, finding=str(finding))
+
+    def on_ended(self, by: str) -> None:
+        record = self.record
+        cancelled = record.state in ("trying", "ringing")
+        self._close(by)
+        if cancelled:
+            record.state, record.status, record.reason = "cancelled", 487, "Request Terminated"
+            self._calls.journal.event("call.cancelled", record)
+        else:
+            record.state = "ended"
+            self._calls.journal.event("call.ended", record, by=by, **self._summary())
+
+    # -- ending ---------------------------------------------------------------------------------------------------
+
+    def hang_up(self, done: Callable[[], None] | None = None, at_once: bool = False) -> None:
+        """End the call from our side; `done` is called when the peer has answered the BYE, or won't."""
+        if self._session is None or self.record.state in ("trying", "ringing"):
+            self.session.refuse(480)
+            self._close("trunk")
+            self.record.state, self.record.status = "refused", 480
+            self._calls.journal.event("call.refused", self.record, status=480)
+            if done is not None:
+                done()
+        else:
+            self.session.hang_up(done, at_once)
+
+    def _close(self, by: str) -> None:
+        """Give everything back, whichever way the call ended."""
+        for timer in (self._answering, self._watch, self._limit):
+            if timer is not None:
+                timer.cancel()
+        if self._stream is not None:
+            self._stream.end()
+        self._port.close()
+        self.record.ended, self.record.ended_by = self._calls.clock.wall(), by
+        self._calls.forget(self)
+
+    def _summary(self) -> dict[str, object]:
+        record = self.record
+        seconds = (record.ended or 0.0) - (record.answered or record.ended or 0.0)
+        packets = self._stream.packets if self._stream is not None else 0
+        return {"seconds": round(seconds, 1), "codec": record.codec or "", "packets": packets}

@@ -1,0 +1,73 @@
+"""The table everything derives from: regions, sites, proxies, their names and addresses (product names and addresses: the page, and
+the layouts this project chose)."""
+
+from dataclasses import dataclass
+
+REGIONS = ("us", "eu", "ap")
+CITIES = {
+    "us-3": "Virginia", "us-4": "Oregon",
+    "eu-3": "Dublin", "eu-4": "Frankfurt",
+    "ap-3": "Singapore", "ap-4": "Sydney",
+}  # fmt: skip
+SITES = tuple(CITIES)
+PROXIES = tuple(f"{site}-{number}" for site in SITES for number in (1, 2))
+DOMAIN = "vonage.com"
+LEGACY_DOMAIN = "nexmo.com"  # the older names are aliases
+LEGACY_HOST = "sip.nexmo.com"  # the oldest, global name
+_LOOPBACK_NET = {"us-3": 13, "us-4": 14, "eu-3": 23, "eu-4": 24, "ap-3": 33, "ap-4": 34}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one proxy listens: its address and its ports."""
+
+    name: str
+    address: str
+    udp: int
+    tcp: int
+    tls: int
+
+    @property
+    def host(self) -> str:
+        return host(self.name)
+
+
+def host(name: str, domain: str = DOMAIN) -> str:
+    """The host name of a region, site or proxy: `us-3-1` is `sip-us-3-1.vonage.com`."""
+    return f"sip-{name}.{domain}"
+
+
+def site_of(proxy: str) -> str:
+    return proxy.rpartition("-")[0]
+
+
+def region_of(name: str) -> str:
+    """The region of a region, site or proxy name."""
+    return name.partition("-")[0]
+
+
+def proxies_of(name: str) -> tuple[str, ...]:
+    """The proxies under a region, site, proxy or `all`, the region's first site first; empty for an unknown name."""
+    if name == "all":
+        return PROXIES
+    return tuple(proxy for proxy in PROXIES if proxy == name or proxy.startswith(name + "-"))
+
+
+def service_hosts() -> tuple[str, ...]:
+    """Every name the trunk answers to: regions, sites and proxies under both domains, and the oldest global name."""
+    names = (*REGIONS, *SITES, *PROXIES)
+    return (*(host(name) for name in names), *(host(name, LEGACY_DOMAIN) for name in names), LEGACY_HOST)
+
+
+def loopback_layout() -> tuple[Place, ...]:
+    """Every proxy on an address of its own with the standard ports."""
+    return tuple(
+        Place(proxy, f"127.0.{_LOOPBACK_NET[site_of(proxy)]}.{proxy[-1]}", 5060, 5060, 5061) for proxy in PROXIES
+    )
+
+
+def ports_layout(address: str) -> tuple[Place, ...]:
+    """Every proxy on one address: proxy k at UDP and TCP 5060+2k, TLS 5061+2k."""
+    return tuple(
+        Place(proxy, address, 5060 + 2 * k, 5060 + 2 * k, 5061 + 2 * k) for k, proxy in enumerate(PROXIES)
+    )
