@@ -62,6 +62,18 @@ def printable(text: str, limit: int = 200) -> str:
 
 
 _SIGNALLING = (
+    Kind("limit.calls", "warning", "fewer calls at once", "hang up some, or raise limits.calls", "vsim's own bound"),
+    Kind("limit.media-ports", "warning", "fewer calls at once", "hang up some, or widen media.ports", "vsim's own bound"),
+    Kind("method.not-allowed", "error", "one of the methods in Allow", "do not send this method to the trunk", "RFC 3261 21.4.6"),
+    Kind("method.unknown", "error", "a method that the RFCs define", "do not send this method to the trunk", "RFC 3261 21.5.2"),
+    Kind("uri.malformed", "error", "a SIP URI in the Request-URI", "write the Request-URI as RFC 3261 19.1 does", "RFC 3261 8.2.2.1"),
+    Kind("uri.scheme", "error", "a sip, sips or tel URI", "dial sip:NUMBER@HOST", "RFC 3261 8.2.2.1"),
+    Kind("require.unsupported", "error", "no option tag the trunk lacks in Require", "move the option to Supported", "RFC 3261 8.2.2.3"),
+    Kind("contact.missing", "error", "a Contact in every INVITE", "add a Contact with the address you listen on", "RFC 3261 8.1.1.8"),
+    Kind("body.type", "error", "application/sdp", "send the offer as application/sdp", "RFC 3261 8.2.3"),
+    Kind("sdp.malformed", "error", "a session description that follows its grammar", "write the body as RFC 8866 does", "RFC 8866"),
+    Kind("offer.late", "note", "the offer in the INVITE", "send an early offer; the labs' trunks forced it", "vonage-facts 4"),
+    Kind("dtmf.info", "warning", "digits as RFC 4733 events", "send telephone-event; INFO is taken and not relayed", "page: DTMF"),
     Kind("limit.connections", "warning", "fewer connections at once", "reuse connections, or raise limits.connections", "vsim's own bound"),
     Kind("stream.framing", "error", "messages framed by Content-Length", "send a Content-Length header in every message over TCP and TLS", "RFC 3261 18.3"),
     Kind("stream.idle", "note", "whole messages, and keep-alives on quiet connections", "send CRLF keep-alives (RFC 5626 4.4.1) or OPTIONS", "vsim's own bound"),
@@ -70,9 +82,38 @@ _SIGNALLING = (
     Kind("message.malformed", "error", "a message that follows the grammar", "send the named header as the RFC writes it", "RFC 3261 25.1"),
 )  # fmt: skip
 
-_DIGEST = ()
+_WRONG = "credentials were not accepted"
 
-_NUMBERS = ()
+_DIGEST = (
+    Kind("digest.malformed", "error", "a Digest header with username, realm, nonce, uri and response", "write the header as RFC 3261 22.4 does", "RFC 2617 3.2.2"),
+    Kind("digest.unknown-user", "error", "an API key as the username, in the realm it was challenged with", "set the username to the account's key and echo the realm", "page: Authentication", _WRONG),
+    Kind("digest.wrong-password", "error", "the account's secret as the password", "set the password to the account's secret", "page: Authentication", _WRONG),
+    Kind("digest.unsupported-algorithm", "error", "algorithm=MD5", "answer with the algorithm of the challenge", "RFC 2617 3.2.1"),
+    Kind("digest.unsupported-qop", "error", "qop=auth", "answer with the qop of the challenge", "RFC 2617 3.2.2"),
+    Kind("digest.forged-nonce", "error", "the nonce of its last challenge", "use the nonce of the 407 just received", "RFC 2617 3.2.1"),
+    Kind("digest.stale-nonce", "note", "a fresh nonce", "repeat the request with the new nonce; stale=true says the password was right", "RFC 2617 3.2.1"),
+    Kind("digest.foreign-nonce", "warning", "a challenge answered at the proxy that made it", "send the retry to the address the 407 came from", "vonage-facts 1: refused by the real trunk in one lab"),
+    Kind("digest.nonce-count-replayed", "error", "a nonce-count that grows with each use of a nonce", "count nc up, or answer a new nonce with 00000001", "RFC 2617 3.2.2"),
+    Kind("digest.no-qop", "note", "qop=auth with nc and cnonce", "answer the qop of the challenge", "RFC 2617 3.2.2"),
+    Kind("digest.uri-mismatch", "warning", "the Request-URI as the digest uri", "compute the digest over the Request-URI that is sent", "RFC 3261 22.4"),
+    Kind("digest.authorization-header", "error", "Proxy-Authorization in answer to a 407", "answer Proxy-Authenticate with Proxy-Authorization", "RFC 3261 22.3"),
+)  # fmt: skip
+
+_NUMBERS = (
+    Kind("called.not-a-number", "error", "an E.164 number as the user part of the Request-URI", "dial digits only: country code, then number", "page: Recipient"),
+    Kind("called.too-short", "error", "a whole E.164 number, 7 to 15 digits", "dial the number with its country code", "page: Recipient"),
+    Kind("called.plus", "warning", "a called number without a leading +", "dial the digits only; sources disagree on whether the real trunk takes a +", "vonage-facts 4"),
+    Kind("called.double-zero", "warning", "a called number without the prefix 00", "dial the country code first", "vonage-facts 4"),
+    Kind("called.separators", "warning", "digits without separators", "dial digits only", "page: Recipient"),
+    Kind("called.international", "error", "a destination the account may call", "dial a number of the account's own countries, or allow international calls", "vonage-facts 4"),
+    Kind("called.emergency", "error", "no emergency number", "never point emergency calls at an emulator", "vonage-facts, default 51"),
+    Kind("caller-id.not-e164", "error", "an E.164 number in From or P-Asserted-Identity", "set the From user to one of the account's numbers", "page: Caller ID"),
+    Kind("caller-id.not-owned", "error", "a caller ID that belongs to the account", "use one of the account's numbers, or add it to accounts[].verified", "vonage-facts 4"),
+    Kind("caller-id.api-key", "warning", "a caller ID, not the API key, in From", "set the From user to one of the account's numbers", "page: Caller ID"),
+    Kind("caller-id.plus", "note", "a caller ID without a leading +", "send the digits only", "page: Caller ID"),
+    Kind("caller-id.anonymous", "error", "an owned number in P-Asserted-Identity of an anonymous call", "add P-Asserted-Identity with one of the account's numbers", "vonage-facts, default 11"),
+    Kind("caller-id.replaced", "note", "a caller ID that belongs to the account", "use one of the account's numbers; it was shown as unknown", "vonage-facts 4"),
+)  # fmt: skip
 
 _TLS = ()
 

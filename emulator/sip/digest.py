@@ -1,0 +1,190 @@
+"""Digest authentication, the server's side (RFC 2617, RFC 7616 with RFC 3261 22): nonces that hold their own proof, and the check."""
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from urllib.parse import unquote
+
+from emulator.clock import Clock
+from emulator.journal.findings import Finding
+from emulator.sip.headers import HeaderError, parse_credentials
+
+_STAMP = 8  # hexadecimal digits of the time a nonce was made, in units of 1/16 s
+_NAME = 4  # of the proxy's name digest
+_PROOF = 24  # of the HMAC
+_TICKS = 16
+_COUNTS_KEPT = 10000
+_HEX8 = 8
+ALGORITHM = "MD5"
+
+
+def _md5(text: str) -> str:
+    return hashlib.md5(text.encode("utf-8", "surrogateescape"), usedforsecurity=False).hexdigest()
+
+
+class Verdict:
+    """What a check found. `ok` says whether the request may go on; `stale` that only the nonce was too old (RFC 2617 3.2.1)."""
+
+    __slots__ = ("findings", "nonce", "ok", "stale", "username")
+
+    def __init__(self) -> None:
+        self.ok = False
+        self.stale = False
+        self.username = ""
+        self.nonce = ""
+        self.findings: list[Finding] = []
+
+    def refuse(self, code: str, seen: str) -> "Verdict":
+        self.ok = False
+        self.findings.append(Finding(code, seen))
+        return self
+
+
+class Nonces:
+    """The nonces of one proxy.
+
+    A nonce is its time, its maker's mark and an HMAC over both, so nothing is stored until one is answered. All proxies of an
+    emulator share `key`: each can tell which proxy made a nonce, which is how an answer at another proxy is recognised.
+    """
+
+    def __init__(self, name: str, key: bytes, clock: Clock, lifetime: float = 300.0, siblings: tuple[str, ...] = ()) -> None:
+        """`lifetime` in seconds. `siblings` are the names of all proxies, for findings."""
+        self.name = name
+        self.lifetime = lifetime
+        self._key = key
+        self._clock = clock
+        self._mark = _mark(name)
+        self._names = {_mark(sibling): sibling for sibling in (*siblings, name)}
+        self._counts: dict[str, set[int]] = {}  # nonce-counts seen, by nonce, oldest nonce first
+
+    def issue(self) -> str:
+        """A new nonce."""
+        stem = f"{int(self._clock.seconds() * _TICKS) & 0xFFFFFFFF:08x}{self._mark}"
+        return stem + self._prove(stem)
+
+    def challenge(self, realm: str, stale: bool = False) -> str:
+        """The value of a WWW- or Proxy-Authenticate header."""
+        flag = ", stale=true" if stale else ""
+        return f'Digest realm="{realm}", nonce="{self.issue()}", algorithm={ALGORITHM}, qop="auth"{flag}'
+
+    def origin(self, nonce: str) -> tuple[str, float] | None:
+        """The proxy that made a nonce and its age in seconds; None for one that none of ours made."""
+        stem, proof = nonce[: _STAMP + _NAME], nonce[_STAMP + _NAME :]
+        if len(proof) != _PROOF or not hmac.compare_digest(proof.encode("utf-8", "replace"), self._prove(stem).encode()):
+            return None
+        age = ((int(self._clock.seconds() * _TICKS) - int(stem[:_STAMP], 16)) & 0xFFFFFFFF) / _TICKS
+        return self._names.get(stem[_STAMP:], "another proxy"), age
+
+    def _prove(self, stem: str) -> str:
+        return hashlib.blake2b(stem.encode("utf-8", "replace"), key=self._key, digest_size=_PROOF // 2).hexdigest()
+
+    def count_is_new(self, nonce: str, count: int) -> bool:
+        """Take note of a nonce-count; False when it was used before (RFC 2617 3.2.2). Gaps and disorder are no replay."""
+        seen = self._counts.get(nonce)
+        if seen is None:
+            if len(self._counts) >= _COUNTS_KEPT:
+                del self._counts[next(iter(self._counts))]
+            self._counts[nonce] = {count}
+            return True
+        if count in seen or len(seen) >= _COUNTS_KEPT:
+            return False
+        seen.add(count)
+        return True
+
+
+def _mark(name: str) -> str:
+    return hashlib.blake2b(name.encode(), digest_size=_NAME // 2).hexdigest()
+
+
+def check(
+    nonces: Nonces,
+    method: str,
+    uri: str,
+    header: str,
+    ha1_of: Callable[[str, str], str | None],
+    dialog_nonce: str | None = None,
+    strict: bool = False,
+) -> Verdict:
+    """Check one Authorization or Proxy-Authorization value against a request.
+
+    `uri` is the Request-URI as received; `ha1_of(username, realm)` gives H(A1), None for an unknown user or realm; `dialog_nonce` is the
+    nonce that set up the dialog, good for as long as the dialog lasts. `strict` refuses nonces of other proxies.
+    """
+    verdict = Verdict()
+    try:
+        scheme, values = parse_credentials(header)
+    except HeaderError as error:
+        return verdict.refuse("digest.malformed", str(error))
+    if scheme.lower() != "digest":
+        return verdict.refuse("digest.malformed", f"scheme {scheme}")
+    missing = [name for name in ("username", "realm", "nonce", "uri", "response") if not values.get(name)]
+    if missing:
+        return verdict.refuse("digest.malformed", f"no {', '.join(missing)}")
+    algorithm = values.get("algorithm", ALGORITHM)
+    if algorithm.upper() != ALGORITHM:
+        return verdict.refuse("digest.unsupported-algorithm", algorithm)
+    verdict.username, verdict.nonce = username, nonce = values["username"], values["nonce"]
+
+    qop = values.get("qop", "").lower()
+    count = -1
+    if qop:
+        if qop != "auth":
+            return verdict.refuse("digest.unsupported-qop", qop)
+        text = values.get("nc", "")
+        if len(text) != _HEX8 or any(c not in "0123456789abcdefABCDEF" for c in text):
+            return verdict.refuse("digest.malformed", f"nc={text[:20]!r} is not eight hexadecimal digits")
+        if not values.get("cnonce"):
+            return verdict.refuse("digest.malformed", "qop=auth without a cnonce")
+        count = int(text, 16)
+
+    # Known and unknown users take the same path and the same time: the digest is computed against a value that can't match.
+    ha1 = ha1_of(username, values["realm"])
+    ha2 = _md5(f"{method}:{values['uri']}")
+    middle = f"{nonce}:{values['nc']}:{values['cnonce']}:{values['qop']}" if qop else nonce
+    expected = _md5(f"{ha1 or 'x' * 32}:{middle}:{ha2}")
+    matches = hmac.compare_digest(expected.encode(), values["response"].lower().encode("utf-8", "replace"))
+    if ha1 is None:
+        return verdict.refuse("digest.unknown-user", f"user {username!r}, realm {values['realm']!r}")
+    if not matches:
+        return verdict.refuse("digest.wrong-password", f"user {username!r}")
+
+    if nonce != dialog_nonce:
+        origin = nonces.origin(nonce)
+        if origin is None:
+            verdict.stale = True  # the password is right, so the client needs only a nonce of ours (RFC 2617 3.2.1)
+            return verdict.refuse("digest.forged-nonce", "a nonce that no proxy here has made")
+        name, age = origin
+        if age > nonces.lifetime:
+            verdict.stale = True
+            return verdict.refuse("digest.stale-nonce", f"a nonce {age:.0f} s old")
+        if name != nonces.name:
+            finding = Finding("digest.foreign-nonce", f"a nonce of {name} answered at {nonces.name}")
+            verdict.findings.append(finding)
+            if strict:
+                return verdict
+    if count == 0:
+        return verdict.refuse("digest.nonce-count-replayed", "nc=00000000; counting starts at 1")
+    if count > 0 and not nonces.count_is_new(nonce, count):
+        verdict.stale = True
+        return verdict.refuse("digest.nonce-count-replayed", f"nc={count:08x} again")
+    if not qop:
+        verdict.findings.append(Finding("digest.no-qop", "a response without qop"))
+    if not same_target(values["uri"], uri):
+        verdict.findings.append(Finding("digest.uri-mismatch", f"uri={values['uri']!r}, Request-URI {uri!r}"))
+    verdict.ok = True
+    return verdict
+
+
+def same_target(digest_uri: str, request_uri: str) -> bool:
+    """Whether a digest `uri` names the Request-URI; port, parameters, case and escapes differ in what real clients send (RFC 3261 22.4)."""
+    return digest_uri == request_uri or _bare(digest_uri) == _bare(request_uri)
+
+
+def _bare(uri: str) -> str:
+    user, at, host = uri.partition(";")[0].partition("?")[0].rpartition("@")
+    scheme, _, name = user.partition(":") if at else ("", "", "")
+    host = host.partition(":")[2] if not at else host
+    if not host.startswith("["):
+        host = host.partition(":")[0]
+    return f"{scheme.lower()}:{unquote(name)}@{host.lower()}"
+

@@ -1,0 +1,239 @@
+"""Header values that carry structure (RFC 3261 20 and 25.1): text to values and back."""
+
+import re
+
+from emulator.sip.grammar import QUOTED_STRING, TOKEN, is_host, number, quote, unquote
+
+Params = dict[str, str | None]
+"""Parameters by name in lower case, in order; None where there is no value. Quoted values keep their quotes."""
+
+MAX_PARAMS = 64
+MAX_ITEMS = 128
+
+
+class HeaderError(ValueError):
+    """A header value that does not follow its grammar; the text says how."""
+
+
+def split_commas(text: str) -> list[str]:
+    """The items of a comma-separated header value; commas in quoted strings and in <…> do not separate."""
+    if "," not in text:
+        return [text]
+    if '"' not in text and "<" not in text:
+        items = [item.strip() for item in text.split(",")]
+    else:
+        items = [item.strip() for item in _split(text, ",")]
+    if len(items) > MAX_ITEMS:
+        raise HeaderError(f"more than {MAX_ITEMS} items in one header")
+    return items
+
+
+def _split(text: str, separator: str) -> list[str]:
+    """Split outside quoted strings and angle brackets."""
+    parts: list[str] = []
+    start = at = 0
+    bracketed = False
+    while at < len(text):
+        char = text[at]
+        if char == '"' and not bracketed:
+            match = QUOTED_STRING.match(text, at)
+            if match is None:
+                raise HeaderError("a quoted string that does not end")
+            at = match.end()
+            continue
+        if char == "<":
+            bracketed = True
+        elif char == ">":
+            bracketed = False
+        elif char == separator and not bracketed:
+            parts.append(text[start:at])
+            start = at + 1
+        at += 1
+    parts.append(text[start:])
+    return parts
+
+
+def parse_params(text: str) -> Params:
+    """`;a=b;c;d="x;y"`, the leading semicolon optional."""
+    params: Params = {}
+    if not text:
+        return params
+    parts = text.split(";") if '"' not in text else _split(text, ";")
+    if len(parts) > MAX_PARAMS:
+        raise HeaderError(f"more than {MAX_PARAMS} parameters")
+    for part in parts:
+        name, equals, value = part.partition("=")
+        name = name.strip()
+        if name:
+            params[name.lower()] = value.strip() if equals else None
+    return params
+
+
+def print_params(params: Params) -> str:
+    return "".join(f";{name}" if value is None else f";{name}={value}" for name, value in params.items())
+
+
+# Via: SIP/2.0/UDP host[:port];params as every stack writes it
+_PLAIN_VIA = re.compile(r"SIP/2\.0/([A-Za-z0-9]+) ([A-Za-z0-9.\-]+)(?::([0-9]{1,5}))?(?=;|$)")
+# the same with the white space, the case and the IPv6 references of the grammar
+_ANY_VIA = re.compile(
+    r"\s*SIP\s*/\s*2\.0\s*/\s*([A-Za-z0-9\-.!%*_+`'~]+)\s+(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.\-]+)\s*(?::\s*([0-9]{1,5}))?\s*(?=;|$)", re.I
+)
+
+
+class Via:
+    """One via-parm: transport, sent-by host and port (None when absent), parameters."""
+
+    __slots__ = ("host", "params", "port", "transport")
+
+    def __init__(self, transport: str, host: str, port: int | None, params: Params) -> None:
+        self.transport = transport
+        self.host = host
+        self.port = port
+        self.params = params
+
+    @classmethod
+    def parse(cls, text: str) -> "Via":
+        match = _PLAIN_VIA.match(text) or _ANY_VIA.match(text)
+        if match is None:
+            raise HeaderError(f"{text[:60]!r} is not SIP/2.0/TRANSPORT host[:port]")
+        transport, host, port = match.groups()
+        value = int(port) if port else None
+        if value is not None and not 0 < value < 65536:
+            raise HeaderError(f"port {value}")
+        return cls(transport, host, value, parse_params(text[match.end() :]))
+
+    def __str__(self) -> str:
+        port = f":{self.port}" if self.port is not None else ""
+        return f"SIP/2.0/{self.transport} {self.host}{port}{print_params(self.params)}"
+
+
+class CSeq:
+    """A sequence number, below 2**31 (8.1.1.5), and a method."""
+
+    __slots__ = ("method", "number")
+
+    def __init__(self, number: int, method: str) -> None:
+        self.number = number
+        self.method = method
+
+    @classmethod
+    def parse(cls, text: str) -> "CSeq":
+        digits, _, method = text.partition(" ")
+        method = method.strip()
+        value = number(digits, 0x7FFFFFFF)
+        if value is None or not method:
+            parts = text.split()
+            value = number(parts[0], 0x7FFFFFFF) if len(parts) == 2 else None
+            if value is None:
+                raise HeaderError(f"{text[:40]!r} is not a number below 2**31 and a method")
+            method = parts[1]
+        return cls(value, method)
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.method}"
+
+
+class NameAddr:
+    """A From, To, Contact, Route or P-Asserted-Identity value: display name (unquoted), URI text, header parameters."""
+
+    __slots__ = ("display", "params", "uri")
+
+    def __init__(self, display: str, uri: str, params: Params) -> None:
+        self.display = display
+        self.uri = uri
+        self.params = params
+
+    @classmethod
+    def parse(cls, text: str) -> "NameAddr":
+        text = text.strip()
+        display = ""
+        if text[:1] == '"':
+            match = QUOTED_STRING.match(text)
+            if match is None:
+                raise HeaderError("a display name whose quotes do not end")
+            display = unquote(match.group())
+            text = text[match.end() :].lstrip()
+            if text[:1] != "<":
+                raise HeaderError("a display name that no <URI> follows")
+        start = text.find("<")
+        if start < 0:
+            # Without brackets the parameters are the header's, not the URI's (20.10).
+            uri, semicolon, rest = text.partition(";")
+            return cls("", uri.strip(), parse_params(rest) if semicolon else {})
+        if start:
+            display = text[:start].strip()
+        end = text.find(">", start)
+        if end < 0:
+            raise HeaderError("a < that no > follows")
+        rest = text[end + 1 :].strip()
+        if rest and rest[0] != ";":
+            raise HeaderError(f"{rest[:30]!r} after the URI")
+        return cls(display, text[start + 1 : end].strip(), parse_params(rest))
+
+    @property
+    def tag(self) -> str | None:
+        return self.params.get("tag")
+
+    def __str__(self) -> str:
+        name = f"{self.display if TOKEN.fullmatch(self.display) else quote(self.display)} " if self.display else ""
+        return f"{name}<{self.uri}>{print_params(self.params)}"
+
+
+def tag_of(text: str) -> str | None:
+    """The tag parameter of a From or To value; None without one."""
+    at = text.rfind(";tag=")
+    if at < 0:
+        return NameAddr.parse(text).tag if ";" in text and "tag" in text.lower() else None
+    close = text.rfind(">")
+    if close > at or (close < 0 and '"' in text):
+        return NameAddr.parse(text).tag  # it stands inside the URI or a display name
+    end = text.find(";", at + 5)
+    return (text[at + 5 :] if end < 0 else text[at + 5 : end]).strip()
+
+
+_AUTH_PARAM = re.compile(r"\s*([A-Za-z0-9\-.!%*_+`'~]+)\s*=\s*(\"(?:[^\"\\]|\\.)*\"|[^\s,\"]*)\s*(?:,|$)", re.DOTALL)
+
+
+def parse_credentials(text: str) -> tuple[str, dict[str, str]]:
+    """An Authorization or …-Authenticate value: scheme, and parameters by lower-case name with quotes removed (25.1, RFC 7235 2.1).
+
+    Raises `HeaderError` for anything that is not a scheme and a list of parameters, a repeated one included.
+    """
+    scheme, space, rest = text.strip().partition(" ")
+    if not space or TOKEN.fullmatch(scheme) is None:
+        raise HeaderError("not a scheme and its parameters")
+    values: dict[str, str] = {}
+    at, end = 0, len(rest)
+    while at < end:
+        match = _AUTH_PARAM.match(rest, at)
+        if match is None:
+            if not rest[at:].strip(" ,\t"):
+                break
+            raise HeaderError(f"{rest[at : at + 30].strip()!r} is not name=value")
+        name = match.group(1).lower()
+        if name in values:
+            raise HeaderError(f"{name} twice")
+        if len(values) >= MAX_PARAMS:
+            raise HeaderError(f"more than {MAX_PARAMS} parameters")
+        values[name] = unquote(match.group(2))
+        at = match.end()
+    return scheme, values
+
+
+def host_port(text: str) -> tuple[str, int | None]:
+    """`host[:port]`, IPv6 in brackets."""
+    if text[:1] == "[":
+        host, bracket, rest = text.partition("]")
+        host += bracket
+    else:
+        host, colon, rest = text.partition(":")
+        rest = colon + rest
+    if not is_host(host):
+        raise HeaderError(f"{host[:40]!r} is not a host")
+    if not rest:
+        return host, None
+    port = number(rest[1:], 65535) if rest[0] == ":" else None
+    if not port:
+        raise HeaderError(f"{rest[:12]!r} is not a port")
+    return host, port

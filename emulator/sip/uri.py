@@ -1,0 +1,118 @@
+"""SIP, SIPS and tel URIs (RFC 3261 19.1, RFC 3966); every other scheme is kept as opaque text."""
+
+from urllib.parse import unquote
+
+from emulator.sip.grammar import SCHEME
+from emulator.sip.headers import HeaderError, Params, host_port, parse_params, print_params
+
+_MAX_LENGTH = 4096
+
+
+class UriError(ValueError):
+    """Text that is no URI; it says why."""
+
+
+class Uri:
+    """A parsed URI that prints back as it was written.
+
+    `user` and `password` keep their escapes; `host` is as written, brackets included; for `tel` the number stands in
+    `user` and `host` is empty; for other schemes everything after the colon stands in `opaque`.
+    """
+
+    __slots__ = ("headers", "host", "opaque", "params", "password", "port", "scheme", "text", "user")
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.scheme = ""
+        self.user: str | None = None
+        self.password: str | None = None
+        self.host = ""
+        self.port: int | None = None
+        self.params: Params = {}
+        self.headers = ""
+        self.opaque = ""
+
+    @classmethod
+    def parse(cls, text: str) -> "Uri":
+        """Raises `UriError`."""
+        scheme, colon, rest = text.partition(":")
+        if not colon or SCHEME.fullmatch(scheme) is None:
+            raise UriError(f"{text[:60]!r} has no scheme")
+        if len(text) > _MAX_LENGTH:
+            raise UriError(f"a URI of {len(text)} characters")
+        uri = cls()
+        uri.text = text
+        uri.scheme = scheme.lower()
+        try:
+            if uri.scheme in ("sip", "sips"):
+                uri._parse_sip(rest)
+            elif uri.scheme == "tel":
+                uri.user, semicolon, params = rest.partition(";")
+                uri.params = parse_params(params) if semicolon else {}
+            else:
+                uri.opaque = rest
+        except HeaderError as error:
+            raise UriError(f"{text[:60]!r}: {error}") from None
+        return uri
+
+    def _parse_sip(self, rest: str) -> None:
+        if any(char in rest for char in " \t\r\n<>\""):
+            raise HeaderError("white space, quotes or brackets must be escaped in a URI")
+        at = rest.rfind("@")  # a user part may hold ; and ? unescaped, a host part can't hold @
+        if at >= 0:
+            user, colon, password = rest[:at].partition(":")
+            if not user:
+                raise HeaderError("an @ without a user before it")
+            self.user = user
+            self.password = password if colon else None
+            rest = rest[at + 1 :]
+        rest, question, headers = rest.partition("?")
+        self.headers = question + headers
+        place, semicolon, params = rest.partition(";")
+        self.host, self.port = host_port(place)
+        if semicolon:
+            self.params = parse_params(params)
+
+    @property
+    def number(self) -> str:
+        """The user part with escapes decoded and without the parameters some put into it (`1234;phone-context=…`)."""
+        user = (self.user or "").partition(";")[0]
+        return unquote(user) if "%" in user else user
+
+    @property
+    def transport(self) -> str | None:
+        """The transport parameter in lower case."""
+        value = self.params.get("transport")
+        return value.lower() if value else None
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __eq__(self, other: object) -> bool:
+        """Equivalence by 19.1.4: case matters in user and password only; transport, user, ttl, method and maddr must agree on both sides."""
+        if not isinstance(other, Uri):
+            return NotImplemented
+        if (self.scheme, self.opaque) != (other.scheme, other.opaque):
+            return False
+        if unquote(self.user or "") != unquote(other.user or "") or (self.user is None) != (other.user is None):
+            return False
+        if unquote(self.password or "") != unquote(other.password or "") or self.host.lower() != other.host.lower() or self.port != other.port:
+            return False
+        for name in {*self.params, *other.params}:
+            mine, theirs = name in self.params, name in other.params
+            if mine and theirs:
+                if unquote(self.params[name] or "").lower() != unquote(other.params[name] or "").lower():
+                    return False
+            elif name in ("transport", "user", "ttl", "method", "maddr"):
+                return False
+        return sorted(self.headers[1:].lower().split("&")) == sorted(other.headers[1:].lower().split("&"))
+
+    __hash__ = None  # type: ignore[assignment]  # equivalence is not transitive (19.1.4), so it can't be a key
+
+    def __repr__(self) -> str:
+        return f"Uri({self.text!r})"
+
+
+def with_params(text: str, params: Params) -> str:
+    """`text` with more parameters at its end."""
+    return text + print_params(params)
