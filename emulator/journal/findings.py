@@ -117,7 +117,18 @@ _NUMBERS = (
 
 _TLS = ()
 
-_MEDIA = ()
+_MEDIA = (
+    Kind("media.no-audio", "error", "an audio line", "offer audio", "page: Codecs"),
+    Kind("media.codec", "error", "one of its codecs", "offer PCMA or PCMU", "page: Codecs"),
+    Kind("media.profile", "error", "RTP/AVP", "offer RTP/AVP; this version has no SRTP", "page: Media Protocols"),
+    Kind("media.payload-type", "warning", "packets of the agreed payload types", "send the payload type of the answer", "RFC 3264 6.1"),
+    Kind("media.address", "error", "a numeric address in c=", "write the address you receive on", "RFC 8866 5.7"),
+    Kind("media.no-telephone-event", "warning", "telephone-event for digits", "offer telephone-event/8000", "page: DTMF"),
+    Kind("media.other-lines", "note", "one audio line", "leave the others out; they are answered with port 0", "RFC 3264 6"),
+    Kind("media.silence", "warning", "RTP while a call is up", "send audio or comfort noise, and hang up when done", "vsim's own bound"),
+    Kind("media.stranger", "warning", "media from where the SDP says", "send from the address and port of your own SDP", "robustness: RTP injection"),
+    Kind("sdp.answer", "error", "an answer that fits the offer", "answer each m= line of the offer in its place", "RFC 3264 6"),
+)  # fmt: skip
 
 CATALOGUE: dict[str, Kind] = {
     kind.code: kind for section in (_SIGNALLING, _DIGEST, _NUMBERS, _TLS, _MEDIA) for kind in section

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 from collections.abc import Callable
 from urllib.parse import unquote
 
@@ -14,7 +15,7 @@ _NAME = 4  # of the proxy's name digest
 _PROOF = 24  # of the HMAC
 _TICKS = 16
 _COUNTS_KEPT = 10000
-_HEX8 = 8
+_COUNT = re.compile(r"[0-9a-fA-F]{8}")  # nc-value = 8LHEX; some write capitals
 ALGORITHM = "MD5"
 
 
@@ -131,7 +132,7 @@ def check(
         if qop != "auth":
             return verdict.refuse("digest.unsupported-qop", qop)
         text = values.get("nc", "")
-        if len(text) != _HEX8 or any(c not in "0123456789abcdefABCDEF" for c in text):
+        if _COUNT.fullmatch(text) is None:
             return verdict.refuse("digest.malformed", f"nc={text[:20]!r} is not eight hexadecimal digits")
         if not values.get("cnonce"):
             return verdict.refuse("digest.malformed", "qop=auth without a cnonce")

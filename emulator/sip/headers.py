@@ -194,6 +194,10 @@ def tag_of(text: str) -> str | None:
 
 _AUTH_PARAM = re.compile(r"\s*([A-Za-z0-9\-.!%*_+`'~]+)\s*=\s*(\"(?:[^\"\\]|\\.)*\"|[^\s,\"]*)\s*(?:,|$)", re.DOTALL)
 
+# The same as every stack writes it: no escapes, values quoted or tokens; matched whole first, then read in one pass.
+_PLAIN_AUTH = re.compile(r"""(?:\s*[A-Za-z]+=(?:"[^"\\]*"|[^\s,"]*)\s*(?:,|$)){1,24}""")
+_PLAIN_AUTH_PARAM = re.compile(r"""([A-Za-z]+)=(?:"([^"]*)"|([^\s,"]*))""")
+
 
 def parse_credentials(text: str) -> tuple[str, dict[str, str]]:
     """An Authorization or …-Authenticate value: scheme, and parameters by lower-case name with quotes removed (25.1, RFC 7235 2.1).
@@ -203,7 +207,12 @@ def parse_credentials(text: str) -> tuple[str, dict[str, str]]:
     scheme, space, rest = text.strip().partition(" ")
     if not space or TOKEN.fullmatch(scheme) is None:
         raise HeaderError("not a scheme and its parameters")
-    values: dict[str, str] = {}
+    if _PLAIN_AUTH.fullmatch(rest):
+        found = _PLAIN_AUTH_PARAM.findall(rest)
+        values = {name.lower(): quoted or plain for name, quoted, plain in found}
+        if len(values) == len(found):
+            return scheme, values
+    values = {}
     at, end = 0, len(rest)
     while at < end:
         match = _AUTH_PARAM.match(rest, at)

@@ -8,6 +8,7 @@ from emulator.ids import Ids
 from emulator.journal.findings import Finding
 from emulator.journal.journal import CallRecord, Journal
 from emulator.media.offer import Agreement, LocalMedia, NotAcceptable, agree, answer, offer
+from emulator.media.port import Port
 from emulator.media.sdp import SdpError, SessionDescription
 from emulator.media.stream import Stream
 from emulator.sip.endpoint import Endpoint
@@ -20,20 +21,6 @@ from emulator.trunk.behaviour import Behaviour
 
 SDP_TYPE = "application/sdp"
 _ACCEPT = f"Accept: {SDP_TYPE}\r\n"
-
-
-class Port(Protocol):
-    """A pair of media ports that belongs to one call; `emulator.media.sockets` opens the real ones."""
-
-    @property
-    def number(self) -> int:
-        """The RTP port; RTCP is one above."""
-
-    def attach(self, stream: Stream, agreement: Agreement) -> None:
-        """Hand `stream` what arrives from where the agreement points, and nothing else."""
-
-    def close(self) -> None:
-        """Give the ports back; harmless when done before."""
 
 
 class Calls(Protocol):
@@ -153,11 +140,11 @@ class Call:
             self.record.finding(finding)
         if self._stream is None:
             ids = self._calls.ids
-            self._stream = Stream(agreement, ssrc=ids.ssrc(), sequence=ids.sequence())
+            self._stream = Stream(agreement, self._calls.clock, ids.ssrc(), ids.sequence())
             self.record.media = self._stream
         else:
             self._stream.change(agreement)
-        self._port.attach(self._stream, agreement)
+        self._port.attach(self._stream)
 
     def _on_watch(self) -> None:
         """Look whether anything was heard since the last look: no clock is read per packet for this."""

@@ -1,0 +1,35 @@
+"""vsim: a local, offline emulator of Vonage's SIP trunk.
+
+How it is laid out. Three rings; imports point inward only:
+
+    wires      Twisted, sockets, files, argv, HTTP           may import machines and words
+    machines   state; clock, chance and sending are handed in     may import words
+    words      bytes, text, values: functions of their arguments  import nothing of ours outside words
+
+`from twisted` stands in wire files only. `sip/`, `media/` and `dns/` never import each other or `trunk/`; `trunk/` is where they
+meet. Nothing imports `service.py` or `cli/`.
+
+    config.py      words    the one typed model behind vsim.yaml, VSIM_* and flags
+    clock.py ids.py         time and every random choice, handed in; one seed
+    authority.py   wire     the CA and the server certificate on disk
+    service.py     wire     the composition root: builds each object once, opens listeners, stops in order
+
+    sip/           RFC 3261 and friends; knows nothing of Vonage
+      grammar uri headers message framing refusal timers flow          words
+      digest transaction endpoint dialog session                       machines
+      transport tls                                                    wires
+    media/         SDP, RTP, RTCP; knows nothing of SIP
+      codecs sdp offer rtp rtcp    words       stream   machine        sockets   wire
+    dns/           zone   words                nameserver   wire
+    trunk/         what Vonage does with a call: the only place where SIP and media meet
+      regions numbers behaviour names    words       accounts trunk calls    machines
+    journal/       events findings ladder    words   journal    machine
+    control/       api openapi    machines           endpoints server client    wires
+    cli/           a file per group of commands; the one place that names the reactor
+
+Four seams end the part without I/O: `Endpoint.receive(data, flow)` and `flow.send(data)` for SIP, `stream.receive(buffer, length)` and its
+`send` for RTP, `zone.answer(query)` for DNS, `api.handle(request)` for control. Everything between them runs in a unit test without a
+reactor.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,43 @@
+"""An event: something happened that a person or a program beside the emulator may want to know at once."""
+
+import json
+import time
+from typing import Any
+
+from emulator.journal.findings import printable
+
+KINDS = (
+    "listening", "ready", "stopping", "options", "call.started", "call.answered", "call.ended", "call.refused", "call.cancelled",
+    "finding", "tls.refused", "connection.refused", "media.silence", "error",
+)  # fmt: skip
+
+
+class Event:
+    """`id` counts from 1, `time` is Unix time in seconds, `call` the journal's number of the call or None."""
+
+    __slots__ = ("call", "fields", "id", "kind", "time")
+
+    def __init__(self, id: int, time: float, kind: str, call: str | None, fields: dict[str, Any]) -> None:
+        self.id = id
+        self.time = time
+        self.kind = kind
+        self.call = call
+        self.fields = fields
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"id": self.id, "time": round(self.time, 6), "kind": self.kind, "call": self.call, **self.fields}
+
+    def as_json(self) -> str:
+        return json.dumps(self.as_dict(), separators=(",", ":"), default=str)
+
+
+def line(event: Event) -> str:
+    """An event as one line for a person: local time, kind, call, fields; nothing in it can move a terminal."""
+    return describe(event.time, event.kind, event.call, event.fields)
+
+
+def describe(when: float, kind: str, call: str | None, fields: dict[str, Any]) -> str:
+    """The same from an event's parts, as the control API gives them."""
+    clock = time.strftime("%H:%M:%S", time.localtime(when)) + f".{int(when % 1 * 1000):03d}"
+    text = "  ".join(f"{name}={printable(str(value), 300)}" for name, value in fields.items() if value not in (None, ""))
+    return f"{clock}  {kind:<14}  {('#' + call) if call else '':<6}  {text}".rstrip()

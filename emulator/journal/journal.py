@@ -1,0 +1,251 @@
+"""The journal: every call with its messages and findings, and the events, both bounded; queryable, and waitable by callback."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+from emulator.clock import Clock
+from emulator.journal.events import Event
+from emulator.journal.findings import Finding, printable
+
+_FINDINGS_PER_CALL = 64
+
+
+class Media(Protocol):
+    """What a call's media can say about itself."""
+
+    def snapshot(self) -> dict[str, Any]:
+        """Counters and what was negotiated, ready for JSON."""
+
+
+class CallRecord:
+    """One call as the journal has it: a challenged INVITE and its retry are one call, for they share their Call-ID.
+
+    Times are Unix time in seconds, None until they happen. `messages` holds (seconds on the monotonic clock, incoming, flow label, octets).
+    """
+
+    __slots__ = (
+        "_limit", "account", "answered", "call_id", "called", "caller", "codec", "direction", "dropped", "ended", "ended_by",
+        "findings", "id", "media", "messages", "peer", "proxy", "reason", "started", "state", "status", "transport",
+    )  # fmt: skip
+
+    def __init__(self, id: str, call_id: str, started: float, limit: int) -> None:
+        self.id = id
+        self.call_id = call_id
+        self.direction = "outbound"
+        self.proxy = ""
+        self.transport = ""
+        self.peer = ""
+        self.account: str | None = None
+        self.caller = ""
+        self.called = ""
+        self.state = "challenged"
+        """challenged, trying, ringing, answered, ended, refused or cancelled"""
+        self.started = started
+        self.answered: float | None = None
+        self.ended: float | None = None
+        self.status: int | None = None
+        self.reason = ""
+        self.ended_by = ""
+        self.codec = ""
+        self.media: Media | None = None
+        self.findings: list[Finding] = []
+        self.messages: list[tuple[float, bool, str, bytes]] = []
+        self.dropped = 0
+        self._limit = limit
+
+    @property
+    def live(self) -> bool:
+        """Whether the call is up or coming up."""
+        return self.state in ("trying", "ringing", "answered")
+
+    def message(self, seconds: float, incoming: bool, flow: str, data: bytes) -> None:
+        """Keep a message; above the bound only its count."""
+        if len(self.messages) < self._limit:
+            self.messages.append((seconds, incoming, flow, data))
+        else:
+            self.dropped += 1
+
+    def finding(self, finding: Finding) -> None:
+        """Keep a finding, once per code and sight."""
+        if len(self.findings) < _FINDINGS_PER_CALL and all(
+            known.code != finding.code or known.seen != finding.seen for known in self.findings
+        ):
+            self.findings.append(finding)
+
+    def summary(self) -> dict[str, Any]:
+        """The call without its messages, ready for JSON."""
+        return {
+            "id": self.id,
+            "call_id": printable(self.call_id),
+            "direction": self.direction,
+            "proxy": self.proxy,
+            "transport": self.transport,
+            "peer": self.peer,
+            "account": self.account,
+            "caller": printable(self.caller),
+            "called": printable(self.called),
+            "state": self.state,
+            "started": self.started,
+            "answered": self.answered,
+            "ended": self.ended,
+            "status": self.status,
+            "reason": self.reason,
+            "ended_by": self.ended_by,
+            "codec": self.codec,
+            "media": self.media.snapshot() if self.media is not None else None,
+            "findings": [_finding(finding) for finding in self.findings],
+        }
+
+    def detail(self) -> dict[str, Any]:
+        """The call with its messages; `at` counts in seconds from the first one."""
+        first = self.messages[0][0] if self.messages else 0.0
+        return {
+            **self.summary(),
+            "messages": [
+                {
+                    "at": round(seconds - first, 6),
+                    "incoming": incoming,
+                    "flow": flow,
+                    "text": data.decode("utf-8", "replace"),
+                }
+                for seconds, incoming, flow, data in self.messages
+            ],
+            "messages_dropped": self.dropped,
+        }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    kind = finding.kind
+    return {
+        "code": finding.code,
+        "severity": kind.severity,
+        "seen": finding.seen,
+        "wants": kind.wants,
+        "fix": kind.fix,
+        "source": kind.source,
+    }
+
+
+class Waiter:
+    """Somebody waits for an event; `cancel` makes it stop."""
+
+    __slots__ = ("_journal", "_timer", "done", "predicate")
+
+    def __init__(self, journal: "Journal", predicate: Callable[[Event], bool], done: Callable[[Event | None], None]) -> None:
+        self._journal = journal
+        self._timer: Any = None
+        self.predicate = predicate
+        self.done = done
+
+    def cancel(self) -> None:
+        self._journal._listeners.pop(self, None)
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def offer(self, event: Event) -> None:
+        if self.predicate(event):
+            self.cancel()
+            self.done(event)
+
+    def expire(self) -> None:
+        self.cancel()
+        self.done(None)
+
+
+class Journal:
+    """`calls`, `events` and `messages` (per call) bound what is kept."""
+
+    def __init__(self, clock: Clock, calls: int = 1000, events: int = 10000, messages: int = 200) -> None:
+        self._clock = clock
+        self._max_calls = calls
+        self._max_messages = messages
+        self._calls: dict[str, CallRecord] = {}  # by Call-ID, oldest first
+        self._by_id: dict[str, CallRecord] = {}
+        self._events: deque[Event] = deque(maxlen=events)
+        self._event_number = 0
+        self._call_number = 0
+        self._listeners: dict[object, Callable[[Event], None]] = {}
+
+    # -- calls ----------------------------------------------------------------------------------------------------
+
+    def call(self, call_id: str) -> CallRecord:
+        """The record of a Call-ID, made when it is new; the oldest one that is over makes room."""
+        record = self._calls.get(call_id)
+        if record is None:
+            if len(self._calls) >= self._max_calls:
+                self._evict()
+            self._call_number += 1
+            record = CallRecord(str(self._call_number), call_id, self._clock.wall(), self._max_messages)
+            self._calls[call_id] = self._by_id[record.id] = record
+        return record
+
+    def find(self, call_id: str) -> CallRecord | None:
+        """The record of a Call-ID, None when there is none."""
+        return self._calls.get(call_id)
+
+    def get(self, id: str) -> CallRecord | None:
+        """A call by its number; `last` is the newest."""
+        if id == "last":
+            return next(reversed(self._calls.values()), None)
+        return self._by_id.get(id)
+
+    def _evict(self) -> None:
+        """Drop the oldest call that is over; when all are up, the oldest: its call goes on, only its record is gone."""
+        victim = next((record for record in self._calls.values() if not record.live), None) or next(iter(self._calls.values()))
+        del self._calls[victim.call_id]
+        del self._by_id[victim.id]
+
+    def calls(self) -> Iterator[CallRecord]:
+        """Every call, newest first."""
+        return reversed(self._calls.values())
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    # -- events ---------------------------------------------------------------------------------------------------
+
+    def event(self, kind: str, record: CallRecord | None = None, **fields: Any) -> None:
+        """Note an event and tell the listeners."""
+        self._event_number = number = self._event_number + 1
+        event = Event(number, self._clock.wall(), kind, record.id if record is not None else None, fields)
+        self._events.append(event)
+        if self._listeners:
+            for listener in list(self._listeners.values()):
+                listener(event)
+
+    def events(self, after: int = 0) -> list[Event]:
+        """The events kept with a number above `after`, oldest first."""
+        if not after:
+            return list(self._events)
+        newer: list[Event] = []
+        for event in reversed(self._events):
+            if event.id <= after:
+                break
+            newer.append(event)
+        newer.reverse()
+        return newer
+
+    def listen(self, listener: Callable[[Event], None]) -> Callable[[], None]:
+        """Call `listener` with each event from now on; the result ends that."""
+        key = object()
+        self._listeners[key] = listener
+        return lambda: self._listeners.pop(key, None) and None
+
+    def wait(self, predicate: Callable[[Event], bool], timeout: float, done: Callable[[Event | None], None], after: int = 0) -> Waiter:
+        """Call `done` once: with the first event after number `after` that `predicate` takes, or with None after `timeout` seconds."""
+        waiter = Waiter(self, predicate, done)
+        for event in self.events(after) if after else ():
+            if predicate(event):
+                done(event)
+                return waiter
+        waiter._timer = self._clock.call_later(timeout, waiter.expire)
+        self._listeners[waiter] = waiter.offer
+        return waiter
+
+    def reset(self) -> None:
+        """Forget every call that is over and every event; numbers go on."""
+        for record in [record for record in self._calls.values() if not record.live]:
+            del self._calls[record.call_id]
+            del self._by_id[record.id]
+        self._events.clear()
