@@ -115,7 +115,11 @@ _NUMBERS = (
     Kind("caller-id.replaced", "note", "a caller ID that belongs to the account", "use one of the account's numbers; it was shown as unknown", "vonage-facts 4"),
 )  # fmt: skip
 
-_TLS = ()
+_TLS = (
+    Kind("tls.version", "error", "TLS 1.2", "enable TLS 1.2 at the client", "page: Protocols"),
+    Kind("tls.handshake", "error", "a handshake that ends", "check that the client trusts the CA (vsim certs) and the name it expects", "RFC 5246 7.4"),
+    Kind("tls.plain", "error", "TLS on this port", "use the TLS transport, or port 5060", "page: Protocols"),
+)  # fmt: skip
 
 _MEDIA = (
     Kind("media.no-audio", "error", "an audio line", "offer audio", "page: Codecs"),

@@ -5,6 +5,12 @@ from typing import Protocol
 Address = tuple[str, int]
 
 
+def sent_by(address: Address) -> str:
+    """An address as Via and Contact write it."""
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 class Flow(Protocol):
     """What the machines know of a path; `emulator.sip.transport` makes the real ones, tests their own."""
 

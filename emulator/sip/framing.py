@@ -78,12 +78,12 @@ class Framer:
             items.append(Keepalive.PING)
             del buffer[:4]
         elif buffer[:2] == b"\r\n":
-            if buffer[2:] in (b"", b"\r"):
+            if len(buffer) == 2 or (len(buffer) == 3 and buffer[2] == 13):
                 # Half a ping, or a pong: a pong has nothing to be answered, so waiting loses nothing.
                 return False
             items.append(Keepalive.PONG)
             del buffer[:2]
-        elif buffer == b"\r":
+        elif len(buffer) == 1 and buffer[0] == 13:
             return False
         else:
             raise FramingError("a line feed or carriage return alone between messages")

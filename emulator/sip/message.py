@@ -175,7 +175,8 @@ def parse(data: bytes) -> Request | Response:
         raise Malformed(f"more than {MAX_HEADERS} header lines")
     message.raw = data
     message.body = b""
-    message.headers = headers = {}
+    headers: dict[str, list[str]] = {}
+    message.headers = headers
     named = _names.get
     broken: str | None = None
     for line in lines[1:]:

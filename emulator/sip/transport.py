@@ -13,7 +13,7 @@ from zope.interface import implementer
 
 from emulator.clock import Clock, Timer
 from emulator.journal.findings import Finding
-from emulator.sip.flow import Address, Flow
+from emulator.sip.flow import Address, Flow, sent_by
 from emulator.sip.framing import Framer, FramingError, Keepalive
 
 _READS_PER_WAKE = 16
@@ -22,12 +22,6 @@ _RECEIVE_BUFFER = 4 << 20
 _FLOWS_KEPT = 4096
 _WRITE_LIMIT = 1 << 20
 PONG = b"\r\n"
-
-
-def sent_by(address: Address) -> str:
-    """An address as Via and Contact write it."""
-    host, port = address
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 class Receiver(Protocol):

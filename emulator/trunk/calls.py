@@ -57,7 +57,6 @@ class Call:
         self,
         calls: Calls,
         endpoint: Endpoint,
-        request: Request,
         record: CallRecord,
         called: str,
         nonce: str,

@@ -2,15 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from emulator.clock import Clock
 from emulator.ids import Ids
 from emulator.journal.findings import Finding
 from emulator.journal.journal import CallRecord, Journal
-from emulator.sip.digest import Nonces, Verdict
+from emulator.media.port import Exhausted, Port
+from emulator.media.sdp import SessionDescription
+from emulator.sip.digest import Nonces, Verdict, check
 from emulator.sip.endpoint import Endpoint
-from emulator.sip.flow import Flow
+from emulator.sip.flow import Flow, sent_by
 from emulator.sip.headers import HeaderError, NameAddr, parse_credentials
 from emulator.sip.message import Request
 from emulator.sip.refusal import Refusal
@@ -20,11 +21,15 @@ from emulator.sip.uri import Uri, UriError
 from emulator.trunk import regions
 from emulator.trunk.accounts import Account, Accounts
 from emulator.trunk.behaviour import Behaviour
-from emulator.trunk.calls import SDP_TYPE, Call, Port, offered
-from emulator.trunk.numbers import EMERGENCY, BadNumber, called, caller, is_emergency
+from emulator.trunk.calls import SDP_TYPE, Call, offered
+from emulator.trunk.numbers import ANONYMOUS_USERS, EMERGENCY, BadNumber, called, caller, is_emergency
 
 _SUPPORTED_METHODS = frozenset({"INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO"})
 _KNOWN_METHODS = _SUPPORTED_METHODS | {"REGISTER", "MESSAGE", "SUBSCRIBE", "NOTIFY", "PUBLISH", "REFER", "PRACK", "UPDATE"}
+_SUPPORTED_OPTIONS: frozenset[str] = frozenset()
+_ALLOW_FIELD = ("Allow", ALLOW.partition(": ")[2].strip())
+_MAX_CREDENTIALS = 8
+_SOURCES_KEPT = 1000
 _OPTIONS_LINES = f"{ALLOW}Accept: {SDP_TYPE}\r\n"
 
 
@@ -39,36 +44,24 @@ class Policy:
     nonce_lifetime: float = 300.0
     caller_id: str = "refuse"
     """`refuse` or `unknown`: what a caller ID that the account may not show brings."""
-    international: bool = True
-    """False answers 404 to numbers outside the account's own country codes."""
+    destinations: tuple[str, ...] = ("",)
+    """Number prefixes that can be called; others get 404 (vonage-facts, default 13). The empty prefix is every number."""
     emergency_status: int = 403
     emergency_numbers: frozenset[str] = EMERGENCY
     max_calls: int = 2000
     behaviour: Behaviour = field(default_factory=Behaviour)
 
 
-class MediaPorts(Protocol):
-    """Where calls get their media ports."""
-
-    def open(self, address: str) -> Port:
-        """A port pair on `address`; raises `Exhausted`."""
-
-
-class Exhausted(Exception):
-    """No media port is free."""
-
-
 class Proxy:
     """One of the twelve: its place, its endpoint with its own transactions, its nonces, its health."""
 
-    __slots__ = ("endpoint", "media_address", "name", "nonces", "place")
+    __slots__ = ("endpoint", "name", "nonces", "place")
 
-    def __init__(self, place: regions.Place, endpoint: Endpoint, nonces: Nonces, media_address: str) -> None:
+    def __init__(self, place: regions.Place, endpoint: Endpoint, nonces: Nonces) -> None:
         self.name = place.name
         self.place = place
         self.endpoint = endpoint
         self.nonces = nonces
-        self.media_address = media_address
 
 
 class Trunk:
@@ -82,11 +75,13 @@ class Trunk:
         accounts: Accounts,
         places: Sequence[regions.Place],
         open_port: Callable[[str], Port],
+        report: Callable[[Exception], None],
         policy: Policy | None = None,
         product: str = "vsim",
         timers: Timers | None = None,
     ) -> None:
-        """`open_port(address)` opens a media port pair there and raises `Exhausted` when none is free."""
+        """`open_port(proxy)` opens a media port pair on that proxy's address and raises `Exhausted` when none is free; `report` is
+        told of errors that are ours."""
         self.clock = clock
         self.ids = ids
         self.journal = journal
@@ -95,14 +90,15 @@ class Trunk:
         self.calls: dict[str, Call] = {}
         self._open_port = open_port
         self._service_hosts = frozenset(regions.service_hosts())
-        self._on_error: Callable[[Exception], None] | None = None
+        self.report = report
+        self._checked: set[tuple[str, str, str]] = set()
         key = ids.take(32)
+        names = tuple(place.name for place in places)
         self.proxies: Mapping[str, Proxy] = {
             place.name: Proxy(
                 place,
                 Endpoint(place.name, self, clock, ids, product, timers),
-                Nonces(place.name, key, clock, self.policy.nonce_lifetime),
-                place.address,
+                Nonces(place.name, key, clock, self.policy.nonce_lifetime, names),
             )
             for place in places
         }
@@ -110,3 +106,245 @@ class Trunk:
             "INVITE": self._on_invite,
             "OPTIONS": self._on_options,
         }
+
+    # -- the core of the endpoints --------------------------------------------------------------------------------
+
+    def on_request(self, endpoint: Endpoint, request: Request, flow: Flow) -> None:
+        """See `emulator.sip.endpoint.Core`."""
+        method = self._methods.get(request.method)
+        if method is None:
+            if request.method in _KNOWN_METHODS:
+                raise Refusal(405, Finding("method.not-allowed", request.method), (_ALLOW_FIELD,))
+            raise Refusal(501, Finding("method.unknown", request.method), (_ALLOW_FIELD,))
+        method(endpoint, request, flow)
+
+    def on_message(self, endpoint: Endpoint, flow: Flow, incoming: bool, call_id: str, data: bytes) -> None:
+        """Keep the messages of calls. The first INVITE of a call makes its record, so a challenged one is there too."""
+        record = self.journal.find(call_id)
+        if record is None:
+            if not incoming or not data.startswith(b"INVITE "):
+                return
+            record = self.journal.call(call_id)
+            record.proxy = endpoint.name
+            record.transport = flow.transport
+            record.peer = sent_by(flow.peer)
+        record.message(self.clock.seconds(), incoming, endpoint.name, data)
+
+    def on_finding(self, endpoint: Endpoint, flow: Flow, call_id: str, finding: Finding, status: int) -> None:
+        """A finding, with the refusal it brings if any."""
+        record = self.journal.find(call_id)
+        if record is not None:
+            record.finding(finding)
+            if status and not record.live:
+                record.status = status
+                if status not in (401, 407):
+                    record.state, record.ended = "refused", self.clock.wall()
+        kind = "call.refused" if status and record is not None and not record.live else "finding"
+        self.journal.event(kind, record, status=status or None, proxy=endpoint.name, peer=sent_by(flow.peer), finding=str(finding))
+
+    def on_error(self, endpoint: Endpoint, flow: Flow, call_id: str, error: Exception) -> None:
+        """A bug of ours: it is reported, its call ends, the emulator goes on."""
+        record = self.journal.find(call_id)
+        self.journal.event("error", record, proxy=endpoint.name, error=f"{type(error).__name__}: {error}")
+        self.report(error)
+        call = self.calls.get(call_id)
+        if call is not None:
+            call.hang_up(at_once=True)
+
+    # -- methods --------------------------------------------------------------------------------------------------
+
+    def _on_options(self, endpoint: Endpoint, request: Request, flow: Flow) -> None:
+        """The health check: 200 without credentials, for any user and host (page: Health checks; vonage-facts, default 8)."""
+        endpoint.reply(request, flow, 200, _OPTIONS_LINES)
+        source = (endpoint.name, flow.transport, flow.peer[0])
+        if source not in self._checked:  # a line for each new source, not for each of its checks
+            if len(self._checked) >= _SOURCES_KEPT:
+                self._checked.clear()
+            self._checked.add(source)
+            self.journal.event("options", None, proxy=endpoint.name, transport=flow.transport, peer=sent_by(flow.peer), status=200)
+
+    def _on_invite(self, endpoint: Endpoint, request: Request, flow: Flow) -> None:
+        """A new call: who calls, whom, from which number, with which media; each question may end it."""
+        uri = _request_uri(request)
+        required = request.tokens("require") - _SUPPORTED_OPTIONS
+        if required:
+            options = ", ".join(sorted(required))
+            raise Refusal(420, Finding("require.unsupported", options), (("Unsupported", options),))
+        key, nonce = self.authorize(endpoint, request, flow, None)
+        account = self.accounts.get(key)
+        assert account is not None  # the digest has just been checked against it
+        record = self.journal.call(request.call_id)
+        record.account = key
+        try:
+            called_number = self._called(uri, record)
+            caller_number = self._caller(request, account, record)
+        except BadNumber as bad:
+            record.called = record.called or uri.number
+            raise Refusal(bad.status, bad.finding) from None
+        described = offered(request)
+        if "contact" not in request.headers:
+            raise Refusal(400, Finding("contact.missing", "no Contact header"))
+        if len(self.calls) >= self.policy.max_calls:
+            raise Refusal(503, Finding("limit.calls", f"{self.policy.max_calls} calls at once"), (("Retry-After", "5"),))
+        self._start(endpoint, request, flow, record, described, called_number, caller_number, nonce)
+
+    def _start(
+        self, endpoint: Endpoint, request: Request, flow: Flow, record: CallRecord, described: SessionDescription | None,
+        called_number: str, caller_number: str, nonce: str,
+    ) -> None:  # fmt: skip
+        address = flow.local[0]
+        try:
+            port = self._open_port(endpoint.name)
+        except Exhausted as error:
+            raise Refusal(503, Finding("limit.media-ports", str(error)), (("Retry-After", "5"),)) from None
+        try:
+            call = Call(self, endpoint, record, called_number, nonce, self.policy.behaviour, port, address)
+            answered = call.negotiate(described) if described is not None else None
+            if described is None:
+                record.finding(Finding("offer.late", "an INVITE without SDP"))
+            record.caller, record.called = caller_number, called_number
+            self.calls[request.call_id] = call
+            self.journal.event(
+                "call.started", record, caller=caller_number, called=called_number, proxy=endpoint.name, transport=flow.transport,
+                peer=record.peer,
+            )  # fmt: skip
+            call.start(endpoint.invite_server(request, flow), answered)
+        except Exception:
+            self.calls.pop(request.call_id, None)
+            port.close()
+            raise
+
+    # -- who, whom, from which number -----------------------------------------------------------------------------
+
+    def authorize(self, endpoint: Endpoint, request: Request, flow: Flow, nonce: str | None) -> tuple[str, str]:
+        """Digest on an INVITE; see `emulator.trunk.calls.Calls`."""
+        policy = self.policy
+        proxy = self.proxies[endpoint.name]
+        name = "proxy-authorization" if policy.challenge == 407 else "authorization"
+        headers = request.headers.get(name)
+        if headers is None:
+            finding = None
+            if policy.challenge == 407 and "authorization" in request.headers:
+                finding = Finding("digest.authorization-header", "Authorization without Proxy-Authorization")
+            raise self._challenge(proxy, request, finding)
+        if len(headers) > _MAX_CREDENTIALS:
+            raise self._challenge(proxy, request, Finding("digest.malformed", f"{len(headers)} {name} headers"))
+        verdict: Verdict | None = None
+        for header in headers:  # several realms may be answered at once (RFC 3261 22.3); one that is right is enough
+            verdict = check(proxy.nonces, "INVITE", request.uri, header, self.accounts.ha1, nonce, policy.strict)
+            if verdict.ok:
+                break
+        assert verdict is not None
+        if not verdict.ok:
+            for finding in verdict.findings[:-1]:
+                self.on_finding(endpoint, flow, request.call_id, finding, 0)
+            raise self._challenge(proxy, request, verdict.findings[-1], verdict.stale)
+        for finding in verdict.findings:
+            self.on_finding(endpoint, flow, request.call_id, finding, 0)
+        return verdict.username, verdict.nonce
+
+    def _challenge(self, proxy: Proxy, request: Request, finding: Finding | None, stale: bool = False) -> Refusal:
+        name = "Proxy-Authenticate" if self.policy.challenge == 407 else "WWW-Authenticate"
+        value = proxy.nonces.challenge(self._realm(request.uri, proxy), stale)
+        return Refusal(self.policy.challenge, finding, ((name, value),))
+
+    def _realm(self, uri: str, proxy: Proxy) -> str:
+        """The addressed service host; the old global name for any older name (vonage-facts, default 4)."""
+        if self.policy.realm is not None:
+            return self.policy.realm
+        try:
+            host = Uri.parse(uri).host.lower()
+        except UriError:
+            host = ""
+        if host not in self._service_hosts:
+            return proxy.place.host
+        return regions.LEGACY_HOST if host.endswith(regions.LEGACY_DOMAIN) else host
+
+    def _called(self, uri: Uri, record: CallRecord) -> str:
+        """The E.164 number dialled (vonage-facts, defaults 9, 13, 51)."""
+        policy = self.policy
+        user = uri.number
+        if is_emergency(user, policy.emergency_numbers):
+            raise BadNumber(policy.emergency_status, Finding("called.emergency", f"{user}; emergency calls are never placed"))
+        number, findings = called(user, policy.strict)
+        for finding in findings:
+            record.finding(finding)
+        if not any(number.startswith(prefix) for prefix in policy.destinations):
+            raise BadNumber(404, Finding("called.international", number))
+        return number
+
+    def _caller(self, request: Request, account: Account, record: CallRecord) -> str:
+        """The caller ID (vonage-facts, defaults 10 to 12): P-Asserted-Identity before From, and the account's own."""
+        asserted = None
+        for value in request.all("p-asserted-identity"):
+            asserted = _user_of(value)
+            break
+        from_user = _user_of(request.headers["from"][0])
+        privacy = request.get("privacy")
+        hidden = from_user.lower() in ANONYMOUS_USERS or (privacy is not None and _hides(privacy))
+        number, findings = caller(
+            asserted, from_user, hidden, account.caller_ids, account.key, account.numbers[0] if account.numbers else "",
+            self.policy.strict, self.policy.caller_id == "unknown",
+        )  # fmt: skip
+        for finding in findings:
+            record.finding(finding)
+        return number
+
+    # -- calls ----------------------------------------------------------------------------------------------------
+
+    def forget(self, call: Call) -> None:
+        """The call is over."""
+        self.calls.pop(call.record.call_id, None)
+
+    def hang_up(self, id: str) -> bool:
+        """End the call with the journal's number `id`; False when it is not up."""
+        record = self.journal.get(id)
+        call = self.calls.get(record.call_id) if record is not None else None
+        if call is None:
+            return False
+        call.hang_up()
+        return True
+
+    def hang_up_all(self, done: Callable[[], None]) -> None:
+        """End every call at once; `done` is called when each has been answered or given up."""
+        left = len(self.calls)
+        if not left:
+            done()
+            return
+
+        def one_less() -> None:
+            nonlocal left
+            left -= 1
+            if not left:
+                done()
+
+        for call in list(self.calls.values()):
+            call.hang_up(one_less, at_once=True)
+
+    def close(self) -> None:
+        """Drop whatever is left, when the emulator stops."""
+        for proxy in self.proxies.values():
+            proxy.endpoint.close()
+
+
+def _request_uri(request: Request) -> Uri:
+    try:
+        uri = Uri.parse(request.uri)
+    except UriError as error:
+        raise Refusal(400, Finding("uri.malformed", str(error))) from None
+    if uri.scheme not in ("sip", "sips", "tel"):
+        raise Refusal(416, Finding("uri.scheme", uri.scheme))
+    return uri
+
+
+def _user_of(value: str) -> str:
+    """The user part of a From or P-Asserted-Identity value, decoded; empty when there is none."""
+    try:
+        return Uri.parse(NameAddr.parse(value).uri).number
+    except (HeaderError, UriError):
+        return ""
+
+
+def _hides(privacy: str) -> bool:
+    """Whether a Privacy value asks for the caller to be hidden (RFC 3323 4.2, RFC 3325 9.3)."""
+    return not {value.strip().lower() for value in privacy.split(";")}.isdisjoint({"id", "user", "header", "session"})

@@ -1,0 +1,1 @@
+"""The control API: a machine without HTTP, its server and its client."""

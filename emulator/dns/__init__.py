@@ -1,0 +1,1 @@
+"""The service names as a zone, and its server."""

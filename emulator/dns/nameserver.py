@@ -1,0 +1,202 @@
+"""The zone's server: UDP and TCP on one port, and forwarding of other names to one upstream when there is one."""
+
+import struct
+from typing import Any
+
+from twisted.internet import defer, error
+from twisted.internet.protocol import DatagramProtocol, Factory, Protocol, connectionDone
+from twisted.python.failure import Failure
+
+from emulator.clock import Clock, Timer
+from emulator.dns.zone import Zone
+from emulator.ids import Ids
+
+_CONNECTIONS = 100
+_IDLE_SECONDS = 10.0
+_FORWARD_SECONDS = 4.0
+_FORWARDS = 200
+_BINDS = 8
+Address = tuple[str, int]
+
+
+class Nameserver:
+    """Answers from `zone`; what the zone does not cover goes to `upstream`, or is refused."""
+
+    def __init__(self, reactor: Any, clock: Clock, ids: Ids, zone: Zone, upstream: Address | None = None) -> None:
+        self.reactor = reactor
+        self.clock = clock
+        self.ids = ids
+        self.zone = zone
+        self.upstream = upstream
+        self.forwards: set[_Forward] = set()
+        self.connections: set[_Stream] = set()
+        self._udp: Any = None
+        self._tcp: Any = None
+        self.port = 0
+
+    def listen(self, address: str, port: int) -> None:
+        """Open UDP and TCP on one port; 0 lets the system choose one that both have free. Raises `CannotListenError`."""
+        for left in reversed(range(_BINDS if port == 0 else 1)):
+            self._udp = self.reactor.listenUDP(port, _Datagrams(self), interface=address, maxPacketSize=4096)
+            self.port = self._udp.getHost().port
+            factory = _Streams(self)
+            try:
+                self._tcp = self.reactor.listenTCP(self.port, factory, interface=address)
+                return
+            except error.CannotListenError:
+                self._udp.stopListening()
+                if not left:
+                    raise
+
+    def close(self) -> defer.Deferred[Any]:
+        """Stop listening and drop what is under way."""
+        for stream in list(self.connections):
+            stream.drop()
+        for forward in list(self.forwards):
+            forward.stop()
+        ports = [port for port in (self._udp, self._tcp) if port is not None]
+        return defer.DeferredList([defer.maybeDeferred(port.stopListening) for port in ports])
+
+    def handle(self, query: bytes, stream: bool, reply: Any) -> None:
+        """Answer one query by calling `reply(octets)`, at once or when the upstream has answered, or never."""
+        if self.upstream is not None and len(self.forwards) < _FORWARDS and _is_query(query) and not self.zone.covers(query):
+            _Forward(self, query, stream, reply).start()
+            return
+        answer = self.zone.answer(query, stream)
+        if answer is not None:
+            reply(answer)
+
+
+def _is_query(query: bytes) -> bool:
+    """An ordinary query with one question: the only thing that is passed on."""
+    return len(query) >= 17 and query[2] & 0xF8 == 0 and query[4:6] == b"\0\1"
+
+
+class _Datagrams(DatagramProtocol):
+    noisy = False
+
+    def __init__(self, server: Nameserver) -> None:
+        self._server = server
+
+    def datagramReceived(self, data: bytes, address: Any) -> None:
+        def reply(answer: bytes) -> None:
+            transport: Any = self.transport
+            if transport is not None:
+                try:
+                    transport.write(answer, address)
+                except OSError:
+                    pass  # the client has gone; it asks again if it must
+
+        self._server.handle(data, False, reply)
+
+
+class _Streams(Factory):
+    noisy = False
+
+    def __init__(self, server: Nameserver) -> None:
+        self._server = server
+
+    def buildProtocol(self, addr: Any) -> "_Stream | None":
+        if len(self._server.connections) >= _CONNECTIONS:
+            return None
+        return _Stream(self._server)
+
+
+class _Stream(Protocol):
+    """Messages with two octets of length before each (RFC 1035 4.2.2)."""
+
+    def __init__(self, server: Nameserver) -> None:
+        self._server = server
+        self._buffer = b""
+        self._timer: Timer | None = None
+
+    def connectionMade(self) -> None:
+        self._server.connections.add(self)
+        self._rearm()
+
+    def dataReceived(self, data: bytes) -> None:
+        self._buffer += data
+        while len(self._buffer) >= 2:
+            end = 2 + int.from_bytes(self._buffer[:2], "big")
+            if len(self._buffer) < end:
+                break
+            query, self._buffer = self._buffer[2:end], self._buffer[end:]
+            self._rearm()
+            self._server.handle(query, True, self._reply)
+
+    def _reply(self, answer: bytes) -> None:
+        transport: Any = self.transport
+        if self in self._server.connections:
+            transport.write(struct.pack("!H", len(answer)) + answer)
+
+    def _rearm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._server.clock.call_later(_IDLE_SECONDS, self.drop)
+
+    def drop(self) -> None:
+        transport: Any = self.transport
+        transport.abortConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._server.connections.discard(self)
+
+
+class _Forward(DatagramProtocol):
+    """One query passed on: a port and an id of its own, and only the upstream's answer to this question is believed (RFC 5452)."""
+
+    noisy = False
+
+    def __init__(self, server: Nameserver, query: bytes, stream: bool, reply: Any) -> None:
+        self._server = server
+        self._query = query
+        self._stream = stream
+        self._reply = reply
+        self._id = server.ids.take(2)
+        self._timer: Timer | None = None
+        self._port: Any = None
+
+    def start(self) -> None:
+        server = self._server
+        assert server.upstream is not None
+        self._port = server.reactor.listenUDP(0, self, maxPacketSize=65535, interface="::" if ":" in server.upstream[0] else "")
+        server.forwards.add(self)
+        self._timer = server.clock.call_later(_FORWARD_SECONDS, self._too_late)
+        transport: Any = self.transport
+        transport.connect(*server.upstream)  # the kernel drops answers from anybody else
+        transport.write(self._id + self._query[2:])
+
+    def datagramReceived(self, data: bytes, address: Any) -> None:
+        if len(data) < 12 or data[:2] != self._id or not data[2] & 0x80:
+            return
+        question = self._query[12 : _question_end(self._query)]
+        if data[12 : 12 + len(question)].lower() != question.lower():
+            return
+        self.stop()
+        self._reply(self._query[:2] + data[2:])
+
+    def _too_late(self) -> None:
+        self.stop()
+        self._reply(self._query[:2] + bytes([self._query[2] | 0x80, 0x02]) + b"\0" * 8)  # SERVFAIL
+
+    def stop(self) -> None:
+        if self in self._server.forwards:
+            self._server.forwards.discard(self)
+            if self._timer is not None:
+                self._timer.cancel()
+            self._port.stopListening()
+
+    def connectionRefused(self) -> None:
+        self._too_late()
+
+
+def _question_end(query: bytes) -> int:
+    """Where the first question ends; the end of the query when its name is no plain one."""
+    at = 12
+    while at < len(query) and query[at]:
+        if query[at] > 63:
+            return len(query)
+        at += 1 + query[at]
+    return min(at + 5, len(query))

@@ -1,0 +1,1 @@
+"""SDP, RTP and RTCP; knows nothing of SIP."""

@@ -1,0 +1,1 @@
+"""What Vonage does with a call: the only place where SIP and media meet."""
