@@ -149,25 +149,23 @@ class Zone:
 
     @staticmethod
     def _renamed(rrset: dns.rrset.RRset, name: dns.name.Name) -> dns.rrset.RRset:
-        copy = rrset.copy()
-        copy.name = name
-        return copy
+        return dns.rrset.from_rdata_list(name, rrset.ttl, list(rrset))
 
     def _wire(self, response: dns.message.Message, query: dns.message.Message, stream: bool) -> bytes:
         if stream:
-            return response.to_wire(max_size=65535)
+            return response.to_wire(max_size=65535, want_shuffle=False)
         size = min(UDP_SAFE, max(_UDP_PLAIN, query.payload)) if query.edns >= 0 else _UDP_PLAIN
         try:
-            return response.to_wire(max_size=size)
+            return response.to_wire(max_size=size, want_shuffle=False)
         except dns.exception.TooBig:
             response.additional.clear()  # the additional section may go without TC (RFC 2181 9)
         try:
-            return response.to_wire(max_size=size)
+            return response.to_wire(max_size=size, want_shuffle=False)
         except dns.exception.TooBig:
             response.answer.clear()
             response.authority.clear()
             response.flags |= dns.flags.TC
-            return response.to_wire(max_size=size)
+            return response.to_wire(max_size=size, want_shuffle=False)
 
     def master_file(self) -> str:
         """The zone as RFC 1035 5 writes it."""

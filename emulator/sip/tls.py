@@ -125,7 +125,9 @@ class TlsFactory(Factory):
                 def getContext(self) -> Any:
                     return context
 
-            self._tls = TLSMemoryBIOFactory(ContextFactory(), False, self.inner, self._reactor)
+            factory: Any = ContextFactory()
+            inner: Any = self.inner
+            self._tls = TLSMemoryBIOFactory(factory, False, inner, self._reactor)
             self._tls.noisy = False
         return self._tls
 

@@ -48,7 +48,9 @@ class Policy:
     """Number prefixes that can be called; others get 404 (vonage-facts, default 13). The empty prefix is every number."""
     emergency_status: int = 403
     emergency_numbers: frozenset[str] = EMERGENCY
-    max_calls: int = 2000
+    max_calls: int = 4000
+    max_transactions: int = 100000
+    """Per proxy."""
     behaviour: Behaviour = field(default_factory=Behaviour)
 
 
@@ -97,7 +99,7 @@ class Trunk:
         self.proxies: Mapping[str, Proxy] = {
             place.name: Proxy(
                 place,
-                Endpoint(place.name, self, clock, ids, product, timers),
+                Endpoint(place.name, self, clock, ids, product, timers, self.policy.max_transactions),
                 Nonces(place.name, key, clock, self.policy.nonce_lifetime, names),
             )
             for place in places

@@ -1,0 +1,95 @@
+"""The command line. A file per group of commands, imported when its command is called: `vsim --help` must not wait for Twisted."""
+
+import importlib
+import sys
+
+import click
+
+from emulator import __version__
+
+OK, SIGNALLING_FAILED, UNUSABLE, MEDIA_FAILED, NOT_REACHABLE, COMMAND_FAILED = range(6)
+"""The exit codes, everywhere."""
+
+_COMMANDS = {
+    "serve": ("emulator.cli.serve", "Run the emulator in the foreground."),
+    "wait": ("emulator.cli.running", "Return when the emulator is ready."),
+    "env": ("emulator.cli.running", "Print export lines for a shell to eval."),
+    "calls": ("emulator.cli.calls", "List the calls."),
+    "show": ("emulator.cli.calls", "Show one call."),
+    "tail": ("emulator.cli.calls", "Print events as they come."),
+    "check": ("emulator.cli.check", "Validate config files without a network."),
+    "certs": ("emulator.cli.certs", "Say where the CA is; export certificates."),
+    "dns-zone": ("emulator.cli.dns_zone", "Print the zone."),
+}
+
+
+class _Commands(click.Group):
+    """Imports the file of a command when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(_COMMANDS[cmd_name][0])
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            import difflib
+
+            close = difflib.get_close_matches(args[0], _COMMANDS, 1)
+            raise click.UsageError(f"{error.message.rstrip('.')}" + (f"; did you mean {close[0]!r}?" if close else ""), ctx) from None
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="vsim")
+def vsim() -> None:
+    """A local, offline emulator of Vonage's SIP trunk.
+
+    `vsim serve` starts it. Exit codes: 0 as expected, 1 signalling expectation failed, 2 usage, config or scenario file wrong,
+    3 media expectation failed, 4 timed out or emulator not reachable, 5 the command under test failed.
+    """
+
+
+def main() -> None:
+    """Run a command; every foreseen error is one line and an exit code."""
+    from emulator.config import Unusable
+
+    try:
+        vsim.main(standalone_mode=False)
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(UNUSABLE)
+    except click.Abort:
+        sys.exit(130)
+    except Unusable as error:
+        fail(str(error), UNUSABLE)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(OK)
+    except Exception as error:
+        from emulator.control.client import NotReachable, Refused
+
+        if isinstance(error, NotReachable):
+            fail(str(error), NOT_REACHABLE)
+        if isinstance(error, Refused):
+            fail(str(error), UNUSABLE)
+        raise
+
+
+def fail(text: str, code: int) -> None:
+    """Say why, a line each, and end."""
+    for line in text.splitlines():
+        print(f"vsim: {line}", file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,122 @@
+"""`vsim calls`, `vsim show` and `vsim tail`: the journal of the running emulator."""
+
+import json
+import shutil
+import time
+from typing import Any
+from urllib.parse import quote
+
+import click
+
+from emulator.cli.options import client_options
+
+
+@click.command()
+@click.option("--state", help="Only calls in this state: challenged, trying, ringing, answered, ended, refused, cancelled.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000), help="At most so many, newest first.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@client_options
+def calls(state: str | None, limit: int, as_json: bool, url: str | None, endpoints: str | None) -> None:
+    """List the calls, newest first."""
+    from emulator.control.client import find
+
+    query = f"?limit={limit}" + (f"&state={quote(state)}" if state else "")
+    listed = find(url, endpoints).get("/v1/calls" + query)["calls"]
+    if as_json:
+        click.echo(json.dumps(listed, indent=1))
+        return
+    if not listed:
+        click.echo("no calls" + (f" in state {state}" if state else " yet"))
+        return
+    rows = [("CALL", "AT", "PROXY", "VIA", "FROM", "TO", "STATE", "CODE", "FOR", "CODEC", "FINDINGS")]
+    for call in listed:
+        rows.append(
+            (
+                "#" + call["id"],
+                time.strftime("%H:%M:%S", time.localtime(call["started"])),
+                call["proxy"],
+                call["transport"],
+                call["caller"] or "-",
+                call["called"] or "-",
+                call["state"],
+                str(call["status"] or "-"),
+                _lasted(call),
+                call["codec"] or "-",
+                ", ".join(finding["code"] for finding in call["findings"]) or "-",
+            )
+        )
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    for row in rows:
+        click.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _lasted(call: dict[str, Any]) -> str:
+    if call["answered"] is None:
+        return "-"
+    return f"{(call['ended'] or time.time()) - call['answered']:.1f}s"
+
+
+@click.command()
+@click.argument("call")
+@click.option("--ladder", "form", flag_value="ladder", default="ladder", help="The messages as a ladder (the default).")
+@click.option("--json", "form", flag_value="json", help="Everything, as JSON.")
+@click.option("--messages", "form", flag_value="messages", help="The messages as they were on the wire.")
+@client_options
+def show(call: str, form: str, url: str | None, endpoints: str | None) -> None:
+    """Show one call: its number from `vsim calls`, or `last`."""
+    from emulator.control.client import find
+    from emulator.journal.ladder import ladder
+
+    found = find(url, endpoints).get(f"/v1/calls/{quote(call.removeprefix('#'), safe='')}")
+    if form == "json":
+        click.echo(json.dumps(found, indent=1))
+        return
+    if form == "messages":
+        for message in found["messages"]:
+            click.echo(f"--- {message['at']:.3f}s {'from' if message['incoming'] else 'to'} {found['peer']}")
+            click.echo("\n".join(_safe(line) for line in message["text"].split("\r\n")))
+        return
+    for line in summary(found):
+        click.echo(line)
+    for line in ladder(found, shutil.get_terminal_size((100, 24)).columns):
+        click.echo(line)
+
+
+def summary(call: dict[str, Any]) -> list[str]:
+    """A call in a few lines."""
+    lines = [
+        f"call #{call['id']}: {call['caller'] or '?'} → {call['called'] or '?'} at {call['proxy']} over {call['transport']}, "
+        f"{call['state']}" + (f" {call['status']}" if call["status"] else "") + (f" by {call['ended_by']}" if call["ended_by"] else "")
+    ]
+    media = call["media"]
+    if media:
+        lines.append(
+            f"media: {media['codec']}, {media['packets_received']} packets received, {media['packets_sent']} sent, {media['lost']} lost, "
+            f"{media['events_received']} telephone-events, peer {media['remote']}"
+        )
+    return lines
+
+
+def _safe(line: str) -> str:
+    from emulator.journal.findings import printable
+
+    return printable(line, 4096)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="A JSON object per line.")
+@client_options
+def tail(as_json: bool, url: str | None, endpoints: str | None) -> None:
+    """Print events as they come, until the emulator stops or Ctrl-C."""
+    from emulator.control.client import find
+    from emulator.journal.events import describe
+
+    try:
+        for event in find(url, endpoints).events():
+            if as_json:
+                click.echo(json.dumps(event))
+            else:
+                fields = {name: value for name, value in event.items() if name not in ("id", "time", "kind", "call")}
+                click.echo(describe(event["time"], event["kind"], event["call"], fields))
+    except KeyboardInterrupt:
+        pass

@@ -1,0 +1,32 @@
+"""`vsim check`."""
+
+import json
+import sys
+
+import click
+
+from emulator.cli import UNUSABLE
+from emulator.config import Unusable, load, schema
+
+
+@click.command()
+@click.argument("files", nargs=-1, metavar="FILE…")
+@click.option("--schema", "print_schema", is_flag=True, help="Print the JSON Schema of vsim.yaml and end.")
+def check(files: tuple[str, ...], print_schema: bool) -> None:
+    """Validate config files without a network; mistakes as file:line:column: what, and what to write instead."""
+    if print_schema:
+        click.echo(json.dumps(schema(), indent=1))
+        return
+    if not files:
+        raise click.UsageError("name at least one FILE, or --schema")
+    wrong = False
+    for name in files:
+        try:
+            load(name)
+        except Unusable as error:
+            wrong = True
+            click.echo(str(error), err=True)
+        else:
+            click.echo(f"{name}: good")
+    if wrong:
+        sys.exit(UNUSABLE)

@@ -1,0 +1,146 @@
+"""`vsim serve`."""
+
+import gc
+import os
+import signal
+import sys
+import traceback
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from emulator.cli.options import config_options
+from emulator.config import Config, Unusable, load
+
+if TYPE_CHECKING:
+    from emulator.control.endpoints import Endpoints
+
+_FLUSH_SECONDS = 0.05
+
+
+@click.command()
+@config_options
+def serve(config_file: str | None, **flags: Any) -> None:
+    """Run the emulator in the foreground.
+
+    Prints where everything listens, then one line per event. SIGTERM or Ctrl-C ends every call with BYE and stops within five seconds;
+    a second one stops at once.
+    """
+    run(load(config_file, os.environ, flags))
+
+
+def run(config: Config) -> None:
+    """Serve until a signal. Raises `Unusable` when it can't start."""
+    reactor = _reactor()
+    from emulator.journal.events import line
+    from emulator.service import Service
+
+    output = _Output(reactor)
+    problem: list[Unusable] = []
+    service = Service(config, reactor, _report)
+
+    def start() -> None:
+        try:
+            endpoints = service.start()
+        except Unusable as error:
+            problem.append(error)
+            reactor.stop()
+            return
+        as_json = config.log_format == "json"
+        service.journal.listen(lambda event: output.write(event.as_json() if as_json else line(event)))
+        if as_json:
+            for event in service.journal.events():
+                output.write(event.as_json())
+        else:
+            for text in banner(endpoints):
+                output.write(text)
+        output.flush()
+        gc.collect()
+        gc.freeze()  # what the start made lives as long as the process: no need to walk it again
+
+    signals = 0
+
+    def on_signal(*_: object) -> None:
+        nonlocal signals
+        signals += 1
+        if signals > 1:
+            os._exit(130)
+        reactor.callFromThread(stop)
+
+    def stop() -> None:
+        service.stop().addBoth(stopped)
+
+    def stopped(_: object) -> None:
+        output.flush()
+        reactor.stop()
+
+    reactor.callWhenRunning(start)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, on_signal)
+    reactor.run(installSignalHandlers=False)
+    if problem:
+        raise problem[0]
+
+
+def _reactor() -> Any:
+    """The reactor, imported without OpenSSL: Twisted would pull it in for a port that may never see a client, at a third of the start."""
+    hidden = [name for name in ("OpenSSL",) if name not in sys.modules]
+    for name in hidden:
+        sys.modules[name] = None  # type: ignore[assignment]  # an import of it fails, which Twisted takes for "not installed"
+    try:
+        from twisted.internet import reactor
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+    return reactor
+
+
+def _report(error: Exception) -> None:
+    """A bug of ours goes to stderr with its traceback, and nowhere else."""
+    traceback.print_exception(error, file=sys.stderr)
+
+
+def banner(endpoints: "Endpoints") -> list[str]:
+    """What a person needs, on one screen."""
+    width = max(len(proxy.host) for proxy in endpoints.proxies.values())
+    lines = [f"vsim {endpoints.version}: Vonage's SIP trunk, emulated; layout {endpoints.layout}", ""]
+    for proxy in endpoints.proxies.values():
+        lines.append(f"  {proxy.host:<{width}}  {proxy.address:<12} UDP+TCP {proxy.udp:<5}  TLS {proxy.tls}")
+    account = endpoints.account
+    dns = endpoints.dns
+    lines += [
+        "",
+        f"  account  key {account.key}  secret {account.secret}",
+        f"  DNS      {dns.address}:{dns.port}   try: dig @{dns.address} -p {dns.port} _sip._udp.sip-us.vonage.com SRV",
+        f"  CA       {endpoints.ca}",
+        f"  API      {endpoints.control}   try: vsim calls, vsim tail",
+        "",
+        "ready; Ctrl-C stops it",
+    ]
+    return lines
+
+
+class _Output:
+    """Standard output, written in bunches: a line must not cost the hot path a system call."""
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._lines: list[str] = []
+        self._pending = False
+
+    def write(self, text: str) -> None:
+        self._lines.append(text)
+        if not self._pending:
+            self._pending = True
+            self._reactor.callLater(_FLUSH_SECONDS, self.flush)
+
+    def flush(self) -> None:
+        self._pending = False
+        lines, self._lines = self._lines, []
+        if lines:
+            try:
+                sys.stdout.write("\n".join(lines) + "\n")
+                sys.stdout.flush()
+            except OSError:
+                pass  # whoever read the output has gone; the emulator goes on
+

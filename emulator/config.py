@@ -1,0 +1,561 @@
+"""The one model behind vsim.yaml, VSIM_* variables and flags, and where a mistake in any of them stands.
+
+A setting's documentation is its field: type, default, meaning and source are read off the model for `vsim check`, the JSON Schema
+and docs/settings.md.
+"""
+
+import difflib
+import re
+import sys
+import types
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Meta, Struct
+
+MAX_FILE_OCTETS = 1 << 20
+_SOURCE = "source"
+_DURATION = "duration"
+_PAGE = "page"
+_FACTS = "vonage-facts, default "
+_OURS = "vsim's own"
+
+
+class Unusable(Exception):
+    """A config, scenario or control input that can't be used: one line for a person, exit code 2."""
+
+    def __init__(self, where: str, what: str) -> None:
+        super().__init__(f"{where}: {what}" if where else what)
+        self.where = where
+        self.what = what
+
+
+def _meta(description: str, source: str = _OURS, **constraints: Any) -> Meta:
+    return Meta(description=description, extra={_SOURCE: source}, **constraints)
+
+
+def _seconds(description: str, source: str = _OURS) -> Meta:
+    return Meta(description=description + " Seconds, or text such as 500ms, 10s, 2m, 1h.", extra={_SOURCE: source, _DURATION: True}, ge=0)
+
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Seed = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
+E164 = Annotated[str, Meta(pattern="^[1-9][0-9]{6,14}$")]
+
+
+class _Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What all parts of the model share."""
+
+
+class AccountSettings(_Section, frozen=True):
+    """Who may call."""
+
+    key: Annotated[str, _meta("API key: the digest username.", _PAGE, min_length=1, max_length=64)]
+    secret: Annotated[str, _meta("API secret: the digest password.", _PAGE, min_length=1, max_length=128)]
+    numbers: Annotated[tuple[E164, ...], _meta("Numbers the account owns; each is a caller ID it may show.", _FACTS + "10")] = ()
+    verified: Annotated[tuple[E164, ...], _meta("Further caller IDs it may show.", _FACTS + "10")] = ()
+
+
+class NumberSettings(_Section, frozen=True):
+    """What happens to calls to a number of the account's own."""
+
+    forward: Annotated[str | None, _meta("Forward-to-SIP list, as the dashboard takes it.", _PAGE)] = None
+
+
+class DnsSettings(_Section, frozen=True):
+    """The name server."""
+
+    address: Annotated[str, _meta("Where it listens.")] = "127.0.0.1"
+    port: Annotated[Port, _meta("UDP and TCP port.")] = 8053
+    hosts: Annotated[dict[str, str], _meta("Names of the customer's own, and their addresses.")] = {}
+    upstream: Annotated[str | None, _meta("`host:port` of a name server for all other names; without one they are refused.")] = None
+    ttl: Annotated[int, _meta("Time to live of every record, in seconds. Invented.", _FACTS + "46", ge=0, le=86400)] = 60
+
+
+class ControlSettings(_Section, frozen=True):
+    """The control API."""
+
+    address: Annotated[str, _meta("Where it listens.")] = "127.0.0.1"
+    port: Annotated[Port, _meta("TCP port.")] = 8060
+    allowed_hosts: Annotated[tuple[str, ...], _meta("Further names it may be called by; loopback names and its own address always are.")] = ()
+
+
+class MediaSettings(_Section, frozen=True):
+    """RTP."""
+
+    ports: Annotated[str, _meta("First and last UDP port.", _FACTS + "45", pattern="^[0-9]{1,5}-[0-9]{1,5}$")] = "10000-20000"
+    silence_timeout: Annotated[float, _seconds("A call without RTP for so long is hung up; 0 never.")] = 60.0
+    tick: Annotated[float, _seconds("Above `tick_above` sockets, how often they are read; 0 at every wake-up.")] = 0.002
+    tick_above: Annotated[int, _meta("Sockets above which the tick is used.", ge=0)] = 200
+
+    @property
+    def first(self) -> int:
+        return int(self.ports.partition("-")[0])
+
+    @property
+    def last(self) -> int:
+        return int(self.ports.partition("-")[2])
+
+
+class TlsSettings(_Section, frozen=True):
+    """TLS listeners."""
+
+    directory: Annotated[str | None, _meta("Where CA and certificate are kept; `certs/` of a checkout, else the user's data directory.")] = None
+    ask_client_certificate: Annotated[bool, _meta("Ask clients for a certificate, and take any.", _FACTS + "52")] = False
+    allow_1_3: Annotated[bool, _meta("Let TLS 1.3 in as well; the page knows 1.2 only.", _FACTS + "52")] = False
+    handshake_timeout: Annotated[float, _seconds("How long a handshake may take.")] = 10.0
+
+
+class DigestSettings(_Section, frozen=True):
+    """Authentication of INVITEs."""
+
+    challenge: Annotated[Literal[407, 401], _meta("Status of the challenge.", _FACTS + "1")] = 407
+    realm: Annotated[str | None, _meta("One realm for all; without it the addressed service host.", _FACTS + "4")] = None
+    nonce_lifetime: Annotated[float, _seconds("How long a nonce can be answered.", _FACTS + "5")] = 300.0
+
+
+class PolicySettings(_Section, frozen=True):
+    """What the page leaves open."""
+
+    caller_id: Annotated[Literal["refuse", "unknown"], _meta("What a caller ID that is not the account's brings: 403, or `unknown` is shown.", _FACTS + "10")] = "refuse"
+    destinations: Annotated[tuple[str, ...], _meta("Number prefixes that can be called, others get 404; the empty one is every number.", _FACTS + "13")] = ("",)
+    emergency_status: Annotated[Literal[403, 404], _meta("Answer to an emergency number.", _FACTS + "51")] = 403
+    emergency_numbers: Annotated[tuple[str, ...] | None, _meta("Numbers taken for emergency numbers; without it those in use anywhere.", _FACTS + "51")] = None
+    answer_after: Annotated[float, _seconds("From 180 Ringing to 200 OK.")] = 0.0
+    longest_call: Annotated[float, _seconds("A call is hung up after so long; 0 never.", _FACTS + "17")] = 0.0
+
+
+class LimitSettings(_Section, frozen=True):
+    """Bounds on what grows."""
+
+    calls: Annotated[int, _meta("Calls at once; above it 503.", ge=1)] = 4000
+    transactions: Annotated[int, _meta("SIP transactions at once per proxy; above it 503.", ge=10)] = 100000
+    connections: Annotated[int, _meta("TCP and TLS connections at once.", ge=1)] = 4000
+    connections_per_address: Annotated[int, _meta("The same from one address.", ge=1)] = 2000
+    message_timeout: Annotated[float, _seconds("How long a message on a connection may take to arrive.")] = 20.0
+    idle_timeout: Annotated[float, _seconds("A connection that is silent for so long is closed.")] = 3600.0
+    message_octets: Annotated[int, _meta("Largest headers, and largest body, on a connection.", _FACTS + "53", ge=2048)] = 65535
+
+
+class JournalSettings(_Section, frozen=True):
+    """What is remembered."""
+
+    calls: Annotated[int, _meta("Calls kept.", ge=1)] = 1000
+    events: Annotated[int, _meta("Events kept.", ge=1)] = 10000
+    messages: Annotated[int, _meta("SIP messages kept per call.", ge=1)] = 200
+
+
+class Config(_Section, frozen=True):
+    """Everything."""
+
+    layout: Annotated[Literal["loopback", "ports"], _meta("`loopback`: each proxy on an address of its own with the standard ports. `ports`: all on one address.")] = (
+        "loopback" if sys.platform == "linux" else "ports"
+    )
+    bind: Annotated[str, _meta("The address of the `ports` layout.")] = "127.0.0.1"
+    advertise: Annotated[str | None, _meta("What SDP, Contact and DNS say instead of `bind`.")] = None
+    strict: Annotated[bool, _meta("Refuse what would only be warned about.")] = False
+    seed: Annotated[Seed | None, _meta("Every random choice follows from it.")] = None
+    ephemeral: Annotated[bool, _meta("Let the system choose every port.")] = False
+    endpoints: Annotated[str, _meta("The file that says where everything listens.", min_length=1)] = "vsim.json"
+    log_format: Annotated[Literal["text", "json"], _meta("How events are printed.")] = "text"
+    accounts: Annotated[tuple[AccountSettings, ...], _meta("Who may call.", _PAGE, min_length=1)] = (
+        AccountSettings(key="abcd1234", secret="OfflineSecret1", numbers=("447700900000",)),
+    )
+    numbers: Annotated[dict[E164, NumberSettings], _meta("The account's numbers.", _PAGE)] = msgspec.field(
+        default_factory=lambda: {"447700900000": NumberSettings()}
+    )
+    dns: DnsSettings = DnsSettings()
+    control: ControlSettings = ControlSettings()
+    media: MediaSettings = MediaSettings()
+    tls: TlsSettings = TlsSettings()
+    digest: DigestSettings = DigestSettings()
+    policy: PolicySettings = PolicySettings()
+    limits: LimitSettings = LimitSettings()
+    journal: JournalSettings = JournalSettings()
+
+
+# -- reading ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Scalar:
+    """A single value as text and where it stands; `quoted` text is never taken for null."""
+
+    text: str
+    place: str
+    quoted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Mapping:
+    items: Sequence[tuple[_Scalar, "_Node"]]
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Sequence:
+    items: Sequence["_Node"]
+    place: str
+
+
+_Node = _Scalar | _Mapping | _Sequence
+
+
+def load(path: str | None = None, environ: Mapping[str, str] | None = None, flags: Mapping[str, Any] | None = None) -> Config:
+    """The config of a file, the environment and flags, the later ones winning.
+
+    `path` None reads `vsim.yaml` if there is one. `flags` maps dotted setting names to text, lists of text, or None for "not given".
+    Raises `Unusable` with every mistake, a line each, as `place: what, and what to write instead`.
+    """
+    problems: list[str] = []
+    values: dict[str, Any] = {}
+    places: dict[tuple[str, ...], str] = {}
+    if path is not None or Path("vsim.yaml").is_file():
+        values = _build(_read(path or "vsim.yaml"), Config, "", problems, places, ())
+    for names, scalar in _overlays(environ or {}, flags or {}, problems):
+        _overlay(values, names, scalar, problems)
+    if not problems:
+        try:
+            config = msgspec.convert(values, Config)
+        except msgspec.ValidationError as error:
+            problems.append(_located(str(error), path, places))
+        else:
+            problems.extend(_check(config, path or "config"))
+    if problems:
+        raise Unusable("", "\n".join(problems))
+    return config
+
+
+def _located(text: str, path: str | None, places: Mapping[tuple[str, ...], str]) -> str:
+    """msgspec's message with the place of the value it speaks of."""
+    what, _, at = text.partition(" - at `")
+    names = tuple(re.findall(r"[A-Za-z_0-9]+", at))
+    while names and names not in places:
+        names = names[:-1]
+    return f"{places.get(names, path or 'config')}: {what}"
+
+
+def _read(path: str) -> _Node:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise Unusable(path, f"{(error.strerror or str(error)).lower()}; name a file that can be read") from None
+    if len(data) > MAX_FILE_OCTETS:
+        raise Unusable(path, f"{len(data)} octets; a config has at most {MAX_FILE_OCTETS}")
+    try:
+        text = data.decode("utf-8")
+        node = YAML(typ="safe", pure=True).compose(text)
+    except UnicodeDecodeError as error:
+        raise Unusable(path, f"octet {error.start} is not UTF-8; save the file as UTF-8") from None
+    except MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark is not None else path
+        raise Unusable(place, f"{error.problem or error.context}; write YAML") from None
+    except YAMLError as error:
+        raise Unusable(path, f"{error}; write one YAML document") from None
+    except RecursionError:
+        raise Unusable(path, "nested too deeply; write a flat config") from None
+    if node is None:
+        return _Mapping((), path)
+    return _from_yaml(node, path, 0)
+
+
+def _from_yaml(node: Any, path: str, depth: int) -> _Node:
+    mark = node.start_mark
+    place = f"{path}:{mark.line + 1}:{mark.column + 1}"
+    if node.anchor:
+        raise Unusable(place, "an anchor; write the value out")  # aliases could make a small file huge
+    if depth > 20:
+        raise Unusable(place, "nested too deeply; write a flat config")
+    if node.id == "mapping":
+        items: list[tuple[_Scalar, _Node]] = []
+        for key, value in node.value:
+            if key.id != "scalar":
+                raise Unusable(place, "a key that is not plain text; write `name: value`")
+            mark = key.start_mark
+            items.append((_Scalar(key.value, f"{path}:{mark.line + 1}:{mark.column + 1}"), _from_yaml(value, path, depth + 1)))
+        return _Mapping(items, place)
+    if node.id == "sequence":
+        return _Sequence([_from_yaml(item, path, depth + 1) for item in node.value], place)
+    return _Scalar(node.value, place, node.style is not None)
+
+
+def _build(node: _Node, kind: Any, name: str, problems: list[str], places: dict[tuple[str, ...], str], at: tuple[str, ...]) -> Any:
+    """A node as the plain data that `kind` is made from; mistakes go to `problems`."""
+    places[at] = node.place
+    plain, meta = _peel(kind)
+    if _is_null(node) and _optional(plain):
+        return None
+    plain = _not_none(plain)
+    if isinstance(plain, type) and issubclass(plain, Struct):
+        return _build_struct(node, plain, name, problems, places, at)
+    origin = get_origin(plain)
+    if origin is dict:
+        if not isinstance(node, _Mapping):
+            problems.append(f"{node.place}: {name} is one value; write `key: value` lines")
+            return {}
+        return {
+            key.text: _build(value, get_args(plain)[1], key.text, problems, places, (*at, key.text))
+            for key, value in _unique(node, problems)
+        }
+    if origin is tuple:
+        if isinstance(node, _Mapping):
+            problems.append(f"{node.place}: {name} is a mapping; write a list, `- value` or [a, b]")
+            return []
+        items = node.items if isinstance(node, _Sequence) else [node]
+        return [_build(item, get_args(plain)[0], name, problems, places, (*at, str(k))) for k, item in enumerate(items)]
+    if not isinstance(node, _Scalar):
+        problems.append(f"{node.place}: {name} is a {'list' if isinstance(node, _Sequence) else 'mapping'}; write one value")
+        return None
+    return _leaf(node, plain, meta, kind, name, problems)
+
+
+def _build_struct(
+    node: _Node, kind: type[Struct], name: str, problems: list[str], places: dict[tuple[str, ...], str], at: tuple[str, ...]
+) -> dict[str, Any]:
+    if _is_null(node):
+        return {}
+    if not isinstance(node, _Mapping):
+        problems.append(f"{node.place}: {name or 'the file'} is not a mapping; write `key: value` lines")
+        return {}
+    hints = get_type_hints(kind, include_extras=True)
+    values: dict[str, Any] = {}
+    for key, value in _unique(node, problems):
+        if key.text not in hints:
+            problems.append(f"{key.place}: unknown key {key.text!r}{_suggest(key.text, hints)}")
+            continue
+        values[key.text] = _build(value, hints[key.text], key.text, problems, places, (*at, key.text))
+    for field in msgspec.structs.fields(kind):
+        if field.required and field.name not in values:
+            problems.append(f"{node.place}: {field.name} is missing; write `{field.name}: …`")
+    return values
+
+
+def _unique(node: _Mapping, problems: list[str]) -> Iterator[tuple[_Scalar, _Node]]:
+    seen: set[str] = set()
+    for key, value in node.items:
+        if key.text in seen:
+            problems.append(f"{key.place}: {key.text} stands here a second time; remove one")
+        else:
+            seen.add(key.text)
+            yield key, value
+
+
+def _leaf(node: _Scalar, kind: Any, meta: Meta | None, annotated: Any, name: str, problems: list[str]) -> Any:
+    text = node.text
+    if meta is not None and (meta.extra or {}).get(_DURATION):
+        seconds = duration(text)
+        if seconds is None:
+            problems.append(f"{node.place}: {name} {text!r} is no time; write seconds, or text such as 500ms, 10s, 2m")
+        return seconds
+    if kind is bool:
+        value = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}.get(text.lower())
+        if value is None:
+            problems.append(f"{node.place}: {name} {text!r} is neither true nor false")
+        return value
+    if get_origin(kind) is Literal and all(isinstance(choice, int) for choice in get_args(kind)):
+        choices = {str(choice): choice for choice in get_args(kind)}
+        if text not in choices:
+            problems.append(f"{node.place}: {name} {text!r} is none of {', '.join(choices)}")
+        return choices.get(text)
+    if get_origin(kind) is Literal:
+        if text not in get_args(kind):
+            problems.append(f"{node.place}: {name} {text!r} is none of {', '.join(get_args(kind))}{_suggest(text, get_args(kind), '; ')}")
+        return text
+    try:
+        return msgspec.convert(text, annotated, strict=False)
+    except msgspec.ValidationError as error:
+        problems.append(f"{node.place}: {name} {text!r}: {_plainly(str(error))}")
+        return None
+
+
+def _plainly(text: str) -> str:
+    """msgspec's words for a mistake, in the user's terms."""
+    text = text.partition(" - at ")[0]
+    if "matching regex" in text:
+        return "write digits only, country code first" if "[1-9]" in text else "write FIRST-LAST"
+    return text.replace("Expected `str`", "write text").replace("Expected `int`", "write a whole number").replace("`", "").replace(", got str", "")
+
+
+def duration(text: str) -> float | None:
+    """Seconds of `500ms`, `10s`, `2m`, `1h` or a plain number; None for anything else."""
+    match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*(ms|s|m|h)?", text.strip())
+    return float(match[1]) * {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}[match[2]] if match else None
+
+
+def _peel(kind: Any) -> tuple[Any, Meta | None]:
+    """An annotated type as the type and what is said of it."""
+    if get_origin(kind) is Annotated:
+        args = get_args(kind)
+        return args[0], next((arg for arg in reversed(args[1:]) if isinstance(arg, Meta)), None)
+    return kind, None
+
+
+def _optional(kind: Any) -> bool:
+    return get_origin(kind) in (Union, types.UnionType) and type(None) in get_args(kind)
+
+
+def _not_none(kind: Any) -> Any:
+    if _optional(kind):
+        (inner,) = (arg for arg in get_args(kind) if arg is not type(None))
+        return inner
+    return kind
+
+
+def _is_null(node: _Node) -> bool:
+    return isinstance(node, _Scalar) and not node.quoted and node.text.lower() in ("", "~", "null", "none")
+
+
+def _suggest(text: str, known: Any, lead: str = "; ") -> str:
+    close = difflib.get_close_matches(text, [str(name) for name in known], 1)
+    return f"{lead}did you mean {close[0]!r}?" if close else f"{lead}known here: {', '.join(sorted(str(name) for name in known))}"
+
+
+def _overlays(environ: Mapping[str, str], flags: Mapping[str, Any], problems: list[str]) -> Iterator[tuple[str, _Node]]:
+    """The settings of the environment, then those of the flags, as dotted names and nodes."""
+    by_variable = {setting.variable: setting.name for setting in settings() if setting.variable}
+    for variable, text in environ.items():
+        if variable in by_variable:
+            yield by_variable[variable], _listed(text, variable)
+        elif variable == "VSIM_ACCOUNT":
+            yield "accounts", _accounts(text.split(","), variable, problems)
+        elif variable.startswith("VSIM_") and variable not in _NOT_SETTINGS and not variable.startswith("VSIM_SIP_"):
+            close = difflib.get_close_matches(variable, by_variable, 1, 0.88)
+            if close:
+                problems.append(f"{variable}: no such setting; did you mean {close[0]}?")
+    for name, value in flags.items():
+        flag = "--" + name.replace(".", "-").replace("_", "-")
+        if value is None or value == ():
+            continue
+        if name == "accounts":
+            yield name, _accounts(list(value), "--account", problems)
+        else:
+            yield name, _listed(str(value).lower() if isinstance(value, bool) else str(value), flag)
+
+
+_NOT_SETTINGS = frozenset({"VSIM_URL", "VSIM_DNS", "VSIM_CA", "VSIM_CONFIG", "VSIM_KEY", "VSIM_SECRET"})
+"""What `vsim env` prints, and what clients read."""
+
+
+def _listed(text: str, place: str) -> _Scalar:
+    return _Scalar(text, place)
+
+
+def _accounts(texts: Sequence[str], place: str, problems: list[str]) -> _Sequence:
+    """KEY:SECRET[:NUMBER…] each; without numbers the account gets the default one."""
+    items: list[_Node] = []
+    for text in texts:
+        key, colon, rest = text.partition(":")
+        secret, *numbers = rest.split(":")
+        if not (key and colon and secret):
+            problems.append(f"{place}: an account without a secret; write KEY:SECRET or KEY:SECRET:NUMBER")
+            continue
+        pairs: list[tuple[_Scalar, _Node]] = [
+            (_Scalar("key", place), _Scalar(key, place, True)),
+            (_Scalar("secret", place), _Scalar(secret, place, True)),
+            (_Scalar("numbers", place), _Sequence([_Scalar(n, place) for n in numbers or ["447700900000"]], place)),
+        ]
+        items.append(_Mapping(pairs, place))
+    return _Sequence(items, place)
+
+
+def _overlay(values: dict[str, Any], name: str, node: _Node, problems: list[str]) -> None:
+    """Put one setting over what a file said."""
+    kind: Any = Config
+    parts = name.split(".")
+    for part in parts[:-1]:
+        kind = _peel(get_type_hints(kind, include_extras=True)[part])[0]
+        values = values.setdefault(part, {})
+    hint = get_type_hints(kind, include_extras=True)[parts[-1]]
+    if isinstance(node, _Scalar) and get_origin(_not_none(_peel(hint)[0])) is tuple:
+        node = _Sequence([_Scalar(text.strip(), node.place) for text in node.text.split(",")], node.place)
+    values[parts[-1]] = _build(node, hint, parts[-1], problems, {}, ())
+
+
+def _check(config: Config, where: str) -> Iterator[str]:
+    """What no single field can know."""
+    media = config.media
+    if not 1024 <= media.first < media.last <= 65535:
+        yield f"{where}: media.ports {media.ports!r}; write FIRST-LAST between 1024 and 65535"
+    keys = [account.key for account in config.accounts]
+    for key in {key for key in keys if keys.count(key) > 1}:
+        yield f"{where}: account {key!r} stands there twice; remove one"
+    for account in config.accounts:
+        if any(character in account.key for character in '":\\ ') or not account.key.isprintable():
+            yield f"{where}: account key {account.key!r}; a digest username here has no quotes, colons, backslashes or blanks"
+    for name, address in (("bind", config.bind), ("advertise", config.advertise), *(("dns.hosts", a) for a in config.dns.hosts.values())):
+        if address is not None and not _is_address(address):
+            yield f"{where}: {name} {address!r} is no IP address; write one such as 127.0.0.1"
+    if config.bind in ("0.0.0.0", "::") and config.advertise is None and config.layout == "ports":
+        yield f"{where}: bind {config.bind} without advertise; say with advertise which address clients reach"
+    if config.dns.upstream is not None and parse_host_port(config.dns.upstream) is None:
+        yield f"{where}: dns.upstream {config.dns.upstream!r}; write ADDRESS:PORT"
+
+
+def _is_address(text: str) -> bool:
+    import ipaddress
+
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def parse_host_port(text: str) -> tuple[str, int] | None:
+    """`address:port`, IPv6 in brackets; None for anything else."""
+    host, colon, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not colon or not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) < 65536 or not _is_address(host):
+        return None
+    return host, int(port)
+
+
+# -- describing ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row of docs/settings.md."""
+
+    name: str
+    variable: str
+    default: Any
+    description: str
+    source: str
+
+
+def settings() -> list[Setting]:
+    """Every setting with a single value, and the lists, in the order of the model."""
+    return list(_walk(Config, "", lambda name: "VSIM_" + name.upper().replace(".", "_")))
+
+
+def _walk(kind: type[Struct], prefix: str, variable: Callable[[str], str]) -> Iterator[Setting]:
+    hints = get_type_hints(kind, include_extras=True)
+    for field in msgspec.structs.fields(kind):
+        plain, meta = _peel(hints[field.name])
+        name = prefix + field.name
+        if isinstance(plain, type) and issubclass(plain, Struct):
+            yield from _walk(plain, name + ".", variable)
+            continue
+        extra = (meta.extra or {}) if meta is not None else {}
+        default = field.default if field.default is not msgspec.NODEFAULT else field.default_factory
+        inner = _not_none(plain)
+        nested = get_origin(inner) is dict or (
+            get_origin(inner) is tuple and isinstance(get_args(inner)[0], type) and issubclass(get_args(inner)[0], Struct)
+        )
+        yield Setting(
+            name, "" if nested else variable(name), default() if callable(default) else default,
+            (meta.description or "") if meta is not None else "", str(extra.get(_SOURCE, _OURS)),
+        )  # fmt: skip
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of vsim.yaml, for editors."""
+    return msgspec.json.schema(Config)

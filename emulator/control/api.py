@@ -1,0 +1,313 @@
+"""The control API without HTTP: a request as values in, a response as values out."""
+
+import ipaddress
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import msgspec
+
+from emulator import __version__
+from emulator.control.endpoints import Endpoints
+from emulator.journal.journal import Journal
+from emulator.sip.grammar import number
+
+MAX_BODY = 65536
+_JSON = "application/json"
+_PROBLEM = "application/problem+json"
+_PAGE = 100
+_MOST = 1000
+
+
+class Emulator(Protocol):
+    """What the API asks of the emulator."""
+
+    ready: bool
+    endpoints: Endpoints | None
+
+    def hang_up(self, id: str) -> bool:
+        """End one call; False when it is not up."""
+
+    def reset(self) -> None:
+        """End every call and forget what was."""
+
+
+@dataclass(slots=True)
+class ApiRequest:
+    """One request; header names in lower case, the last value of a repeated query parameter."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+@dataclass(slots=True)
+class ApiResponse:
+    """One response. `events_after` is set when the body is an event stream that goes on from that event."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = _JSON
+    headers: Mapping[str, str] = field(default_factory=dict)
+    events_after: int | None = None
+
+
+# -- the models of the responses; OpenAPI is made from them --------------------------------------------------------
+
+
+class Health(msgspec.Struct):
+    """Answer of /livez and /readyz."""
+
+    status: str
+    version: str
+
+
+class FindingModel(msgspec.Struct):
+    """A finding; see `vsim explain`."""
+
+    code: str
+    severity: str
+    seen: str
+    wants: str
+    fix: str
+    source: str
+
+
+class CallModel(msgspec.Struct, kw_only=True):
+    """A call; times are Unix time in seconds, null until they happen."""
+
+    id: str
+    call_id: str
+    direction: str
+    proxy: str
+    transport: str
+    peer: str
+    account: str | None
+    caller: str
+    called: str
+    state: str
+    started: float
+    answered: float | None
+    ended: float | None
+    status: int | None
+    reason: str
+    ended_by: str
+    codec: str
+    media: dict[str, Any] | None
+    findings: list[FindingModel]
+
+
+class MessageModel(msgspec.Struct):
+    """A SIP message; `at` in seconds from the call's first one, `incoming` as the emulator sees it."""
+
+    at: float
+    incoming: bool
+    flow: str
+    text: str
+
+
+class CallDetail(CallModel, kw_only=True):
+    """A call with its messages."""
+
+    messages: list[MessageModel]
+    messages_dropped: int
+
+
+class CallList(msgspec.Struct):
+    """Calls, newest first."""
+
+    calls: list[CallModel]
+
+
+class EventList(msgspec.Struct):
+    """Events, oldest first; each has id, time, kind, call, and fields of its kind."""
+
+    events: list[dict[str, Any]]
+
+
+class Done(msgspec.Struct):
+    """What was done."""
+
+    done: str
+
+
+class Problem(msgspec.Struct):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One method of one path; `{id}` in the path stands for one segment."""
+
+    method: str
+    path: str
+    summary: str
+    result: Any
+    handler: str
+    query: Sequence[tuple[str, str]] = ()
+
+
+ROUTES = (
+    Route("GET", "/livez", "200 while the process serves", Health, "_livez"),
+    Route("GET", "/readyz", "200 when every listener is open, else 503", Health, "_readyz"),
+    Route("GET", "/v1/endpoints", "where everything listens, without the secret", Endpoints, "_endpoints"),
+    Route("GET", "/v1/calls", "calls, newest first", CallList, "_calls", (("state", "only this state"), ("limit", "at most so many, 1 to 1000"))),
+    Route("GET", "/v1/calls/{id}", "one call with its messages; `last` is the newest", CallDetail, "_call"),
+    Route("DELETE", "/v1/calls/{id}", "hang up", Done, "_hang_up"),
+    Route("GET", "/v1/events", "events; a server-sent stream when Accept asks for text/event-stream", EventList, "_events", (("after", "only those with a higher id"),)),
+    Route("POST", "/v1/reset", "hang up every call and forget what was", Done, "_reset"),
+    Route("GET", "/openapi.json", "this description", dict[str, Any], "_openapi"),
+)  # fmt: skip
+
+
+class Api:
+    """Routes to methods. Refuses names and origins that are not its own, so that no web page can drive it (DNS rebinding)."""
+
+    def __init__(self, emulator: Emulator, journal: Journal, address: str, hosts: Sequence[str] = ()) -> None:
+        """`address` is where it listens, `hosts` are further names it may be called by."""
+        self._emulator = emulator
+        self._journal = journal
+        self._hosts = frozenset({"localhost", address.lower(), *(host.lower() for host in hosts)})
+
+    def handle(self, request: ApiRequest) -> ApiResponse:
+        """Answer one request; never raises for what a client can send."""
+        refusal = self._foreign(request)
+        if refusal is not None:
+            return refusal
+        if len(request.body) > MAX_BODY:
+            return problem(413, f"the body has {len(request.body)} octets, {MAX_BODY} are the most")
+        found = [(route, arguments) for route in ROUTES if (arguments := _match(route.path, request.path)) is not None]
+        if not found:
+            return problem(404, f"nothing at {request.path[:100]}; GET /openapi.json lists what there is")
+        wanted = "GET" if request.method == "HEAD" else request.method
+        for route, arguments in found:
+            if route.method == wanted:
+                handler: Callable[..., ApiResponse] = getattr(self, route.handler)
+                return handler(request, *arguments)
+        allowed = ", ".join(route.method for route, _ in found)
+        return problem(405, f"{request.method[:20]} is not for this; {allowed} is", {"Allow": allowed})
+
+    def _foreign(self, request: ApiRequest) -> ApiResponse | None:
+        host = _host_of(request.headers.get("host", ""))
+        if not self._own(host):
+            return problem(403, f"Host {host[:60]!r} is not a name of this API; control.allowed_hosts adds one")
+        origin = request.headers.get("origin")
+        if origin is not None and not self._own(_host_of(origin.partition("://")[2])):
+            return problem(403, f"Origin {origin[:60]!r} may not use this API")
+        return None
+
+    def _own(self, host: str) -> bool:
+        if host in self._hosts:
+            return True
+        try:
+            return ipaddress.ip_address(host.strip("[]")).is_loopback
+        except ValueError:
+            return False
+
+    # -- handlers -------------------------------------------------------------------------------------------------
+
+    def _livez(self, request: ApiRequest) -> ApiResponse:
+        return result(Health("live", __version__))
+
+    def _readyz(self, request: ApiRequest) -> ApiResponse:
+        if self._emulator.ready:
+            return result(Health("ready", __version__))
+        return result(Health("not ready", __version__), 503)
+
+    def _endpoints(self, request: ApiRequest) -> ApiResponse:
+        endpoints = self._emulator.endpoints
+        if endpoints is None:
+            return problem(503, "not ready yet")
+        return result(endpoints.without_secret())
+
+    def _calls(self, request: ApiRequest) -> ApiResponse:
+        limit = number(request.query.get("limit", str(_PAGE)), _MOST)
+        if not limit:
+            return problem(400, f"limit is a number from 1 to {_MOST}")
+        state = request.query.get("state")
+        chosen: list[dict[str, Any]] = []
+        for record in self._journal.calls():
+            if state is None or record.state == state:
+                chosen.append(record.summary())
+                if len(chosen) >= limit:
+                    break
+        return result({"calls": chosen})
+
+    def _call(self, request: ApiRequest, id: str) -> ApiResponse:
+        record = self._journal.get(id)
+        if record is None:
+            return problem(404, f"no call {id[:40]!r}; GET /v1/calls lists them")
+        return result(record.detail())
+
+    def _hang_up(self, request: ApiRequest, id: str) -> ApiResponse:
+        record = self._journal.get(id)
+        if record is None:
+            return problem(404, f"no call {id[:40]!r}; GET /v1/calls lists them")
+        if not self._emulator.hang_up(record.id):
+            return problem(409, f"call {record.id} is {record.state}; only a call that is up can be hung up")
+        return result(Done(f"call {record.id} hung up"))
+
+    def _events(self, request: ApiRequest) -> ApiResponse:
+        text = request.headers.get("last-event-id") or request.query.get("after") or "0"
+        after = number(text)
+        if after is None:
+            return problem(400, f"after is an event's id, not {text[:20]!r}")
+        if "text/event-stream" in request.headers.get("accept", ""):
+            return ApiResponse(200, b"", "text/event-stream", {"Cache-Control": "no-store"}, after)
+        return result({"events": [event.as_dict() for event in self._journal.events(after)]})
+
+    def _reset(self, request: ApiRequest) -> ApiResponse:
+        self._emulator.reset()
+        return result(Done("every call hung up, journal emptied"))
+
+    def _openapi(self, request: ApiRequest) -> ApiResponse:
+        from emulator.control.openapi import document
+
+        return result(document())
+
+
+def result(value: Any, status: int = 200) -> ApiResponse:
+    """A JSON response."""
+    return ApiResponse(status, json.dumps(msgspec.to_builtins(value), default=str).encode())
+
+
+_TITLES = {
+    400: "Bad request", 403: "Forbidden", 404: "Not found", 405: "Method not allowed", 409: "Conflict", 413: "Body too large", 503: "Unavailable",
+}  # fmt: skip
+
+
+def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> ApiResponse:
+    """An error as RFC 9457 writes it."""
+    body = msgspec.to_builtins(Problem("about:blank", _TITLES.get(status, "Error"), status, detail))
+    return ApiResponse(status, json.dumps(body).encode(), _PROBLEM, headers or {})
+
+
+def _match(pattern: str, path: str) -> list[str] | None:
+    """The variable segments of `path` when it fits `pattern`."""
+    wanted, given = pattern.split("/"), path.split("/")
+    if len(wanted) != len(given):
+        return None
+    arguments: list[str] = []
+    for want, got in zip(wanted, given, strict=True):
+        if want.startswith("{"):
+            if not got:
+                return None
+            arguments.append(got)
+        elif want != got:
+            return None
+    return arguments
+
+
+def _host_of(text: str) -> str:
+    """The host of `host[:port]`, in lower case."""
+    if text.startswith("["):
+        return text.partition("]")[0].lower() + "]"
+    return text.partition(":")[0].partition("/")[0].lower()

@@ -1,0 +1,106 @@
+"""The CLI's side of the control API: finds the running emulator and asks it."""
+
+import http.client
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from emulator.config import Unusable
+
+
+class NotReachable(Exception):
+    """No emulator answers; the text says where it was looked for."""
+
+
+class Refused(Exception):
+    """The emulator answered with a problem; the text is its detail."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+
+
+class Client:
+    """Talks to one emulator."""
+
+    def __init__(self, url: str, timeout: float = 10.0) -> None:
+        """`url` as `http://host:port`; `timeout` in seconds. Raises `Unusable`."""
+        parts = urlsplit(url)
+        try:
+            port = parts.port
+        except ValueError:
+            port = -1
+        if parts.scheme != "http" or not parts.hostname or port == -1:
+            raise Unusable(url, "not the address of a control API; write http://127.0.0.1:8060")
+        self.url = url.rstrip("/")
+        self._host = parts.hostname
+        self._port = port or 80
+        self._timeout = timeout
+
+    def get(self, path: str) -> Any:
+        return self._ask("GET", path)
+
+    def post(self, path: str) -> Any:
+        return self._ask("POST", path)
+
+    def delete(self, path: str) -> Any:
+        return self._ask("DELETE", path)
+
+    def _ask(self, method: str, path: str) -> Any:
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)
+        try:
+            connection.request(method, path)
+            response = connection.getresponse()
+            body = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise NotReachable(f"no emulator answers at {self.url} ({error})") from None
+        finally:
+            connection.close()
+        try:
+            value = json.loads(body)
+        except ValueError:
+            raise NotReachable(f"what answers at {self.url} is no vsim") from None
+        if response.status >= 400:
+            raise Refused(response.status, str(value.get("detail") or value.get("status") or response.reason))
+        return value
+
+    def events(self, after: int = 0) -> Iterator[dict[str, Any]]:
+        """The events as they come; ends when the emulator stops."""
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=60)
+        try:
+            connection.request("GET", f"/v1/events?after={after}", headers={"Accept": "text/event-stream"})
+            response = connection.getresponse()
+            if response.status != 200:
+                raise Refused(response.status, response.reason)
+            while line := response.readline():
+                if line.startswith(b"data: "):
+                    yield json.loads(line[6:])
+        except (OSError, http.client.HTTPException) as error:
+            raise NotReachable(f"no emulator answers at {self.url} ({error})") from None
+        finally:
+            connection.close()
+
+
+def find(url: str | None, endpoints: str | None) -> Client:
+    """The emulator named by a flag, by VSIM_URL, or by the endpoints file. Raises `NotReachable` or `Unusable`."""
+    named = url or os.environ.get("VSIM_URL")
+    if named:
+        return Client(named)
+    return Client(str(read_endpoints(endpoints)["control"]))
+
+
+def read_endpoints(endpoints: str | None) -> dict[str, Any]:
+    """The endpoints file of a running emulator. Raises `NotReachable`."""
+    path = Path(endpoints or os.environ.get("VSIM_ENDPOINTS") or "vsim.json")
+    try:
+        value = json.loads(path.read_bytes())
+        if not isinstance(value, dict) or "control" not in value:
+            raise ValueError("no control address in it")
+    except FileNotFoundError:
+        raise NotReachable(f"no emulator runs here: {path} does not exist; start one with `vsim serve`, or name it with --url") from None
+    except (OSError, ValueError) as error:
+        raise NotReachable(f"{path} is no endpoints file ({error})") from None
+    return value

@@ -1,0 +1,102 @@
+"""The endpoints file: where a running emulator listens (the contract of product.md; further keys may follow, these stay)."""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from emulator.config import Unusable
+
+
+class ProxyEndpoint(msgspec.Struct, kw_only=True):
+    """One proxy."""
+
+    host: str
+    address: str
+    udp: int
+    tcp: int
+    tls: int
+
+
+class DnsEndpoint(msgspec.Struct, kw_only=True):
+    """The name server."""
+
+    address: str
+    port: int
+
+
+class AccountKey(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """The first account. The file holds the secret, the API does not."""
+
+    key: str
+    secret: str | None = None
+
+
+class MediaEndpoint(msgspec.Struct, kw_only=True):
+    """First and last media port; empty when the system chooses them."""
+
+    ports: list[int]
+
+
+class Endpoints(msgspec.Struct, kw_only=True):
+    """All of it."""
+
+    pid: int
+    version: str
+    layout: str
+    control: str
+    dns: DnsEndpoint
+    ca: str
+    account: AccountKey
+    media: MediaEndpoint
+    proxies: dict[str, ProxyEndpoint]
+
+    def without_secret(self) -> "Endpoints":
+        """What may go over HTTP."""
+        return msgspec.structs.replace(self, account=AccountKey(key=self.account.key))
+
+
+def write(path: Path, endpoints: Endpoints) -> None:
+    """Write atomically, mode 0600. Raises `Unusable`."""
+    try:
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(json.dumps(msgspec.to_builtins(endpoints), indent=1).encode() + b"\n")
+            os.replace(temporary, path)  # mkstemp makes it 0600
+        except BaseException:
+            os.unlink(temporary)
+            raise
+    except OSError as error:
+        raise Unusable(str(path), f"{(error.strerror or str(error)).lower()}; name a file that can be written with --endpoints") from None
+
+
+def read(path: Path) -> Endpoints | None:
+    """What a file says; None when there is none or it is not ours."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Endpoints)
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def running(path: Path) -> int | None:
+    """The process that wrote the file, when it still runs; None otherwise."""
+    known = read(path)
+    if known is None or known.pid == os.getpid():
+        return None
+    try:
+        os.kill(known.pid, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        return known.pid
+    return known.pid
+
+
+def remove(path: Path) -> None:
+    """Remove the file if it is this process's own."""
+    known = read(path)
+    if known is not None and known.pid == os.getpid():
+        path.unlink(missing_ok=True)

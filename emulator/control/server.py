@@ -1,0 +1,209 @@
+"""The control API over HTTP, on twisted.web: bounded bodies, bounded streams, no traceback to a client."""
+
+from typing import Any
+
+from twisted.internet import defer
+from twisted.web import server
+from twisted.web.resource import Resource
+
+from emulator.clock import Clock, Timer
+from emulator.control.api import MAX_BODY, Api, ApiRequest, ApiResponse, problem
+from emulator.journal.events import Event
+from emulator.journal.journal import Journal
+
+_STREAMS = 50
+_HEARTBEAT_SECONDS = 15.0
+_UNREAD_EVENTS = 1000
+_IDLE_SECONDS = 60
+_CONNECTIONS = 200
+
+
+class ControlServer:
+    """Listens, and keeps the event streams."""
+
+    def __init__(self, reactor: Any, clock: Clock, api: Api, journal: Journal) -> None:
+        self._reactor = reactor
+        self.clock = clock
+        self.api = api
+        self.journal = journal
+        self.streams: set[EventStream] = set()
+        self._port: Any = None
+        self.port = 0
+
+    def listen(self, address: str, port: int) -> None:
+        """Raises `CannotListenError`."""
+        site = _Site(_Root(self), timeout=_IDLE_SECONDS, reactor=self._reactor, requestFactory=_Request)
+        site.displayTracebacks = False
+        site.noisy = False
+        self._site = site
+        self._port = self._reactor.listenTCP(port, site, interface=address)
+        self.port = self._port.getHost().port
+
+    def close(self) -> Any:
+        """Stop listening and end every stream and connection."""
+        for stream in list(self.streams):
+            stream.end()
+        if self._port is None:
+            return defer.succeed(None)
+        self._site.drop()
+        return self._port.stopListening()
+
+
+class _Request(server.Request):
+    """A request whose body stops growing at the API's bound."""
+
+    def gotLength(self, length: int | None) -> None:
+        if length is not None and length > MAX_BODY:
+            # Answered by the API's own bound; what is sent is not kept.
+            length = None
+            self.content = _Sink()
+            self._too_long = True
+            return
+        super().gotLength(length)
+
+    def handleContentChunk(self, data: bytes) -> None:
+        content: Any = self.content
+        if getattr(self, "_too_long", False) or content.tell() + len(data) > MAX_BODY:
+            self._too_long = True
+            return
+        super().handleContentChunk(data)
+
+
+class _Sink:
+    """A body that is not kept."""
+
+    def write(self, data: bytes) -> None: ...
+
+    def read(self) -> bytes:
+        return b""
+
+    def seek(self, *place: int) -> None: ...
+
+    def tell(self) -> int:
+        return 0
+
+    def close(self) -> None: ...
+
+
+class _Site(server.Site):
+    """Bounds the connections, and can drop them."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._channels: set[Any] = set()
+
+    def buildProtocol(self, addr: Any) -> Any:
+        self._channels = {channel for channel in self._channels if getattr(channel, "transport", None) is not None}
+        if len(self._channels) >= _CONNECTIONS:
+            return None
+        channel = super().buildProtocol(addr)
+        self._channels.add(channel)
+        return channel
+
+    def drop(self) -> None:
+        for channel in self._channels:
+            transport = getattr(channel, "transport", None)
+            if transport is not None:
+                transport.abortConnection()
+
+    def log(self, request: Any) -> None:
+        """No access log: the journal says what happens."""
+
+
+class _Root(Resource):
+    """Every path goes to the API."""
+
+    isLeaf = True
+
+    def __init__(self, owner: ControlServer) -> None:
+        super().__init__()
+        self._owner = owner
+
+    def render(self, request: Any) -> Any:
+        headers = {
+            name.decode("latin-1").lower(): values[-1].decode("latin-1") for name, values in request.requestHeaders.getAllRawHeaders()
+        }
+        if getattr(request, "_too_long", False):
+            response = problem(413, f"a body has at most {MAX_BODY} octets")
+        elif len(request.requestHeaders.getRawHeaders(b"host") or []) != 1:
+            response = problem(400, "a request has one Host header")
+        else:
+            query = {name.decode("latin-1"): values[-1].decode("latin-1") for name, values in request.args.items()}
+            path = request.path.decode("latin-1")
+            method = request.method.decode("latin-1")
+            response = self._owner.api.handle(ApiRequest(method, path, query, headers, request.content.read()))
+        return self._send(request, response)
+
+    def _send(self, request: Any, response: ApiResponse) -> Any:
+        owner = self._owner
+        if response.events_after is not None and len(owner.streams) >= _STREAMS:
+            response = problem(503, f"{_STREAMS} event streams are open already")
+        request.setResponseCode(response.status)
+        request.setHeader(b"Server", b"vsim")
+        request.setHeader(b"Content-Type", response.content_type.encode())
+        request.setHeader(b"X-Content-Type-Options", b"nosniff")
+        for name, value in response.headers.items():
+            request.setHeader(name.encode(), value.encode())
+        if response.events_after is not None:
+            if request.method == b"HEAD":
+                return b""
+            owner.streams.add(EventStream(owner, request, response.events_after))
+            return server.NOT_DONE_YET
+        request.setHeader(b"Content-Length", str(len(response.body)).encode())
+        return b"" if request.method == b"HEAD" else response.body
+
+
+class EventStream:
+    """Server-sent events to one client; one that does not read is cut off when too many wait for it."""
+
+    def __init__(self, owner: ControlServer, request: Any, after: int) -> None:
+        self._owner = owner
+        self._request = request
+        self._unread = 0
+        self._paused = False
+        self._timer: Timer | None = None
+        if request.channel is not None:
+            request.channel.setTimeout(None)  # a stream may be quiet for long
+        request.notifyFinish().addBoth(lambda _: self._ended())
+        request.registerProducer(self, True)
+        request.write(b": events of vsim\n\n")
+        for event in owner.journal.events(after) if after else []:
+            self._write(event)
+        self._stop_listening = owner.journal.listen(self._write)
+        self._beat()
+
+    def _write(self, event: Event) -> None:
+        if self._paused:
+            self._unread += 1
+            if self._unread > _UNREAD_EVENTS:
+                self._request.transport.abortConnection()
+                return
+        self._request.write(f"id: {event.id}\nevent: {event.kind}\ndata: {event.as_json()}\n\n".encode())
+
+    def _beat(self) -> None:
+        self._timer = self._owner.clock.call_later(_HEARTBEAT_SECONDS, self._beat)
+        if not self._paused:
+            self._request.write(b": still here\n\n")
+
+    def _ended(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._stop_listening()
+        self._owner.streams.discard(self)
+
+    def end(self) -> None:
+        """The emulator stops."""
+        self._request.unregisterProducer()
+        self._request.finish()
+
+    def pauseProducing(self) -> None:
+        self._paused = True
+
+    def resumeProducing(self) -> None:
+        self._paused = False
+        self._unread = 0
+
+    def stopProducing(self) -> None:
+        """The client has gone; `notifyFinish` cleans up."""
+
+

@@ -1,0 +1,56 @@
+"""A call's messages as a ladder, from the JSON form of a call, so that it can be drawn far from the emulator."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from emulator.journal.findings import printable
+
+_CODEC = re.compile(r"^m=audio (\d+) (\S+)", re.MULTILINE)
+
+
+def ladder(call: Mapping[str, Any], width: int = 100) -> list[str]:
+    """Lines of at most `width` characters: time, arrow, start line, what matters in it."""
+    peer, proxy = printable(str(call["peer"])), str(call["proxy"])
+    span = max(28, min(60, width - 40))
+    lines = [f"{'':>9}  {peer:<{span}}  {proxy}"]
+    for message in call["messages"]:
+        text = describe(str(message["text"]))
+        if message["incoming"]:
+            arrow = text[: span - 3] + " " + "─" * max(1, span - len(text[: span - 3]) - 2) + "▶"
+        else:
+            arrow = "◀" + "─" * max(1, span - len(text[: span - 3]) - 2) + " " + text[: span - 3]
+        lines.append(f"{message['at']:>8.3f}s  {arrow}"[:width])
+    if call.get("messages_dropped"):
+        lines.append(f"{'':>9}  … {call['messages_dropped']} more messages were not kept")
+    for finding in call.get("findings", ()):
+        lines.append(f"{'':>9}  {_mark(str(finding['severity']))} {finding['code']}: {finding['seen']}"[:width])
+        lines.append(f"{'':>9}    wants {finding['wants']}; {finding['fix']} ({finding['source']})"[: max(width, 120)])
+    return lines
+
+
+def describe(text: str) -> str:
+    """A message in a few words: method or status, CSeq, credentials, SDP."""
+    head, _, body = text.partition("\r\n\r\n")
+    start = head.partition("\r\n")[0]
+    lower = head.lower()
+    if start.startswith("SIP/2.0 "):
+        words = printable(start[8:], 40)
+        method = re.search(r"^cseq:\s*\d+\s+(\w+)", head, re.IGNORECASE | re.MULTILINE)
+        if method and method[1] != "INVITE":
+            words += f" ({method[1]})"
+    else:
+        words = printable(start.rpartition(" ")[0], 44)
+    notes = []
+    if "\nauthorization:" in lower or "\nproxy-authorization:" in lower:
+        notes.append("digest")
+    if "stale=true" in lower:
+        notes.append("stale")
+    audio = _CODEC.search(body)
+    if audio:
+        notes.append(f"SDP {audio[2]} {audio[1]}")
+    return words + (f" [{', '.join(notes)}]" if notes else "")
+
+
+def _mark(severity: str) -> str:
+    return {"error": "✗", "warning": "!"}.get(severity, "·")

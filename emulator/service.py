@@ -1,0 +1,318 @@
+"""The composition root: builds each object once, opens the listeners, writes the endpoints file, and stops everything in order."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from twisted.internet import defer, error
+
+from emulator import __version__
+from emulator.authority import Authority, Certificates
+from emulator.clock import Clock
+from emulator.config import Config, Unusable, parse_host_port
+from emulator.control import endpoints as endpoints_file
+from emulator.control.endpoints import AccountKey, DnsEndpoint, Endpoints, MediaEndpoint, ProxyEndpoint
+from emulator.ids import Ids
+from emulator.journal.findings import Finding
+from emulator.journal.journal import Journal
+from emulator.media.sockets import MediaPorts, PortPair, Selector
+from emulator.sip import tls
+from emulator.sip.flow import Flow, sent_by
+from emulator.sip.transport import Limits, StreamListener, UdpListener
+from emulator.trunk import regions
+from emulator.trunk.accounts import Account, Accounts
+from emulator.trunk.behaviour import Behaviour
+from emulator.trunk.numbers import EMERGENCY
+from emulator.trunk.trunk import Policy, Proxy, Trunk
+
+PRODUCT = f"vsim/{__version__}"
+_STOP_SECONDS = 4.0
+"""How long calls may take to answer their BYE; with the rest the emulator stops within five seconds."""
+
+_BINDS = 16
+
+
+class ReactorClock(Clock):
+    """The clock of production: one delayed call of the reactor wakes it for its next timer."""
+
+    def __init__(self, reactor: Any, on_error: Callable[[Exception], None]) -> None:
+        super().__init__(seconds=reactor.seconds, wake=self._wake_at)
+        self._reactor = reactor
+        self._report = on_error
+        self._call: Any = None
+        self._due = float("inf")
+
+    def _wake_at(self, due: float) -> None:
+        if due >= self._due and self._call is not None:
+            return
+        delay = max(0.0, due - self.seconds())
+        if self._call is not None and self._call.active():
+            self._call.reset(delay)
+        else:
+            self._call = self._reactor.callLater(delay, self._run)
+        self._due = due
+
+    def _run(self) -> None:
+        self._call = None
+        self._due = float("inf")
+        due = self.run_due(self._report)
+        if due is not None and self._call is None:
+            self._wake_at(due)
+
+
+class Listeners:
+    """The sockets of one proxy."""
+
+    def __init__(self, proxy: Proxy) -> None:
+        self.proxy = proxy
+        self.udp: UdpListener | None = None
+        self.streams: list[StreamListener] = []
+
+    def stop(self) -> list[Any]:
+        """Close them; returns what there is to wait for."""
+        if self.udp is not None:
+            self.udp.stop()
+        return [waiting for listener in self.streams if (waiting := listener.stop()) is not None]
+
+
+class Service:
+    """One emulator. `start` opens everything or nothing; `stop` may be called at any time."""
+
+    def __init__(self, config: Config, reactor: Any, report: Callable[[Exception], None]) -> None:
+        """`report` is told of errors that are ours."""
+        self.config = config
+        self.reactor = reactor
+        self.ready = False
+        self.clock: Clock = ReactorClock(reactor, report)
+        self.ids = Ids(config.seed)
+        self.journal = Journal(self.clock, config.journal.calls, config.journal.events, config.journal.messages)
+        self._report = report
+        self._endpoints_path = Path(config.endpoints)
+        self._listeners: list[Listeners] = []
+        self._limits = Limits(
+            config.limits.connections, config.limits.connections_per_address, config.limits.message_timeout, config.limits.idle_timeout,
+            config.limits.message_octets,
+        )  # fmt: skip
+        media = config.media
+        self._selector = Selector(reactor, self.clock, report, media.tick, media.tick_above)
+        self._media = MediaPorts(self._selector, media.first, media.last, config.ephemeral)
+        self.trunk = Trunk(
+            self.clock, self.ids, self.journal, Accounts(_accounts(config)), self._places(), self._open_port, report, _policy(config), PRODUCT
+        )  # fmt: skip
+        self._nameserver: Any = None
+        self._control: Any = None
+        self._certificates: Certificates | None = None
+        self._stopping: defer.Deferred[None] | None = None
+        self.endpoints: Endpoints | None = None
+
+    def _places(self) -> Sequence[regions.Place]:
+        config = self.config
+        places = regions.loopback_layout() if config.layout == "loopback" else regions.ports_layout(config.bind)
+        return [replace(place, udp=0, tcp=0, tls=0) for place in places] if config.ephemeral else places
+
+    def _open_port(self, proxy: str) -> PortPair:
+        return self._media.open(self.trunk.proxies[proxy].place.address)
+
+    # -- starting -------------------------------------------------------------------------------------------------
+
+    def start(self) -> Endpoints:
+        """Open every listener and write the endpoints file. Raises `Unusable`, having closed what was open."""
+        try:
+            pid = endpoints_file.running(self._endpoints_path)
+            if pid is not None:
+                raise Unusable(
+                    str(self._endpoints_path), f"written by process {pid}, which still runs; stop it, or name another file with --endpoints"
+                )
+            places = [self._listen(proxy) for proxy in self.trunk.proxies.values()]
+            advertised = [replace(place, address=self.config.advertise or place.address) for place in places]
+            addresses = tuple(dict.fromkeys(place.address for place in (*places, *advertised)))
+            self._certificates = Authority(Path(self.config.tls.directory) if self.config.tls.directory else None).ensure(
+                regions.service_hosts(), addresses
+            )
+            self._start_dns(advertised)
+            self._start_control()
+            self.endpoints = self._describe(advertised)
+            endpoints_file.write(self._endpoints_path, self.endpoints)
+        except BaseException:
+            self._close()
+            raise
+        self.ready = True
+        self.journal.event("ready", None, control=self.endpoints.control)
+        return self.endpoints
+
+    def _listen(self, proxy: Proxy) -> regions.Place:
+        """Open UDP, TCP and TLS of one proxy; returns where they are. With ephemeral ports UDP and TCP share a number."""
+        place, config = proxy.place, self.config
+        own = Listeners(proxy)
+        self._listeners.append(own)
+        tcp = StreamListener("TCP", self.clock, self._limits, proxy.endpoint, self._on_connection_finding(proxy))
+        for left in reversed(range(_BINDS if config.ephemeral else 1)):
+            try:
+                own.udp = UdpListener(self.reactor, proxy.endpoint, (place.address, place.udp), config.advertise)
+            except OSError as problem:
+                raise _taken(place, "UDP", place.udp, problem) from None
+            try:
+                tcp_port = tcp.listen(self.reactor, (place.address, own.udp.bound[1] if config.ephemeral else place.tcp), config.advertise)
+                break
+            except error.CannotListenError as problem:
+                own.udp.stop()
+                if not left:
+                    raise _taken(place, "TCP", place.tcp, problem.socketError) from None
+        own.streams.append(tcp)
+        secure = StreamListener("TLS", self.clock, self._limits, proxy.endpoint, self._on_connection_finding(proxy), tls.subject_of)
+        factory = tls.TlsFactory(
+            secure, self._tls_context, self.clock, self._on_handshake_failure(proxy), self.reactor, config.tls.handshake_timeout,
+            config.tls.allow_1_3,
+        )  # fmt: skip
+        try:
+            tls_port = secure.listen(self.reactor, (place.address, place.tls), config.advertise, factory)
+        except error.CannotListenError as problem:
+            raise _taken(place, "TLS", place.tls, problem.socketError) from None
+        own.streams.append(secure)
+        assert own.udp is not None
+        own.udp.start()
+        return replace(place, udp=own.udp.bound[1], tcp=tcp_port, tls=tls_port)
+
+    def _tls_context(self) -> Any:
+        assert self._certificates is not None
+        settings = self.config.tls
+        return tls.server_context(self._certificates.certificate, self._certificates.key, settings.allow_1_3, settings.ask_client_certificate)
+
+    def _on_connection_finding(self, proxy: Proxy) -> Callable[[Flow, Finding], None]:
+        def on_finding(flow: Flow, finding: Finding) -> None:
+            self.journal.event(
+                "connection.refused", None, proxy=proxy.name, transport=flow.transport, peer=sent_by(flow.peer), finding=str(finding)
+            )
+
+        return on_finding
+
+    def _on_handshake_failure(self, proxy: Proxy) -> Callable[[tuple[str, int], Finding], None]:
+        def on_failure(peer: tuple[str, int], finding: Finding) -> None:
+            self.journal.event("tls.refused", None, proxy=proxy.name, peer=sent_by(peer), finding=str(finding))
+
+        return on_failure
+
+    def _start_dns(self, places: Sequence[regions.Place]) -> None:
+        from emulator.dns.nameserver import Nameserver
+        from emulator.trunk.names import trunk_zone
+
+        settings = self.config.dns
+        zone = trunk_zone(places, settings.hosts, settings.ttl)
+        upstream = parse_host_port(settings.upstream) if settings.upstream is not None else None
+        self._nameserver = Nameserver(self.reactor, self.clock, self.ids, zone, upstream)
+        port = 0 if self.config.ephemeral else settings.port
+        try:
+            self._nameserver.listen(settings.address, port)
+        except error.CannotListenError as problem:
+            raise Unusable(f"{settings.address}:{port}", f"DNS: {_words(problem.socketError)}; choose another with dns.port") from None
+
+    def _start_control(self) -> None:
+        from emulator.control.api import Api
+        from emulator.control.server import ControlServer
+
+        settings = self.config.control
+        port = 0 if self.config.ephemeral else settings.port
+        hosts = (*settings.allowed_hosts, *((self.config.advertise,) if self.config.advertise else ()))
+        self._control = ControlServer(
+            self.reactor, self.clock, Api(self, self.journal, settings.address, hosts), self.journal
+        )
+        try:
+            self._control.listen(settings.address, port)
+        except error.CannotListenError as problem:
+            raise Unusable(f"{settings.address}:{port}", f"control API: {_words(problem.socketError)}; choose another with control.port") from None
+
+    def _describe(self, places: Sequence[regions.Place]) -> Endpoints:
+        config = self.config
+        assert self._certificates is not None
+        account = config.accounts[0]
+        return Endpoints(
+            pid=os.getpid(),
+            version=__version__,
+            layout=config.layout,
+            control=f"http://{sent_by((config.control.address, self._control.port))}",
+            dns=DnsEndpoint(address=config.dns.address, port=self._nameserver.port),
+            ca=str(self._certificates.ca),
+            account=AccountKey(key=account.key, secret=account.secret),
+            media=MediaEndpoint(ports=[] if config.ephemeral else [config.media.first, config.media.last]),
+            proxies={
+                place.name: ProxyEndpoint(host=place.host, address=place.address, udp=place.udp, tcp=place.tcp, tls=place.tls)
+                for place in places
+            },
+        )
+
+    # -- what the control API asks --------------------------------------------------------------------------------
+
+    def hang_up(self, id: str) -> bool:
+        """End one call; False when it is not up."""
+        return self.trunk.hang_up(id)
+
+    def reset(self) -> None:
+        """End every call and forget what was."""
+        self.trunk.hang_up_all(lambda: None)
+        self.journal.reset()
+
+    # -- stopping -------------------------------------------------------------------------------------------------
+
+    def stop(self) -> defer.Deferred[None]:
+        """End every call with BYE, wait a little for the answers, then close everything."""
+        if self._stopping is not None:
+            return self._stopping
+        stopped: defer.Deferred[None] = defer.Deferred()
+        self._stopping = stopped
+        self.ready = False
+        self.journal.event("stopping", None, calls=len(self.trunk.calls))
+        done = False
+
+        def finish() -> None:
+            nonlocal done
+            if not done:
+                done = True
+                timer.cancel()
+                self._close().addBoth(lambda _: stopped.callback(None))
+
+        timer = self.clock.call_later(_STOP_SECONDS, finish)
+        self.trunk.hang_up_all(finish)
+        return stopped
+
+    def _close(self) -> defer.Deferred[Any]:
+        """Close whatever is open."""
+        self.trunk.close()
+        waiting = [deferred for listeners in self._listeners for deferred in listeners.stop()]
+        for server in (self._nameserver, self._control):
+            if server is not None:
+                waiting.append(server.close())
+        self._media.close()
+        endpoints_file.remove(self._endpoints_path)
+        return defer.DeferredList([one if isinstance(one, defer.Deferred) else defer.succeed(one) for one in waiting])
+
+
+def _taken(place: regions.Place, transport: str, port: int, problem: OSError) -> Unusable:
+    fix = "stop what listens there, or use --ephemeral or another layout"
+    return Unusable(sent_by((place.address, port)), f"{transport} of {place.name}: {_words(problem)}; {fix}")
+
+
+def _words(problem: OSError) -> str:
+    return (problem.strerror or str(problem)).lower()
+
+
+def _accounts(config: Config) -> list[Account]:
+    return [Account(account.key, account.secret, account.numbers, account.verified) for account in config.accounts]
+
+
+def _policy(config: Config) -> Policy:
+    policy = config.policy
+    return Policy(
+        strict=config.strict,
+        challenge=config.digest.challenge,
+        realm=config.digest.realm,
+        nonce_lifetime=config.digest.nonce_lifetime,
+        caller_id=policy.caller_id,
+        destinations=policy.destinations,
+        emergency_status=policy.emergency_status,
+        emergency_numbers=EMERGENCY if policy.emergency_numbers is None else frozenset(policy.emergency_numbers),
+        max_calls=config.limits.calls,
+        max_transactions=config.limits.transactions,
+        behaviour=Behaviour(policy.answer_after, config.media.silence_timeout, policy.longest_call),
+    )
