@@ -12,6 +12,8 @@ from emulator.sip.headers import HeaderError, parse_credentials
 
 _STAMP = 8  # hexadecimal digits of the time a nonce was made, in units of 1/16 s
 _NAME = 4  # of the proxy's name digest
+_SERIAL = 4  # of a counter: two clients challenged in the same instant must not share a nonce, or one's count is the other's replay
+_STEM = _STAMP + _NAME + _SERIAL
 _PROOF = 24  # of the HMAC
 _TICKS = 16
 _COUNTS_KEPT = 10000
@@ -44,7 +46,7 @@ class Verdict:
 class Nonces:
     """The nonces of one proxy.
 
-    A nonce is its time, its maker's mark and an HMAC over both, so nothing is stored until one is answered. All proxies of an
+    A nonce is its time, its maker's mark, a counter and an HMAC over them, so nothing is stored until one is answered. All proxies of an
     emulator share `key`: each can tell which proxy made a nonce, which is how an answer at another proxy is recognised.
     """
 
@@ -55,12 +57,14 @@ class Nonces:
         self._key = key
         self._clock = clock
         self._mark = _mark(name)
+        self._serial = 0
         self._names = {_mark(sibling): sibling for sibling in (*siblings, name)}
         self._counts: dict[str, set[int]] = {}  # nonce-counts seen, by nonce, oldest nonce first
 
     def issue(self) -> str:
         """A new nonce."""
-        stem = f"{int(self._clock.seconds() * _TICKS) & 0xFFFFFFFF:08x}{self._mark}"
+        self._serial = serial = (self._serial + 1) & 0xFFFF
+        stem = f"{int(self._clock.seconds() * _TICKS) & 0xFFFFFFFF:08x}{self._mark}{serial:04x}"
         return stem + self._prove(stem)
 
     def challenge(self, realm: str, stale: bool = False) -> str:
@@ -70,11 +74,11 @@ class Nonces:
 
     def origin(self, nonce: str) -> tuple[str, float] | None:
         """The proxy that made a nonce and its age in seconds; None for one that none of ours made."""
-        stem, proof = nonce[: _STAMP + _NAME], nonce[_STAMP + _NAME :]
+        stem, proof = nonce[:_STEM], nonce[_STEM:]
         if len(proof) != _PROOF or not hmac.compare_digest(proof.encode("utf-8", "replace"), self._prove(stem).encode()):
             return None
         age = ((int(self._clock.seconds() * _TICKS) - int(stem[:_STAMP], 16)) & 0xFFFFFFFF) / _TICKS
-        return self._names.get(stem[_STAMP:], "another proxy"), age
+        return self._names.get(stem[_STAMP : _STAMP + _NAME], "another proxy"), age
 
     def _prove(self, stem: str) -> str:
         return hashlib.blake2b(stem.encode("utf-8", "replace"), key=self._key, digest_size=_PROOF // 2).hexdigest()
