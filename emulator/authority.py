@@ -60,7 +60,10 @@ class Authority:
             if not self._good(wanted, now):
                 self._make(wanted, now)
         except OSError as error:
-            raise Unusable(str(error.filename or self.directory), f"{error.strerror}; choose another directory with tls.directory") from None
+            raise Unusable(
+                str(error.filename or self.directory),
+                f"{error.strerror}; choose another directory with tls.directory",
+            ) from None
         return Certificates(self._ca, self._certificate, self._key)
 
     def _good(self, wanted: list[str], now: datetime) -> bool:
@@ -83,7 +86,11 @@ class Authority:
         certificate = _server_certificate(authority, authority_key, key, wanted, now, expires)
         _write(self._key, _key_pem(key), 0o600)
         _write(self._certificate, _pem(certificate) + _pem(authority), 0o644)
-        _write(self._facts, json.dumps({"names": wanted, "expires": expires.isoformat()}, indent=1).encode(), 0o644)
+        _write(
+            self._facts,
+            json.dumps({"names": wanted, "expires": expires.isoformat()}, indent=1).encode(),
+            0o644,
+        )
 
     def _load_or_make_ca(self, now: datetime) -> "tuple[x509.Certificate, EllipticCurvePrivateKey]":
         from cryptography import x509
@@ -95,9 +102,15 @@ class Authority:
                 certificate = x509.load_pem_x509_certificate(self._ca.read_bytes())
                 key = serialization.load_pem_private_key(self._ca_key.read_bytes(), None)
             except ValueError as error:
-                raise Unusable(str(self._ca), f"no certificate and key in PEM ({error}); delete both ca files to have them made anew") from None
+                raise Unusable(
+                    str(self._ca),
+                    f"no certificate and key in PEM ({error}); delete both ca files to have them made anew",
+                ) from None
             if not isinstance(key, ec.EllipticCurvePrivateKey):
-                raise Unusable(str(self._ca_key), "the CA's key must be an elliptic-curve key; delete both ca files to have them made anew")
+                raise Unusable(
+                    str(self._ca_key),
+                    "the CA's key must be an elliptic-curve key; delete both ca files to have them made anew",
+                )
             if certificate.not_valid_after_utc > now + timedelta(days=_SERVER_DAYS):
                 return certificate, key
         made = ec.generate_private_key(ec.SECP256R1())
@@ -206,7 +219,10 @@ def _server_certificate(
         .not_valid_after(expires)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(usage, critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+        .add_extension(
+            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]),
+            critical=False,
+        )
         .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer), critical=False)
         .sign(authority_key, hashes.SHA256())

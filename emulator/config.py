@@ -38,7 +38,11 @@ def _meta(description: str, source: str = _OURS, **constraints: Any) -> Meta:
 
 
 def _seconds(description: str, source: str = _OURS) -> Meta:
-    return Meta(description=description + " Seconds, or text such as 500ms, 10s, 2m, 1h.", extra={_SOURCE: source, _DURATION: True}, ge=0)
+    return Meta(
+        description=description + " Seconds, or text such as 500ms, 10s, 2m, 1h.",
+        extra={_SOURCE: source, _DURATION: True},
+        ge=0,
+    )
 
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
@@ -80,7 +84,10 @@ class ControlSettings(_Section, frozen=True):
 
     address: Annotated[str, _meta("Where it listens.")] = "127.0.0.1"
     port: Annotated[Port, _meta("TCP port.")] = 8060
-    allowed_hosts: Annotated[tuple[str, ...], _meta("Further names it may be called by; loopback names and its own address always are.")] = ()
+    allowed_hosts: Annotated[
+        tuple[str, ...],
+        _meta("Further names it may be called by; loopback names and its own address always are."),
+    ] = ()
 
 
 class MediaSettings(_Section, frozen=True):
@@ -103,7 +110,10 @@ class MediaSettings(_Section, frozen=True):
 class TlsSettings(_Section, frozen=True):
     """TLS listeners."""
 
-    directory: Annotated[str | None, _meta("Where CA and certificate are kept; `certs/` of a checkout, else the user's data directory.")] = None
+    directory: Annotated[
+        str | None,
+        _meta("Where CA and certificate are kept; `certs/` of a checkout, else the user's data directory."),
+    ] = None
     ask_client_certificate: Annotated[bool, _meta("Ask clients for a certificate, and take any.", _FACTS + "52")] = False
     allow_1_3: Annotated[bool, _meta("Let TLS 1.3 in as well; the page knows 1.2 only.", _FACTS + "52")] = False
     handshake_timeout: Annotated[float, _seconds("How long a handshake may take.")] = 10.0
@@ -120,10 +130,22 @@ class DigestSettings(_Section, frozen=True):
 class PolicySettings(_Section, frozen=True):
     """What the page leaves open."""
 
-    caller_id: Annotated[Literal["refuse", "unknown"], _meta("What a caller ID that is not the account's brings: 403, or `unknown` is shown.", _FACTS + "10")] = "refuse"
-    destinations: Annotated[tuple[str, ...], _meta("Number prefixes that can be called, others get 404; the empty one is every number.", _FACTS + "13")] = ("",)
+    caller_id: Annotated[
+        Literal["refuse", "unknown"],
+        _meta("What a caller ID that is not the account's brings: 403, or `unknown` is shown.", _FACTS + "10"),
+    ] = "refuse"
+    destinations: Annotated[
+        tuple[str, ...],
+        _meta(
+            "Number prefixes that can be called, others get 404; the empty one is every number.",
+            _FACTS + "13",
+        ),
+    ] = ("",)
     emergency_status: Annotated[Literal[403, 404], _meta("Answer to an emergency number.", _FACTS + "51")] = 403
-    emergency_numbers: Annotated[tuple[str, ...] | None, _meta("Numbers taken for emergency numbers; without it those in use anywhere.", _FACTS + "51")] = None
+    emergency_numbers: Annotated[
+        tuple[str, ...] | None,
+        _meta("Numbers taken for emergency numbers; without it those in use anywhere.", _FACTS + "51"),
+    ] = None
     answer_after: Annotated[float, _seconds("From 180 Ringing to 200 OK.")] = 0.0
     longest_call: Annotated[float, _seconds("A call is hung up after so long; 0 never.", _FACTS + "17")] = 0.0
 
@@ -151,9 +173,10 @@ class JournalSettings(_Section, frozen=True):
 class Config(_Section, frozen=True):
     """Everything."""
 
-    layout: Annotated[Literal["loopback", "ports"], _meta("`loopback`: each proxy on an address of its own with the standard ports. `ports`: all on one address.")] = (
-        "loopback" if sys.platform == "linux" else "ports"
-    )
+    layout: Annotated[
+        Literal["loopback", "ports"],
+        _meta("`loopback`: each proxy on an address of its own with the standard ports. `ports`: all on one address."),
+    ] = "loopback" if sys.platform == "linux" else "ports"
     bind: Annotated[str, _meta("The address of the `ports` layout.")] = "127.0.0.1"
     advertise: Annotated[str | None, _meta("What SDP, Contact and DNS say instead of `bind`.")] = None
     strict: Annotated[bool, _meta("Refuse what would only be warned about.")] = False
@@ -279,14 +302,26 @@ def _from_yaml(node: Any, path: str, depth: int) -> _Node:
             if key.id != "scalar":
                 raise Unusable(place, "a key that is not plain text; write `name: value`")
             mark = key.start_mark
-            items.append((_Scalar(key.value, f"{path}:{mark.line + 1}:{mark.column + 1}"), _from_yaml(value, path, depth + 1)))
+            items.append(
+                (
+                    _Scalar(key.value, f"{path}:{mark.line + 1}:{mark.column + 1}"),
+                    _from_yaml(value, path, depth + 1),
+                )
+            )
         return _Mapping(items, place)
     if node.id == "sequence":
         return _Sequence([_from_yaml(item, path, depth + 1) for item in node.value], place)
     return _Scalar(node.value, place, node.style is not None)
 
 
-def _build(node: _Node, kind: Any, name: str, problems: list[str], places: dict[tuple[str, ...], str], at: tuple[str, ...]) -> Any:
+def _build(
+    node: _Node,
+    kind: Any,
+    name: str,
+    problems: list[str],
+    places: dict[tuple[str, ...], str],
+    at: tuple[str, ...],
+) -> Any:
     """A node as the plain data that `kind` is made from; mistakes go to `problems`."""
     places[at] = node.place
     plain, meta = _peel(kind)
@@ -317,7 +352,12 @@ def _build(node: _Node, kind: Any, name: str, problems: list[str], places: dict[
 
 
 def _build_struct(
-    node: _Node, kind: type[Struct], name: str, problems: list[str], places: dict[tuple[str, ...], str], at: tuple[str, ...]
+    node: _Node,
+    kind: type[Struct],
+    name: str,
+    problems: list[str],
+    places: dict[tuple[str, ...], str],
+    at: tuple[str, ...],
 ) -> dict[str, Any]:
     if _is_null(node):
         return {}
@@ -355,7 +395,16 @@ def _leaf(node: _Scalar, kind: Any, meta: Meta | None, annotated: Any, name: str
             problems.append(f"{node.place}: {name} {text!r} is no time; write seconds, or text such as 500ms, 10s, 2m")
         return seconds
     if kind is bool:
-        value = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}.get(text.lower())
+        value = {
+            "true": True,
+            "yes": True,
+            "on": True,
+            "1": True,
+            "false": False,
+            "no": False,
+            "off": False,
+            "0": False,
+        }.get(text.lower())
         if value is None:
             problems.append(f"{node.place}: {name} {text!r} is neither true nor false")
         return value
@@ -380,7 +429,12 @@ def _plainly(text: str) -> str:
     text = text.partition(" - at ")[0]
     if "matching regex" in text:
         return "write digits only, country code first" if "[1-9]" in text else "write FIRST-LAST"
-    return text.replace("Expected `str`", "write text").replace("Expected `int`", "write a whole number").replace("`", "").replace(", got str", "")
+    return (
+        text.replace("Expected `str`", "write text")
+        .replace("Expected `int`", "write a whole number")
+        .replace("`", "")
+        .replace(", got str", "")
+    )
 
 
 def duration(text: str) -> float | None:
@@ -459,7 +513,10 @@ def _accounts(texts: Sequence[str], place: str, problems: list[str]) -> _Sequenc
         pairs: list[tuple[_Scalar, _Node]] = [
             (_Scalar("key", place), _Scalar(key, place, True)),
             (_Scalar("secret", place), _Scalar(secret, place, True)),
-            (_Scalar("numbers", place), _Sequence([_Scalar(n, place) for n in numbers or ["447700900000"]], place)),
+            (
+                _Scalar("numbers", place),
+                _Sequence([_Scalar(n, place) for n in numbers or ["447700900000"]], place),
+            ),
         ]
         items.append(_Mapping(pairs, place))
     return _Sequence(items, place)
@@ -489,7 +546,11 @@ def _check(config: Config, where: str) -> Iterator[str]:
     for account in config.accounts:
         if any(character in account.key for character in '":\\ ') or not account.key.isprintable():
             yield f"{where}: account key {account.key!r}; a digest username here has no quotes, colons, backslashes or blanks"
-    for name, address in (("bind", config.bind), ("advertise", config.advertise), *(("dns.hosts", a) for a in config.dns.hosts.values())):
+    for name, address in (
+        ("bind", config.bind),
+        ("advertise", config.advertise),
+        *(("dns.hosts", a) for a in config.dns.hosts.values()),
+    ):
         if address is not None and not _is_address(address):
             yield f"{where}: {name} {address!r} is no IP address; write one such as 127.0.0.1"
     if config.bind in ("0.0.0.0", "::") and config.advertise is None and config.layout == "ports":

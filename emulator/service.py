@@ -13,7 +13,7 @@ from emulator.authority import Authority, Certificates
 from emulator.clock import Clock
 from emulator.config import Config, Unusable, parse_host_port
 from emulator.control import endpoints as endpoints_file
-from emulator.control.endpoints import AccountKey, DnsEndpoint, Endpoints, MediaEndpoint, ProxyEndpoint
+from emulator.control.model import AccountKey, DnsEndpoint, Endpoints, MediaEndpoint, ProxyEndpoint
 from emulator.ids import Ids
 from emulator.journal.findings import Finding
 from emulator.journal.journal import Journal
@@ -123,7 +123,8 @@ class Service:
             pid = endpoints_file.running(self._endpoints_path)
             if pid is not None:
                 raise Unusable(
-                    str(self._endpoints_path), f"written by process {pid}, which still runs; stop it, or name another file with --endpoints"
+                    str(self._endpoints_path),
+                    f"written by process {pid}, which still runs; stop it, or name another file with --endpoints",
                 )
             places = [self._listen(proxy) for proxy in self.trunk.proxies.values()]
             advertised = [replace(place, address=self.config.advertise or place.address) for place in places]
@@ -154,14 +155,25 @@ class Service:
             except OSError as problem:
                 raise _taken(place, "UDP", place.udp, problem) from None
             try:
-                tcp_port = tcp.listen(self.reactor, (place.address, own.udp.bound[1] if config.ephemeral else place.tcp), config.advertise)
+                tcp_port = tcp.listen(
+                    self.reactor,
+                    (place.address, own.udp.bound[1] if config.ephemeral else place.tcp),
+                    config.advertise,
+                )
                 break
             except error.CannotListenError as problem:
                 own.udp.stop()
                 if not left:
                     raise _taken(place, "TCP", place.tcp, problem.socketError) from None
         own.streams.append(tcp)
-        secure = StreamListener("TLS", self.clock, self._limits, proxy.endpoint, self._on_connection_finding(proxy), tls.subject_of)
+        secure = StreamListener(
+            "TLS",
+            self.clock,
+            self._limits,
+            proxy.endpoint,
+            self._on_connection_finding(proxy),
+            tls.subject_of,
+        )
         factory = tls.TlsFactory(
             secure, self._tls_context, self.clock, self._on_handshake_failure(proxy), self.reactor, config.tls.handshake_timeout,
             config.tls.allow_1_3,
@@ -178,12 +190,22 @@ class Service:
     def _tls_context(self) -> Any:
         assert self._certificates is not None
         settings = self.config.tls
-        return tls.server_context(self._certificates.certificate, self._certificates.key, settings.allow_1_3, settings.ask_client_certificate)
+        return tls.server_context(
+            self._certificates.certificate,
+            self._certificates.key,
+            settings.allow_1_3,
+            settings.ask_client_certificate,
+        )
 
     def _on_connection_finding(self, proxy: Proxy) -> Callable[[Flow, Finding], None]:
         def on_finding(flow: Flow, finding: Finding) -> None:
             self.journal.event(
-                "connection.refused", None, proxy=proxy.name, transport=flow.transport, peer=sent_by(flow.peer), finding=str(finding)
+                "connection.refused",
+                None,
+                proxy=proxy.name,
+                transport=flow.transport,
+                peer=sent_by(flow.peer),
+                finding=str(finding),
             )
 
         return on_finding
@@ -206,7 +228,10 @@ class Service:
         try:
             self._nameserver.listen(settings.address, port)
         except error.CannotListenError as problem:
-            raise Unusable(f"{settings.address}:{port}", f"DNS: {_words(problem.socketError)}; choose another with dns.port") from None
+            raise Unusable(
+                f"{settings.address}:{port}",
+                f"DNS: {_words(problem.socketError)}; choose another with dns.port",
+            ) from None
 
     def _start_control(self) -> None:
         from emulator.control.api import Api
@@ -215,13 +240,14 @@ class Service:
         settings = self.config.control
         port = 0 if self.config.ephemeral else settings.port
         hosts = (*settings.allowed_hosts, *((self.config.advertise,) if self.config.advertise else ()))
-        self._control = ControlServer(
-            self.reactor, self.clock, Api(self, self.journal, settings.address, hosts), self.journal
-        )
+        self._control = ControlServer(self.reactor, self.clock, Api(self, self.journal, settings.address, hosts), self.journal)
         try:
             self._control.listen(settings.address, port)
         except error.CannotListenError as problem:
-            raise Unusable(f"{settings.address}:{port}", f"control API: {_words(problem.socketError)}; choose another with control.port") from None
+            raise Unusable(
+                f"{settings.address}:{port}",
+                f"control API: {_words(problem.socketError)}; choose another with control.port",
+            ) from None
 
     def _describe(self, places: Sequence[regions.Place]) -> Endpoints:
         config = self.config

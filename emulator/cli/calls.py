@@ -12,8 +12,17 @@ from emulator.cli.options import client_options
 
 
 @click.command()
-@click.option("--state", help="Only calls in this state: challenged, trying, ringing, answered, ended, refused, cancelled.")
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000), help="At most so many, newest first.")
+@click.option(
+    "--state",
+    help="Only calls in this state: challenged, trying, ringing, answered, ended, refused, cancelled.",
+)
+@click.option(
+    "--limit",
+    default=20,
+    show_default=True,
+    type=click.IntRange(1, 1000),
+    help="At most so many, newest first.",
+)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @client_options
 def calls(state: str | None, limit: int, as_json: bool, url: str | None, endpoints: str | None) -> None:

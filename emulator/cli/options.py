@@ -10,11 +10,27 @@ def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The settings that have a flag; all others are set by file or environment."""
     for option in reversed(
         (
-            click.option("--config", "config_file", metavar="FILE", envvar="VSIM_CONFIG", help="Config file; vsim.yaml is read when it is there."),
-            click.option("--layout", type=click.Choice(["loopback", "ports"]), help="Addresses: one per proxy, or one for all."),
+            click.option(
+                "--config",
+                "config_file",
+                metavar="FILE",
+                envvar="VSIM_CONFIG",
+                help="Config file; vsim.yaml is read when it is there.",
+            ),
+            click.option(
+                "--layout",
+                type=click.Choice(["loopback", "ports"]),
+                help="Addresses: one per proxy, or one for all.",
+            ),
             click.option("--bind", metavar="ADDRESS", help="Address of the ports layout."),
             click.option("--advertise", metavar="ADDRESS", help="What SDP, Contact and DNS say instead of --bind."),
-            click.option("--account", "accounts", metavar="KEY:SECRET[:NUMBER…]", multiple=True, help="Who may call; may be repeated."),
+            click.option(
+                "--account",
+                "accounts",
+                metavar="KEY:SECRET[:NUMBER…]",
+                multiple=True,
+                help="Who may call; may be repeated.",
+            ),
             click.option("--seed", metavar="N", help="Every random choice follows from it."),
             click.option("--strict/--no-strict", default=None, help="Refuse what would only be warned about."),
             click.option("--ephemeral", is_flag=True, default=None, help="Let the system choose every port."),

@@ -13,7 +13,7 @@ from emulator.cli.options import config_options
 from emulator.config import Config, Unusable, load
 
 if TYPE_CHECKING:
-    from emulator.control.endpoints import Endpoints
+    from emulator.control.model import Endpoints
 
 _FLUSH_SECONDS = 0.05
 
@@ -143,4 +143,3 @@ class _Output:
                 sys.stdout.flush()
             except OSError:
                 pass  # whoever read the output has gone; the emulator goes on
-

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import msgspec
 
 from emulator import __version__
-from emulator.control.endpoints import Endpoints
+from emulator.control.model import CallDetail, CallList, Done, Endpoints, EventList, Health, Problem
 from emulator.journal.journal import Journal
 from emulator.sip.grammar import number
 
@@ -53,94 +53,6 @@ class ApiResponse:
     content_type: str = _JSON
     headers: Mapping[str, str] = field(default_factory=dict)
     events_after: int | None = None
-
-
-# -- the models of the responses; OpenAPI is made from them --------------------------------------------------------
-
-
-class Health(msgspec.Struct):
-    """Answer of /livez and /readyz."""
-
-    status: str
-    version: str
-
-
-class FindingModel(msgspec.Struct):
-    """A finding; see `vsim explain`."""
-
-    code: str
-    severity: str
-    seen: str
-    wants: str
-    fix: str
-    source: str
-
-
-class CallModel(msgspec.Struct, kw_only=True):
-    """A call; times are Unix time in seconds, null until they happen."""
-
-    id: str
-    call_id: str
-    direction: str
-    proxy: str
-    transport: str
-    peer: str
-    account: str | None
-    caller: str
-    called: str
-    state: str
-    started: float
-    answered: float | None
-    ended: float | None
-    status: int | None
-    reason: str
-    ended_by: str
-    codec: str
-    media: dict[str, Any] | None
-    findings: list[FindingModel]
-
-
-class MessageModel(msgspec.Struct):
-    """A SIP message; `at` in seconds from the call's first one, `incoming` as the emulator sees it."""
-
-    at: float
-    incoming: bool
-    flow: str
-    text: str
-
-
-class CallDetail(CallModel, kw_only=True):
-    """A call with its messages."""
-
-    messages: list[MessageModel]
-    messages_dropped: int
-
-
-class CallList(msgspec.Struct):
-    """Calls, newest first."""
-
-    calls: list[CallModel]
-
-
-class EventList(msgspec.Struct):
-    """Events, oldest first; each has id, time, kind, call, and fields of its kind."""
-
-    events: list[dict[str, Any]]
-
-
-class Done(msgspec.Struct):
-    """What was done."""
-
-    done: str
-
-
-class Problem(msgspec.Struct):
-    """RFC 9457."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
 
 
 @dataclass(frozen=True, slots=True)

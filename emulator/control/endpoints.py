@@ -8,54 +8,7 @@ from pathlib import Path
 import msgspec
 
 from emulator.config import Unusable
-
-
-class ProxyEndpoint(msgspec.Struct, kw_only=True):
-    """One proxy."""
-
-    host: str
-    address: str
-    udp: int
-    tcp: int
-    tls: int
-
-
-class DnsEndpoint(msgspec.Struct, kw_only=True):
-    """The name server."""
-
-    address: str
-    port: int
-
-
-class AccountKey(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """The first account. The file holds the secret, the API does not."""
-
-    key: str
-    secret: str | None = None
-
-
-class MediaEndpoint(msgspec.Struct, kw_only=True):
-    """First and last media port; empty when the system chooses them."""
-
-    ports: list[int]
-
-
-class Endpoints(msgspec.Struct, kw_only=True):
-    """All of it."""
-
-    pid: int
-    version: str
-    layout: str
-    control: str
-    dns: DnsEndpoint
-    ca: str
-    account: AccountKey
-    media: MediaEndpoint
-    proxies: dict[str, ProxyEndpoint]
-
-    def without_secret(self) -> "Endpoints":
-        """What may go over HTTP."""
-        return msgspec.structs.replace(self, account=AccountKey(key=self.account.key))
+from emulator.control.model import Endpoints
 
 
 def write(path: Path, endpoints: Endpoints) -> None:
@@ -70,7 +23,10 @@ def write(path: Path, endpoints: Endpoints) -> None:
             os.unlink(temporary)
             raise
     except OSError as error:
-        raise Unusable(str(path), f"{(error.strerror or str(error)).lower()}; name a file that can be written with --endpoints") from None
+        raise Unusable(
+            str(path),
+            f"{(error.strerror or str(error)).lower()}; name a file that can be written with --endpoints",
+        ) from None
 
 
 def read(path: Path) -> Endpoints | None:

@@ -205,5 +205,3 @@ class EventStream:
 
     def stopProducing(self) -> None:
         """The client has gone; `notifyFinish` cleans up."""
-
-

@@ -39,7 +39,13 @@ class Service:
 class Zone:
     """Authoritative for its names and all below them; what lies outside is not its business."""
 
-    def __init__(self, addresses: Mapping[str, Sequence[str]], services: Iterable[Service], ttl: int = 60, contact: str = "vsim.invalid") -> None:
+    def __init__(
+        self,
+        addresses: Mapping[str, Sequence[str]],
+        services: Iterable[Service],
+        ttl: int = 60,
+        contact: str = "vsim.invalid",
+    ) -> None:
         """`addresses` gives each host's IPv4 and IPv6 addresses; `ttl` in seconds. Each name that has an address or a service is a
         zone of its own, with its own SOA and NS: the trunk owns these names and not the domain above them."""
         self._ttl = ttl
@@ -127,7 +133,10 @@ class Zone:
             self._negative(response, apex)
             return
         if kind == dns.rdatatype.ANY:
-            kind = next((k for k in (dns.rdatatype.A, dns.rdatatype.SRV, dns.rdatatype.SOA) if (name, k) in self._sets), kind)
+            kind = next(
+                (k for k in (dns.rdatatype.A, dns.rdatatype.SRV, dns.rdatatype.SOA) if (name, k) in self._sets),
+                kind,
+            )
         found = self._sets.get((name, kind))
         if found is None:
             self._negative(response, apex)
@@ -170,7 +179,10 @@ class Zone:
     def master_file(self) -> str:
         """The zone as RFC 1035 5 writes it."""
         order = {dns.rdatatype.SOA: 0, dns.rdatatype.NS: 1, dns.rdatatype.SRV: 2}
-        sets = sorted(self._sets.values(), key=lambda rrset: (self._apex(rrset.name) or rrset.name, order.get(rrset.rdtype, 3), rrset.name))
+        sets = sorted(
+            self._sets.values(),
+            key=lambda rrset: (self._apex(rrset.name) or rrset.name, order.get(rrset.rdtype, 3), rrset.name),
+        )
         return "\n".join(rrset.to_text() for rrset in sets) + "\n"
 
     def hosts_file(self) -> str:

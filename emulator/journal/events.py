@@ -25,7 +25,13 @@ class Event:
         self.fields = fields
 
     def as_dict(self) -> dict[str, Any]:
-        return {"id": self.id, "time": round(self.time, 6), "kind": self.kind, "call": self.call, **self.fields}
+        return {
+            "id": self.id,
+            "time": round(self.time, 6),
+            "kind": self.kind,
+            "call": self.call,
+            **self.fields,
+        }
 
     def as_json(self) -> str:
         return json.dumps(self.as_dict(), separators=(",", ":"), default=str)

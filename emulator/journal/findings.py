@@ -134,6 +134,4 @@ _MEDIA = (
     Kind("sdp.answer", "error", "an answer that fits the offer", "answer each m= line of the offer in its place", "RFC 3264 6"),
 )  # fmt: skip
 
-CATALOGUE: dict[str, Kind] = {
-    kind.code: kind for section in (_SIGNALLING, _DIGEST, _NUMBERS, _TLS, _MEDIA) for kind in section
-}
+CATALOGUE: dict[str, Kind] = {kind.code: kind for section in (_SIGNALLING, _DIGEST, _NUMBERS, _TLS, _MEDIA) for kind in section}

@@ -232,7 +232,13 @@ class Journal:
         self._listeners[key] = listener
         return lambda: self._listeners.pop(key, None) and None
 
-    def wait(self, predicate: Callable[[Event], bool], timeout: float, done: Callable[[Event | None], None], after: int = 0) -> Waiter:
+    def wait(
+        self,
+        predicate: Callable[[Event], bool],
+        timeout: float,
+        done: Callable[[Event | None], None],
+        after: int = 0,
+    ) -> Waiter:
         """Call `done` once: with the first event after number `after` that `predicate` takes, or with None after `timeout` seconds."""
         waiter = Waiter(self, predicate, done)
         for event in self.events(after) if after else ():

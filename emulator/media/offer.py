@@ -116,7 +116,8 @@ def _settle(description: SessionDescription, media: Media) -> Agreement:
         raise NotAcceptable(302, "the transport of the media is not supported", Finding("media.profile", media.profile))
     encodings = media.encodings()
     codec, payload_type = next(
-        ((BY_NAME[name, clock], number) for number, name, clock in encodings if (name, clock) in BY_NAME), (None, -1)
+        ((BY_NAME[name, clock], number) for number, name, clock in encodings if (name, clock) in BY_NAME),
+        (None, -1),
     )
     if codec is None:
         names = ", ".join(f"{name}/{clock}" for _, name, clock in encodings if name != TELEPHONE_EVENT) or " ".join(media.formats)
@@ -193,9 +194,12 @@ def _audio(port: int, profile: str, formats: list[tuple[int, Codec]], agreement:
 
 def _direction(agreement: Agreement) -> str:
     """Ours, as the answer states it (RFC 3264 6.1)."""
-    return {(True, True): "sendrecv", (True, False): "sendonly", (False, True): "recvonly", (False, False): "inactive"}[
-        agreement.send, agreement.receive
-    ]
+    return {
+        (True, True): "sendrecv",
+        (True, False): "sendonly",
+        (False, True): "recvonly",
+        (False, False): "inactive",
+    }[agreement.send, agreement.receive]
 
 
 def _set_version(description: SessionDescription, local: LocalMedia, previous: SessionDescription | None) -> None:

@@ -71,7 +71,12 @@ def sender_report(ssrc: int, wall: float, timestamp: int, packets: int, octets: 
     ntp = wall + _NTP_EPOCH
     seconds = int(ntp)
     body = _SENDER.pack(
-        ssrc, seconds & 0xFFFFFFFF, int((ntp - seconds) * 4294967296), timestamp & 0xFFFFFFFF, packets & 0xFFFFFFFF, octets & 0xFFFFFFFF
+        ssrc,
+        seconds & 0xFFFFFFFF,
+        int((ntp - seconds) * 4294967296),
+        timestamp & 0xFFFFFFFF,
+        packets & 0xFFFFFFFF,
+        octets & 0xFFFFFFFF,
     )
     return _packet(SR, len(blocks) // 24, body + blocks)
 

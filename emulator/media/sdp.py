@@ -12,7 +12,15 @@ _LINE = re.compile(r"([a-z])=(.*)", re.DOTALL)
 # rtpmap: <payload type> <encoding name>/<clock rate>[/<channels>]
 _RTPMAP = re.compile(r"([0-9]{1,3})\s+([^\s/]{1,64})/([0-9]{1,6})(?:/([0-9]{1,3}))?\s*")
 
-STATIC_TYPES = {0: ("PCMU", 8000), 3: ("GSM", 8000), 4: ("G723", 8000), 8: ("PCMA", 8000), 9: ("G722", 8000), 13: ("CN", 8000), 18: ("G729", 8000)}
+STATIC_TYPES = {
+    0: ("PCMU", 8000),
+    3: ("GSM", 8000),
+    4: ("G723", 8000),
+    8: ("PCMA", 8000),
+    9: ("G722", 8000),
+    13: ("CN", 8000),
+    18: ("G729", 8000),
+}
 """RFC 3551 table 4: payload types that mean something without an rtpmap. G722 says 8000 and samples at 16,000 (4.5.2)."""
 
 DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")

@@ -192,4 +192,3 @@ def _bare(uri: str) -> str:
     if not host.startswith("["):
         host = host.partition(":")[0]
     return f"{scheme.lower()}:{unquote(name)}@{host.lower()}"
-

@@ -14,7 +14,14 @@ from emulator.sip.flow import Flow
 from emulator.sip.message import Malformed, Request, Response, parse
 from emulator.sip.refusal import Refusal
 from emulator.sip.timers import Timers
-from emulator.sip.transaction import ClientUser, InviteClient, InviteServer, NonInviteClient, NonInviteServer, Outgoing
+from emulator.sip.transaction import (
+    ClientUser,
+    InviteClient,
+    InviteServer,
+    NonInviteClient,
+    NonInviteServer,
+    Outgoing,
+)
 
 MAGIC_COOKIE = "z9hG4bK"
 
@@ -49,7 +56,14 @@ class Endpoint:
     """See the module. `name` is the owner's name for it; `product` goes into Server and User-Agent."""
 
     def __init__(
-        self, name: str, core: Core, clock: Clock, ids: Ids, product: str = "vsim", timers: Timers | None = None, capacity: int = 20000
+        self,
+        name: str,
+        core: Core,
+        clock: Clock,
+        ids: Ids,
+        product: str = "vsim",
+        timers: Timers | None = None,
+        capacity: int = 20000,
     ) -> None:
         """`capacity` bounds the transactions held at once; above it new requests get 503."""
         self.name = name
@@ -178,7 +192,11 @@ class Endpoint:
 
     def reply(self, request: Request, flow: Flow, status: int, headers: str = "", body: bytes = b"") -> None:
         """Answer without a transaction: the tag is a function of the request, so that a retransmission gets the same one (8.2.7)."""
-        self.transmit(flow, request.respond(status, self.stateless_tag(request), headers + self.server_line, body), request.call_id)
+        self.transmit(
+            flow,
+            request.respond(status, self.stateless_tag(request), headers + self.server_line, body),
+            request.call_id,
+        )
 
     def stateless_tag(self, request: Request) -> str:
         branch = request.via.params.get("branch") or ""
@@ -215,7 +233,13 @@ class Endpoint:
             # A challenge holds no state, or a flood of INVITEs would (26.3.2.4); nor does "too busy".
             self.transmit(
                 flow,
-                request.respond(refusal.status, self.stateless_tag(request), headers + self.server_line, b"", refusal.reason),
+                request.respond(
+                    refusal.status,
+                    self.stateless_tag(request),
+                    headers + self.server_line,
+                    b"",
+                    refusal.reason,
+                ),
                 request.call_id,
             )
         else:

@@ -83,7 +83,10 @@ def subject_of(transport: Any) -> str | None:
     certificate = get() if get is not None else None
     if certificate is None:
         return None
-    return ", ".join(f"{name.decode('utf-8', 'replace')}={value.decode('utf-8', 'replace')}" for name, value in certificate.get_subject().get_components())
+    return ", ".join(
+        f"{name.decode('utf-8', 'replace')}={value.decode('utf-8', 'replace')}"
+        for name, value in certificate.get_subject().get_components()
+    )
 
 
 class TlsFactory(Factory):

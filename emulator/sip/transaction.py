@@ -216,7 +216,19 @@ class ClientUser(Protocol):
 class NonInviteClient:
     """One request other than INVITE and ACK sent (17.1.2)."""
 
-    __slots__ = ("_data", "_e", "_interval", "_keeper", "_timer", "call_id", "flow", "key", "method", "state", "user")
+    __slots__ = (
+        "_data",
+        "_e",
+        "_interval",
+        "_keeper",
+        "_timer",
+        "call_id",
+        "flow",
+        "key",
+        "method",
+        "state",
+        "user",
+    )
 
     def __init__(self, keeper: Keeper, key: str, request: "Outgoing", flow: Flow, user: ClientUser) -> None:
         self._keeper = keeper

@@ -223,7 +223,10 @@ class Connection(StreamProtocol):
         if self._choked:
             self._owed += len(data)
             if self._owed > _WRITE_LIMIT:
-                self._listener.on_finding(self.flow, Finding("stream.unread", f"{self._owed} octets wait for a peer that reads none"))
+                self._listener.on_finding(
+                    self.flow,
+                    Finding("stream.unread", f"{self._owed} octets wait for a peer that reads none"),
+                )
                 self.abort()
                 return
         transport: Any = self.transport

@@ -56,7 +56,7 @@ class Uri:
         return uri
 
     def _parse_sip(self, rest: str) -> None:
-        if any(char in rest for char in " \t\r\n<>\""):
+        if any(char in rest for char in ' \t\r\n<>"'):
             raise HeaderError("white space, quotes or brackets must be escaped in a URI")
         at = rest.rfind("@")  # a user part may hold ; and ? unescaped, a host part can't hold @
         if at >= 0:
@@ -89,14 +89,18 @@ class Uri:
         return self.text
 
     def __eq__(self, other: object) -> bool:
-        """Equivalence by 19.1.4: case matters in user and password only; transport, user, ttl, method and maddr must agree on both sides."""
+        """Equivalence by 19.1.4: case matters in user and password only; some parameters must stand on both sides or on none."""
         if not isinstance(other, Uri):
             return NotImplemented
         if (self.scheme, self.opaque) != (other.scheme, other.opaque):
             return False
         if unquote(self.user or "") != unquote(other.user or "") or (self.user is None) != (other.user is None):
             return False
-        if unquote(self.password or "") != unquote(other.password or "") or self.host.lower() != other.host.lower() or self.port != other.port:
+        if (
+            unquote(self.password or "") != unquote(other.password or "")
+            or self.host.lower() != other.host.lower()
+            or self.port != other.port
+        ):
             return False
         for name in {*self.params, *other.params}:
             mine, theirs = name in self.params, name in other.params

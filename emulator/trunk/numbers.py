@@ -1,4 +1,7 @@
-"""Numbers as the trunk reads them: called numbers, caller IDs, emergency numbers (page: Recipient, Caller ID; vonage-facts, defaults 9 to 14, 51)."""
+"""Numbers as the trunk reads them: called numbers, caller IDs, emergency numbers.
+
+Sources: the page, Recipient and Caller ID; vonage-facts, defaults 9 to 14 and 51.
+"""
 
 import re
 from collections.abc import Iterable

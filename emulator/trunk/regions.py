@@ -61,13 +61,9 @@ def service_hosts() -> tuple[str, ...]:
 
 def loopback_layout() -> tuple[Place, ...]:
     """Every proxy on an address of its own with the standard ports."""
-    return tuple(
-        Place(proxy, f"127.0.{_LOOPBACK_NET[site_of(proxy)]}.{proxy[-1]}", 5060, 5060, 5061) for proxy in PROXIES
-    )
+    return tuple(Place(proxy, f"127.0.{_LOOPBACK_NET[site_of(proxy)]}.{proxy[-1]}", 5060, 5060, 5061) for proxy in PROXIES)
 
 
 def ports_layout(address: str) -> tuple[Place, ...]:
     """Every proxy on one address: proxy k at UDP and TCP 5060+2k, TLS 5061+2k."""
-    return tuple(
-        Place(proxy, address, 5060 + 2 * k, 5060 + 2 * k, 5061 + 2 * k) for k, proxy in enumerate(PROXIES)
-    )
+    return tuple(Place(proxy, address, 5060 + 2 * k, 5060 + 2 * k, 5061 + 2 * k) for k, proxy in enumerate(PROXIES))

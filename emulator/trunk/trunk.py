@@ -12,7 +12,7 @@ from emulator.media.sdp import SessionDescription
 from emulator.sip.digest import Nonces, Verdict, check
 from emulator.sip.endpoint import Endpoint
 from emulator.sip.flow import Flow, sent_by
-from emulator.sip.headers import HeaderError, NameAddr, parse_credentials
+from emulator.sip.headers import HeaderError, NameAddr
 from emulator.sip.message import Request
 from emulator.sip.refusal import Refusal
 from emulator.sip.session import ALLOW
@@ -25,7 +25,16 @@ from emulator.trunk.calls import SDP_TYPE, Call, offered
 from emulator.trunk.numbers import ANONYMOUS_USERS, EMERGENCY, BadNumber, called, caller, is_emergency
 
 _SUPPORTED_METHODS = frozenset({"INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO"})
-_KNOWN_METHODS = _SUPPORTED_METHODS | {"REGISTER", "MESSAGE", "SUBSCRIBE", "NOTIFY", "PUBLISH", "REFER", "PRACK", "UPDATE"}
+_KNOWN_METHODS = _SUPPORTED_METHODS | {
+    "REGISTER",
+    "MESSAGE",
+    "SUBSCRIBE",
+    "NOTIFY",
+    "PUBLISH",
+    "REFER",
+    "PRACK",
+    "UPDATE",
+}
 _SUPPORTED_OPTIONS: frozenset[str] = frozenset()
 _ALLOW_FIELD = ("Allow", ALLOW.partition(": ")[2].strip())
 _MAX_CREDENTIALS = 8
@@ -142,7 +151,14 @@ class Trunk:
                 if status not in (401, 407):
                     record.state, record.ended = "refused", self.clock.wall()
         kind = "call.refused" if status and record is not None and not record.live else "finding"
-        self.journal.event(kind, record, status=status or None, proxy=endpoint.name, peer=sent_by(flow.peer), finding=str(finding))
+        self.journal.event(
+            kind,
+            record,
+            status=status or None,
+            proxy=endpoint.name,
+            peer=sent_by(flow.peer),
+            finding=str(finding),
+        )
 
     def on_error(self, endpoint: Endpoint, flow: Flow, call_id: str, error: Exception) -> None:
         """A bug of ours: it is reported, its call ends, the emulator goes on."""
@@ -163,7 +179,14 @@ class Trunk:
             if len(self._checked) >= _SOURCES_KEPT:
                 self._checked.clear()
             self._checked.add(source)
-            self.journal.event("options", None, proxy=endpoint.name, transport=flow.transport, peer=sent_by(flow.peer), status=200)
+            self.journal.event(
+                "options",
+                None,
+                proxy=endpoint.name,
+                transport=flow.transport,
+                peer=sent_by(flow.peer),
+                status=200,
+            )
 
     def _on_invite(self, endpoint: Endpoint, request: Request, flow: Flow) -> None:
         """A new call: who calls, whom, from which number, with which media; each question may end it."""
@@ -267,7 +290,10 @@ class Trunk:
         policy = self.policy
         user = uri.number
         if is_emergency(user, policy.emergency_numbers):
-            raise BadNumber(policy.emergency_status, Finding("called.emergency", f"{user}; emergency calls are never placed"))
+            raise BadNumber(
+                policy.emergency_status,
+                Finding("called.emergency", f"{user}; emergency calls are never placed"),
+            )
         number, findings = called(user, policy.strict)
         for finding in findings:
             record.finding(finding)

@@ -1,0 +1,49 @@
+# `make serve` runs the emulator, `make test` checks everything; both set up what they need.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+PEERS := sip-tester baresip-core sipsak linphone-cli kamailio kamailio-tls-modules tshark dnsutils openssl sox gcc libc6-dev
+
+.PHONY: serve test unit lint peers bench clean help
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'make serve   run the emulator          make test   lint, types and every test'
+	@echo 'make unit    tests without a network   make bench  measure (see docs/performance.md)'
+	@echo 'make lint    ruff and mypy             make clean  remove what was made'
+
+serve: $(VENV)/.installed
+	@$(BIN)/vsim serve $(ARGS)
+
+test: peers lint
+	$(BIN)/python -m pytest
+
+unit: $(VENV)/.dev
+	$(BIN)/python -m pytest -m 'not wire'
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: peers
+	$(BIN)/python -m benchmarks
+
+# The foreign software that tests/wire talks to: installed where this may be done without asking, else those tests are skipped by name.
+peers: $(VENV)/.dev
+	@sh tests/install-peers.sh $(PEERS)
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo 'Python 3.11 or newer is needed; name one with PYTHON=' >&2; exit 2; }
+	@$(PYTHON) -m venv $(VENV) 2>/dev/null || sh tests/install-venv.sh $(PYTHON) $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@ $(VENV)/.installed
+
+clean:
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,92 @@
+"""The architecture holds: imports point inward, and only wires know Twisted."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent / "emulator"
+
+WIRES = {
+    "service.py", "authority.py", "sip/transport.py", "sip/tls.py", "media/sockets.py", "dns/nameserver.py", "control/server.py",
+    "control/client.py", "control/endpoints.py", "__main__.py",
+}  # fmt: skip
+MACHINES = {
+    "clock.py", "ids.py", "sip/digest.py", "sip/transaction.py", "sip/endpoint.py", "sip/dialog.py", "sip/session.py", "media/stream.py",
+    "trunk/accounts.py", "trunk/calls.py", "trunk/trunk.py", "journal/journal.py", "control/api.py", "control/openapi.py",
+}  # fmt: skip
+SEPARATE = ("sip", "media", "dns")
+
+
+def ring(path: str) -> int:
+    """0 words, 1 machines, 2 wires."""
+    if path in WIRES or path.startswith("cli/"):
+        return 2
+    return 1 if path in MACHINES else 0
+
+
+def files() -> list[Path]:
+    return sorted(path for path in ROOT.rglob("*.py"))
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def imports(path: Path) -> set[str]:
+    """Dotted names of what a file imports, those for type checking alone left out."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            node.body = []
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def ours(path: Path) -> set[str]:
+    """The files of ours that a file imports."""
+    found = set()
+    for name in imports(path):
+        if name.startswith("emulator."):
+            candidate = name.removeprefix("emulator.").replace(".", "/") + ".py"
+            if (ROOT / candidate).is_file():
+                found.add(candidate)
+    return found
+
+
+@pytest.mark.parametrize("path", files(), ids=relative)
+def test_imports_point_inward(path: Path) -> None:
+    own = relative(path)
+    outward = {other for other in ours(path) if ring(other) > ring(own)}
+    assert not outward, f"{own} must not import {sorted(outward)}"
+
+
+@pytest.mark.parametrize("path", files(), ids=relative)
+def test_only_wires_know_twisted(path: Path) -> None:
+    if ring(relative(path)) < 2:
+        assert not {name for name in imports(path) if name.split(".")[0] in ("twisted", "zope", "OpenSSL", "socket")}
+
+
+@pytest.mark.parametrize("path", files(), ids=relative)
+def test_sip_media_and_dns_never_meet_outside_the_trunk(path: Path) -> None:
+    own = relative(path).split("/")[0]
+    if own in SEPARATE:
+        foreign = {other for other in ours(path) if other.split("/")[0] in (*SEPARATE, "trunk") and other.split("/")[0] != own}
+        assert not foreign
+
+
+@pytest.mark.parametrize("path", files(), ids=relative)
+def test_nobody_imports_the_composition_root_or_the_command_line(path: Path) -> None:
+    own = relative(path)
+    if not own.startswith("cli/") and own != "__main__.py":
+        assert not {other for other in ours(path) if other == "service.py" or other.startswith("cli/")}
+
+
+def test_the_lists_name_files_that_exist() -> None:
+    assert not {path for path in WIRES | MACHINES if not (ROOT / path).is_file()}
