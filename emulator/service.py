@@ -99,7 +99,8 @@ class Service:
         self._selector = Selector(reactor, self.clock, report, media.tick, media.tick_above)
         self._media = MediaPorts(self._selector, media.first, media.last, config.ephemeral)
         self.trunk = Trunk(
-            self.clock, self.ids, self.journal, Accounts(_accounts(config)), self._places(), self._open_port, report, _policy(config), PRODUCT
+            self.clock, self.ids, self.journal, Accounts(_accounts(config)), self._places(), self._open_port, report, _policy(config),
+            PRODUCT,
         )  # fmt: skip
         self._nameserver: Any = None
         self._control: Any = None

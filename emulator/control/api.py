@@ -67,14 +67,17 @@ class Route:
     query: Sequence[tuple[str, str]] = ()
 
 
+_CALLS_QUERY = (("state", "only this state"), ("limit", "at most so many, 1 to 1000"))
+_EVENTS_QUERY = (("after", "only those with a higher id"),)
+
 ROUTES = (
     Route("GET", "/livez", "200 while the process serves", Health, "_livez"),
     Route("GET", "/readyz", "200 when every listener is open, else 503", Health, "_readyz"),
     Route("GET", "/v1/endpoints", "where everything listens, without the secret", Endpoints, "_endpoints"),
-    Route("GET", "/v1/calls", "calls, newest first", CallList, "_calls", (("state", "only this state"), ("limit", "at most so many, 1 to 1000"))),
+    Route("GET", "/v1/calls", "calls, newest first", CallList, "_calls", _CALLS_QUERY),
     Route("GET", "/v1/calls/{id}", "one call with its messages; `last` is the newest", CallDetail, "_call"),
     Route("DELETE", "/v1/calls/{id}", "hang up", Done, "_hang_up"),
-    Route("GET", "/v1/events", "events; a server-sent stream when Accept asks for text/event-stream", EventList, "_events", (("after", "only those with a higher id"),)),
+    Route("GET", "/v1/events", "events; a server-sent stream when Accept asks for text/event-stream", EventList, "_events", _EVENTS_QUERY),
     Route("POST", "/v1/reset", "hang up every call and forget what was", Done, "_reset"),
     Route("GET", "/openapi.json", "this description", dict[str, Any], "_openapi"),
 )  # fmt: skip
@@ -192,7 +195,8 @@ def result(value: Any, status: int = 200) -> ApiResponse:
 
 
 _TITLES = {
-    400: "Bad request", 403: "Forbidden", 404: "Not found", 405: "Method not allowed", 409: "Conflict", 413: "Body too large", 503: "Unavailable",
+    400: "Bad request", 403: "Forbidden", 404: "Not found", 405: "Method not allowed", 409: "Conflict", 413: "Body too large",
+    503: "Unavailable",
 }  # fmt: skip
 
 

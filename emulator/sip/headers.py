@@ -187,8 +187,8 @@ def tag_of(text: str) -> str | None:
     if at < 0:
         return NameAddr.parse(text).tag if ";" in text and "tag" in text.lower() else None
     close = text.rfind(">")
-    if close > at or (close < 0 and '"' in text):
-        return NameAddr.parse(text).tag  # it stands inside the URI or a display name
+    if close > at or ('"' in text and (close < 0 or text.count('"') != 2)):
+        return NameAddr.parse(text).tag  # it may stand inside the URI or a display name
     end = text.find(";", at + 5)
     return (text[at + 5 :] if end < 0 else text[at + 5 : end]).strip()
 

@@ -1,0 +1,111 @@
+"""A trunk and its phones on an in-memory network and a stepped clock."""
+
+from collections.abc import Callable
+
+from emulator.clock import SteppedClock
+from emulator.ids import Ids
+from emulator.journal.journal import Journal
+from emulator.media.stream import Stream
+from emulator.sip.endpoint import Endpoint
+from emulator.sip.flow import Address, sent_by
+from emulator.trunk import regions
+from emulator.trunk.accounts import Account, Accounts
+from emulator.trunk.trunk import Policy, Trunk
+from tests.support.phone import Phone
+
+
+class MemoryFlow:
+    """A path to a phone. `drop` names the messages, counted from 1, that the network loses on their way out."""
+
+    def __init__(self, deliver: Callable[[bytes], None], transport: str = "UDP", peer: Address = ("192.0.2.10", 5070)) -> None:
+        self.deliver = deliver
+        self.transport = transport
+        self.reliable = transport != "UDP"
+        self.local: Address = ("127.0.13.1", 5060)
+        self.sent_by = sent_by(self.local)
+        self.peer = peer
+        self.open = True
+        self.drop: set[int] = set()
+        self.sent = 0
+        self.aimed: list[Address] = []
+        """Where datagrams were sent instead of to `peer`."""
+
+    def send(self, data: bytes) -> None:
+        self.sent += 1
+        if self.open and self.sent not in self.drop:
+            self.deliver(data)
+
+    def to(self, peer: Address) -> "MemoryFlow":
+        if self.reliable or peer == self.peer:
+            return self
+        self.aimed.append(peer)
+        return self
+
+
+class MemoryPort:
+    """Media ports without sockets: keeps what the stream sends."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.stream: Stream | None = None
+        self.sent: list[bytes] = []
+        self.sent_rtcp: list[bytes] = []
+        self.closed = False
+
+    def attach(self, stream: Stream) -> None:
+        self.stream = stream
+        stream.send = lambda data: self.sent.append(bytes(data))
+        stream.send_rtcp = self.sent_rtcp.append
+
+    def close(self) -> None:
+        self.closed = True
+
+    def hear(self, packet: bytes) -> None:
+        """A datagram arrives from where the SDP says."""
+        assert self.stream is not None
+        buffer = bytearray(packet) + bytearray(200)
+        self.stream.receive(buffer, memoryview(buffer), len(packet))
+
+
+class Network:
+    """One trunk, its clock, and the phones that call it."""
+
+    def __init__(self, policy: Policy | None = None, seed: int = 1, journal_calls: int = 100) -> None:
+        self.clock = SteppedClock()
+        self.ids = Ids(seed)
+        self.journal = Journal(self.clock, calls=journal_calls)
+        self.ports: list[MemoryPort] = []
+        self.errors: list[Exception] = []
+        accounts = Accounts([Account("abcd1234", "OfflineSecret1", ["447700900000"], ["447700900999"]), Account("second", "Secret2", ["14155550100"])])
+        self.trunk = Trunk(
+            self.clock, self.ids, self.journal, accounts, regions.loopback_layout(), self._open, self._report, policy, "vsim/test"
+        )
+
+    def _open(self, proxy: str) -> MemoryPort:
+        port = MemoryPort(10000 + 2 * len(self.ports))
+        self.ports.append(port)
+        return port
+
+    def _report(self, error: Exception) -> None:
+        self.errors.append(error)
+        raise error
+
+    def endpoint(self, proxy: str = "us-3-1") -> Endpoint:
+        return self.trunk.proxies[proxy].endpoint
+
+    def phone(self, proxy: str = "us-3-1", transport: str = "UDP", **how: str) -> Phone:
+        """A phone at a proxy; `phone.flow` is its path."""
+        flow = MemoryFlow(lambda data: phone.receive(data), transport)
+        phone = Phone(lambda data: self.endpoint(proxy).receive(data, flow), transport=transport, **how)  # type: ignore[arg-type]
+        phone.flow = flow  # type: ignore[attr-defined]
+        return phone
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is left over: no call, dialog, transaction or open port."""
+        endpoints = [proxy.endpoint for proxy in self.trunk.proxies.values()]
+        return (
+            not self.trunk.calls
+            and not any(endpoint.dialogs or endpoint.transactions for endpoint in endpoints)
+            and all(port.closed for port in self.ports)
+        )
