@@ -121,14 +121,14 @@ class CSeq:
     @classmethod
     def parse(cls, text: str) -> "CSeq":
         digits, _, method = text.partition(" ")
-        method = method.strip()
-        value = number(digits, 0x7FFFFFFF)
-        if value is None or not method:
+        if not (method.isascii() and method.isalpha()):
             parts = text.split()
-            value = number(parts[0], 0x7FFFFFFF) if len(parts) == 2 else None
-            if value is None:
-                raise HeaderError(f"{text[:40]!r} is not a number below 2**31 and a method")
-            method = parts[1]
+            if len(parts) != 2 or TOKEN.fullmatch(parts[1]) is None:
+                raise HeaderError(f"{text[:40]!r} is not a number and a method")
+            digits, method = parts
+        value = number(digits, 0x7FFFFFFF)
+        if value is None:
+            raise HeaderError(f"{digits[:20]!r} is not a number below 2**31")
         return cls(value, method)
 
     def __str__(self) -> str:
