@@ -189,6 +189,5 @@ def _bare(uri: str) -> str:
     user, at, host = uri.partition(";")[0].partition("?")[0].rpartition("@")
     scheme, _, name = user.partition(":") if at else ("", "", "")
     host = host.partition(":")[2] if not at else host
-    if not host.startswith("["):
-        host = host.partition(":")[0]
+    host = host.partition("]")[0] if host.startswith("[") else host.partition(":")[0]
     return f"{scheme.lower()}:{unquote(name)}@{host.lower()}"

@@ -28,7 +28,7 @@ _SUPPORTED_VERSIONS = 43
 def offered_versions(octets: bytes) -> tuple[int, ...] | None:
     """The protocol versions a ClientHello offers, newest first; None when `octets` are not a whole one.
 
-    A client without the supported_versions extension (RFC 8446 4.2.1) offers all up to its legacy_version.
+    A client without the supported_versions extension (RFC 8446 4.2.1) names its highest version only.
     """
     try:
         if octets[0] != 22 or octets[5] != 1:
@@ -53,7 +53,7 @@ def offered_versions(octets: bytes) -> tuple[int, ...] | None:
             at += 4 + size
     except (IndexError, struct.error):
         return None
-    return tuple(version for version in sorted(_VERSIONS, reverse=True) if version <= legacy)
+    return (legacy,) if legacy in _VERSIONS else ()
 
 
 def names_of(versions: tuple[int, ...]) -> str:

@@ -70,7 +70,9 @@ def test_a_response_without_qop_is_taken_with_a_finding(network: Network) -> Non
     assert codes(network) == ["digest.no-qop"]
 
 
-@pytest.mark.parametrize(("user", "secret", "code"), [("abcd1234", "wrong", "digest.wrong-password"), ("nobody", "x", "digest.unknown-user")])
+@pytest.mark.parametrize(
+    ("user", "secret", "code"), [("abcd1234", "wrong", "digest.wrong-password"), ("nobody", "x", "digest.unknown-user")]
+)
 def test_wrong_credentials_are_challenged_again_and_the_answers_are_alike(network: Network, user: str, secret: str, code: str) -> None:
     """robustness 4: known and unknown users can't be told apart."""
     phone = network.phone(user=user, secret=secret)

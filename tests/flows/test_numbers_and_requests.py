@@ -130,7 +130,9 @@ def test_require_gets_420_and_unsupported(network: Network) -> None:
     assert phone.expect(420).get("unsupported") == "bar, foo"
 
 
-@pytest.mark.parametrize(("method", "status"), [("REGISTER", 405), ("SUBSCRIBE", 405), ("MESSAGE", 405), ("PUBLISH", 405), ("FROBNICATE", 501)])
+@pytest.mark.parametrize(
+    ("method", "status"), [("REGISTER", 405), ("SUBSCRIBE", 405), ("MESSAGE", 405), ("PUBLISH", 405), ("FROBNICATE", 501)]
+)
 def test_other_methods_outside_a_dialog(network: Network, method: str, status: int) -> None:
     """robustness 5."""
     phone = network.phone()
@@ -199,7 +201,9 @@ def test_another_version_gets_505(network: Network) -> None:
     phone.expect(505)
 
 
-@pytest.mark.parametrize("data", [b"", b"\0" * 100, b"hello", b"SIP/2.0 200 OK\r\n\r\n", b"ACK sip:x SIP/2.0\r\n\r\n", INVITE.replace("Via", "Vix").encode()])
+@pytest.mark.parametrize(
+    "data", [b"", b"\0" * 100, b"hello", b"SIP/2.0 200 OK\r\n\r\n", b"ACK sip:x SIP/2.0\r\n\r\n", INVITE.replace("Via", "Vix").encode()]
+)
 def test_what_can_not_be_answered_is_met_with_silence(network: Network, data: bytes) -> None:
     phone = network.phone()
     phone._send(data)

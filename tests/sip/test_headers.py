@@ -26,7 +26,9 @@ def test_via_takes_the_white_space_of_the_grammar() -> None:
     assert (via.transport, via.host, via.port, via.params) == ("UDP", "first.example.com", 4000, {"ttl": "16", "maddr": "224.2.0.1"})
 
 
-@pytest.mark.parametrize("text", ["", "UDP host", "SIP/3.0/UDP host", "SIP/2.0/UDP", "SIP/2.0/UDP host:0", "SIP/2.0/UDP host:65536", "SIP/2.0/UDP h:٣"])
+@pytest.mark.parametrize(
+    "text", ["", "UDP host", "SIP/3.0/UDP host", "SIP/2.0/UDP", "SIP/2.0/UDP host:0", "SIP/2.0/UDP host:65536", "SIP/2.0/UDP h:٣"]
+)
 def test_via_that_is_none(text: str) -> None:
     with pytest.raises(HeaderError):
         Via.parse(text)
@@ -72,13 +74,17 @@ def test_tag_of(text: str, tag: str | None) -> None:
     assert tag_of(text) == tag
 
 
-@pytest.mark.parametrize(("text", "value"), [("1 INVITE", (1, "INVITE")), ("0036  ACK", (36, "ACK")), ("2147483647 BYE", (2147483647, "BYE"))])
+@pytest.mark.parametrize(
+    ("text", "value"), [("1 INVITE", (1, "INVITE")), ("0036  ACK", (36, "ACK")), ("2147483647 BYE", (2147483647, "BYE"))]
+)
 def test_cseq(text: str, value: tuple[int, str]) -> None:
     cseq = CSeq.parse(text)
     assert (cseq.number, cseq.method) == value
 
 
-@pytest.mark.parametrize("text", ["", "INVITE", "1", "2147483648 INVITE", "-1 INVITE", "1_0 INVITE", "1 INVITE x", "٣ INVITE", "9" * 5000 + " INVITE"])
+@pytest.mark.parametrize(
+    "text", ["", "INVITE", "1", "2147483648 INVITE", "-1 INVITE", "1_0 INVITE", "1 INVITE x", "٣ INVITE", "9" * 5000 + " INVITE"]
+)
 def test_cseq_that_is_none(text: str) -> None:
     """robustness 1."""
     with pytest.raises(HeaderError):
@@ -108,10 +114,20 @@ def test_counts_are_bounded() -> None:
 def test_credentials_as_clients_write_them(text: str) -> None:
     scheme, values = parse_credentials(text)
     assert scheme.lower() == "digest"
-    assert values == {"username": "u", "realm": "r, s", "nonce": "n", "uri": "sip:a@b;x=1", "response": "x", "nc": "00000001", "qop": "auth"}
+    assert values == {
+        "username": "u",
+        "realm": "r, s",
+        "nonce": "n",
+        "uri": "sip:a@b;x=1",
+        "response": "x",
+        "nc": "00000001",
+        "qop": "auth",
+    }
 
 
-@pytest.mark.parametrize(("text", "value"), [("a.b", ("a.b", None)), ("a:5060", ("a", 5060)), ("[::1]:7", ("[::1]", 7)), ("[::1]", ("[::1]", None))])
+@pytest.mark.parametrize(
+    ("text", "value"), [("a.b", ("a.b", None)), ("a:5060", ("a", 5060)), ("[::1]:7", ("[::1]", 7)), ("[::1]", ("[::1]", None))]
+)
 def test_host_port(text: str, value: tuple[str, int | None]) -> None:
     assert host_port(text) == value
 
@@ -131,7 +147,7 @@ def test_no_text_raises_anything_but_header_error(text: str) -> None:
             pass
 
 
-@given(st.text("aZ09<>\";,=: \\@sip/", max_size=60))
+@given(st.text('aZ09<>";,=: \\@sip/', max_size=60))
 def test_parse_print_parse_is_stable(text: str) -> None:
     try:
         value = NameAddr.parse(text)

@@ -38,7 +38,10 @@ def test_a_response_of_ours_repeats_what_it_must() -> None:
     )
 
 
-@pytest.mark.parametrize("start", [b"OPTIONS sip:h", b"OPTIONS  sip:h SIP/2.0", b"OPTIONS sip:h SIP/2.0 ", b"SIP/2.0 99 x", b"SIP/2.0 20x x", b"SIP/2.0 700 x", b""])
+@pytest.mark.parametrize(
+    "start",
+    [b"OPTIONS sip:h", b"OPTIONS  sip:h SIP/2.0", b"OPTIONS sip:h SIP/2.0 ", b"SIP/2.0 99 x", b"SIP/2.0 20x x", b"SIP/2.0 700 x", b""],
+)
 def test_start_lines_that_are_none(start: bytes) -> None:
     with pytest.raises(Malformed):
         parse(REQUEST.replace(b"OPTIONS sip:h SIP/2.0", start))

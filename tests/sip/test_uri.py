@@ -30,7 +30,9 @@ def test_tel_and_other_schemes_are_kept() -> None:
     assert Uri.parse("sip:%2B44%20@h").number == "+44 "
 
 
-@pytest.mark.parametrize("text", ["", "sip", "sip:", "sip:@h", "sip:a@", "sip:a@h:0", "sip:a@h:99999", "sip:a b@h", "1sip:a@h", "sip:a@h>", "sip:" + "a" * 5000])
+@pytest.mark.parametrize(
+    "text", ["", "sip", "sip:", "sip:@h", "sip:a@", "sip:a@h:0", "sip:a@h:99999", "sip:a b@h", "1sip:a@h", "sip:a@h>", "sip:" + "a" * 5000]
+)
 def test_what_is_no_uri(text: str) -> None:
     with pytest.raises(UriError):
         Uri.parse(text)

@@ -76,7 +76,9 @@ class Network:
         self.journal = Journal(self.clock, calls=journal_calls)
         self.ports: list[MemoryPort] = []
         self.errors: list[Exception] = []
-        accounts = Accounts([Account("abcd1234", "OfflineSecret1", ["447700900000"], ["447700900999"]), Account("second", "Secret2", ["14155550100"])])
+        accounts = Accounts(
+            [Account("abcd1234", "OfflineSecret1", ["447700900000"], ["447700900999"]), Account("second", "Secret2", ["14155550100"])]
+        )
         self.trunk = Trunk(
             self.clock, self.ids, self.journal, accounts, regions.loopback_layout(), self._open, self._report, policy, "vsim/test"
         )

@@ -137,7 +137,14 @@ class Phone:
     # -- requests -------------------------------------------------------------------------------------------------
 
     def request(
-        self, method: str, uri: str, extra: str = "", body: str = "", branch: str | None = None, cseq: int | None = None, to: str | None = None
+        self,
+        method: str,
+        uri: str,
+        extra: str = "",
+        body: str = "",
+        branch: str | None = None,
+        cseq: int | None = None,
+        to: str | None = None,
     ) -> str:
         """A request as text; a new branch and the next CSeq unless given."""
         if branch is None:

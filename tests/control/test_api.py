@@ -1,0 +1,164 @@
+"""The control API without HTTP."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from emulator.clock import SteppedClock
+from emulator.control import model
+from emulator.control.api import MAX_BODY, ROUTES, Api, ApiRequest, ApiResponse
+from emulator.control.model import AccountKey, DnsEndpoint, Endpoints, MediaEndpoint
+from emulator.control.openapi import document
+from emulator.journal.findings import Finding
+from emulator.journal.journal import Journal
+
+
+class Emulator:
+    def __init__(self) -> None:
+        self.ready = True
+        self.endpoints: Endpoints | None = Endpoints(
+            pid=1, version="0", layout="loopback", control="http://x", dns=DnsEndpoint(address="a", port=1), ca="ca",
+            account=AccountKey(key="k", secret="VerySecret"), media=MediaEndpoint(ports=[1, 2]), proxies={},
+        )  # fmt: skip
+        self.done: list[str] = []
+
+    def hang_up(self, id: str) -> bool:
+        self.done.append(id)
+        return id == "1"
+
+    def reset(self) -> None:
+        self.done.append("reset")
+
+
+@pytest.fixture
+def emulator() -> Emulator:
+    return Emulator()
+
+
+@pytest.fixture
+def api(emulator: Emulator, clock: SteppedClock) -> Api:
+    journal = Journal(clock)
+    for name, state in (("a", "answered"), ("b", "ended")):
+        record = journal.call(name)
+        record.state = state
+        record.finding(Finding("called.plus", "+44"))
+        record.message(1.0, True, "us-3-1", b"INVITE sip:x SIP/2.0\r\n\r\n")
+    journal.event("options", None, proxy="us-3-1")
+    return Api(emulator, journal, "127.0.0.1", ("vsim.example",))
+
+
+def call(api: Api, method: str, path: str, **more: Any) -> ApiResponse:
+    headers = {"host": "127.0.0.1:8060", **more.pop("headers", {})}
+    return api.handle(ApiRequest(method, path, headers=headers, **more))
+
+
+def body(response: ApiResponse) -> Any:
+    return json.loads(response.body)
+
+
+def test_live_and_ready(api: Api, emulator: Emulator) -> None:
+    assert call(api, "GET", "/livez").status == 200 and call(api, "GET", "/readyz").status == 200
+    emulator.ready = False
+    assert call(api, "GET", "/livez").status == 200 and call(api, "GET", "/readyz").status == 503
+
+
+def test_the_secret_never_goes_over_http(api: Api) -> None:
+    response = call(api, "GET", "/v1/endpoints")
+    assert response.status == 200 and b"VerySecret" not in response.body and body(response)["account"] == {"key": "k"}
+
+
+def test_calls_are_listed_newest_first_and_filtered(api: Api) -> None:
+    assert [one["id"] for one in body(call(api, "GET", "/v1/calls"))["calls"]] == ["2", "1"]
+    assert [one["id"] for one in body(call(api, "GET", "/v1/calls", query={"state": "ended"}))["calls"]] == ["2"]
+    assert len(body(call(api, "GET", "/v1/calls", query={"limit": "1"}))["calls"]) == 1
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "x", "1001", "٣", "9" * 5000])
+def test_a_limit_that_is_none(api: Api, limit: str) -> None:
+    assert call(api, "GET", "/v1/calls", query={"limit": limit}).status == 400
+
+
+def test_one_call(api: Api) -> None:
+    assert body(call(api, "GET", "/v1/calls/last"))["messages"][0]["text"].startswith("INVITE")
+    assert call(api, "GET", "/v1/calls/77").status == 404
+
+
+def test_hanging_up(api: Api, emulator: Emulator) -> None:
+    assert call(api, "DELETE", "/v1/calls/1").status == 200
+    assert call(api, "DELETE", "/v1/calls/2").status == 409
+    assert call(api, "DELETE", "/v1/calls/9").status == 404
+    assert emulator.done == ["1", "2"]
+
+
+def test_events_as_a_list_and_as_a_stream(api: Api) -> None:
+    assert [event["kind"] for event in body(call(api, "GET", "/v1/events"))["events"]] == ["options"]
+    assert body(call(api, "GET", "/v1/events", query={"after": "1"}))["events"] == []
+    stream = call(api, "GET", "/v1/events", headers={"accept": "text/event-stream", "last-event-id": "1"})
+    assert (stream.content_type, stream.events_after) == ("text/event-stream", 1)
+    assert call(api, "GET", "/v1/events", query={"after": "x"}).status == 400
+
+
+def test_reset(api: Api, emulator: Emulator) -> None:
+    assert call(api, "POST", "/v1/reset").status == 200 and emulator.done == ["reset"]
+
+
+@pytest.mark.parametrize("host", ["localhost:1", "127.0.0.1", "127.9.9.9:80", "[::1]:8060", "vsim.example:1", "LOCALHOST"])
+def test_hosts_that_are_its_own(api: Api, host: str) -> None:
+    assert call(api, "GET", "/livez", headers={"host": host}).status == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"host": "evil.example"}, {"host": ""}, {"host": "127.0.0.1.evil.example"}, {"origin": "http://evil.example"}, {"origin": "null"}],
+)
+def test_foreign_hosts_and_origins_are_refused(api: Api, headers: dict[str, str]) -> None:
+    """robustness 17: a web page must not drive it."""
+    assert call(api, "POST", "/v1/reset", headers=headers).status == 403
+
+
+@pytest.mark.parametrize("path", ["", "/", "/v1", "/v1/calls/", "/v1/calls/1/2", "/../etc/passwd", "/v1/calls/..%2f", "/openapi.json/"])
+def test_paths_that_are_none(api: Api, path: str) -> None:
+    response = call(api, "GET", path)
+    assert response.status == 404 and response.content_type == "application/problem+json"
+
+
+@pytest.mark.parametrize("route", [(route.path, route.method) for route in ROUTES], ids=str)
+def test_each_route_has_its_methods_and_no_other(api: Api, route: tuple[str, str]) -> None:
+    path = route[0].replace("{id}", "1")
+    own = {one.method for one in ROUTES if one.path == route[0]}
+    for method in {"GET", "POST", "PUT", "DELETE", "PATCH"} - own:
+        response = call(api, method, path)
+        assert response.status == 405 and set(response.headers["Allow"].split(", ")) == own
+
+
+def test_a_body_is_bounded(api: Api) -> None:
+    assert call(api, "POST", "/v1/reset", body=b"[" * (MAX_BODY + 1)).status == 413
+
+
+def test_the_description_is_openapi_and_answers_fit_their_models(api: Api) -> None:
+    from openapi_spec_validator import validate
+
+    described = document()
+    validate(described)
+    for route in ROUTES:
+        assert route.method.lower() in described["paths"][route.path]
+        if route.handler == "_openapi":
+            continue
+        response = call(api, route.method, route.path.replace("{id}", "1"))
+        assert response.status == 200
+        msgspec.json.decode(response.body, type=route.result, strict=True)
+        missing = set(schema_of(described, route)) - set(body(response))
+        assert not missing, f"{route.path} lacks {missing}"
+
+
+def schema_of(described: dict[str, Any], route: Any) -> list[str]:
+    reference = described["paths"][route.path][route.method.lower()]["responses"]["200"]["content"]["application/json"]["schema"]
+    schema = described["components"]["schemas"][reference["$ref"].rpartition("/")[2]]
+    required: list[str] = schema.get("required", [])
+    return required
+
+
+def test_a_problem_is_rfc_9457(api: Api) -> None:
+    msgspec.json.decode(call(api, "GET", "/none").body, type=model.Problem)

@@ -1,0 +1,115 @@
+"""The journal: bounded, queryable, waitable; and how it is shown."""
+
+from emulator.clock import SteppedClock
+from emulator.journal.events import Event, line
+from emulator.journal.findings import CATALOGUE, Finding, printable
+from emulator.journal.journal import Journal
+from emulator.journal.ladder import ladder
+
+
+def test_the_oldest_call_that_is_over_makes_room(clock: SteppedClock) -> None:
+    journal = Journal(clock, calls=3)
+    for name, state in (("a", "answered"), ("b", "ended"), ("c", "answered")):
+        journal.call(name).state = state
+    journal.call("d")
+    assert journal.find("b") is None and [record.call_id for record in journal.calls()] == ["d", "c", "a"]
+    for record in journal.calls():
+        record.state = "answered"
+    journal.call("e")
+    assert journal.find("a") is None and len(journal) == 3
+
+
+def test_messages_and_findings_of_a_call_are_bounded(clock: SteppedClock) -> None:
+    record = Journal(clock, messages=2).call("a")
+    for _ in range(5):
+        record.message(1.0, True, "us-3-1", b"x")
+    assert (len(record.messages), record.dropped) == (2, 3)
+    for k in range(200):
+        record.finding(Finding("called.plus", str(k)))
+        record.finding(Finding("called.plus", str(k)))
+    assert len(record.findings) == 64
+
+
+def test_events_are_numbered_bounded_and_heard(clock: SteppedClock) -> None:
+    journal = Journal(clock, events=3)
+    heard: list[int] = []
+    stop = journal.listen(lambda event: heard.append(event.id))
+    for _ in range(5):
+        journal.event("options", None)
+    stop()
+    journal.event("options", None)
+    assert heard == [1, 2, 3, 4, 5]
+    assert [event.id for event in journal.events()] == [4, 5, 6] and [event.id for event in journal.events(5)] == [6]
+
+
+def test_waiting_ends_with_the_event_or_the_time(clock: SteppedClock) -> None:
+    journal = Journal(clock)
+    got: list[str | None] = []
+
+    def done(event: Event | None) -> None:
+        got.append(event.kind if event else None)
+
+    journal.wait(lambda event: event.kind == "b", 5, done)
+    journal.wait(lambda event: event.kind == "c", 5, done)
+    journal.event("a")
+    journal.event("b")
+    clock.advance(5)
+    journal.event("c")
+    assert got == ["b", None] and not journal._listeners and clock.pending == 0
+
+
+def test_waiting_can_begin_in_the_past(clock: SteppedClock) -> None:
+    journal = Journal(clock)
+    journal.event("a")
+    journal.event("b")
+    got: list[Event | None] = []
+    journal.wait(lambda event: event.kind == "b", 5, got.append, after=1)
+    assert got[0] is not None and got[0].id == 2
+
+
+def test_reset_keeps_calls_that_are_up(clock: SteppedClock) -> None:
+    journal = Journal(clock)
+    journal.call("a").state = "answered"
+    journal.call("b").state = "ended"
+    journal.event("a")
+    journal.reset()
+    assert [record.call_id for record in journal.calls()] == ["a"] and not journal.events()
+    assert journal.call("c").id == "3"
+
+
+def test_last_is_the_newest(clock: SteppedClock) -> None:
+    journal = Journal(clock)
+    assert journal.get("last") is None
+    journal.call("a")
+    newest = journal.call("b")
+    assert journal.get("last") is newest and journal.get("2") is newest and journal.get("9") is None
+
+
+def test_nothing_from_the_wire_can_move_a_terminal(clock: SteppedClock) -> None:
+    """robustness 14."""
+    assert printable("a\x1b[2Jb\r\n\u202e") == "a\\x1b[2Jb\\x0d\\x0a?"
+    assert len(printable("\x00" * 1000)) <= 200
+    text = line(Event(1, 0.0, "finding", "1", {"seen": "\x1b]0;x\x07"}))
+    assert text.isprintable()
+    record = Journal(clock).call("\x1b[1m")
+    record.message(0.0, True, "us-3-1", b"INVITE sip:\x1b[2J SIP/2.0\r\nCSeq: 1 INVITE\r\n\r\n")
+    assert all(row.isprintable() for row in ladder(record.detail()))
+
+
+def test_the_ladder_says_who_sent_what(clock: SteppedClock) -> None:
+    record = Journal(clock).call("x")
+    record.peer, record.proxy = "192.0.2.1:5070", "us-3-1"
+    record.message(
+        10.0, True, "us-3-1", b"INVITE sip:1@h SIP/2.0\r\nProxy-Authorization: Digest\r\nCSeq: 1 INVITE\r\n\r\nm=audio 4000 RTP/AVP 0\r\n"
+    )
+    record.message(10.5, False, "us-3-1", b"SIP/2.0 200 OK\r\nCSeq: 2 BYE\r\n\r\n")
+    record.finding(Finding("called.plus", "+44"))
+    rows = ladder(record.detail(), 100)
+    assert "0.000s  INVITE sip:1@h [digest, SDP RTP/AVP 4000] ─" in rows[1] and rows[1].endswith("▶")
+    assert rows[2].startswith("   0.500s  ◀─") and rows[2].endswith(" 200 OK (BYE)")
+    assert "called.plus: +44" in rows[3]
+
+
+def test_every_kind_of_finding_is_whole() -> None:
+    for code, kind in CATALOGUE.items():
+        assert code == kind.code and kind.wants and kind.fix and kind.source and kind.severity in ("error", "warning", "note")

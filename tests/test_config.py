@@ -1,0 +1,153 @@
+"""The config: three sources, one model, and mistakes with their place."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emulator.config import Config, Unusable, duration, load, schema, settings
+
+
+def write(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "vsim.yaml"
+    path.write_text(text)
+    return str(path)
+
+
+def test_nothing_said_is_the_default_account_and_number() -> None:
+    config = load(None, {}, {})
+    assert (config.accounts[0].key, config.accounts[0].secret, config.accounts[0].numbers) == (
+        "abcd1234",
+        "OfflineSecret1",
+        ("447700900000",),
+    )
+    assert set(config.numbers) == {"447700900000"} and config.numbers["447700900000"].forward is None
+    assert (config.dns.port, config.control.port, config.media.first, config.media.last) == (8053, 8060, 10000, 20000)
+
+
+def test_the_example_of_the_contract(tmp_path: Path) -> None:
+    config = load(
+        write(
+            tmp_path,
+            "layout: loopback\nstrict: false  # comment\naccounts:\n"
+            '  - {key: abcd1234, secret: OfflineSecret1, numbers: ["447700900000"]}\nnumbers:\n  "447700900000":\n'
+            '    forward: "sip:1234@127.0.0.1:5080;timeout=2000, sip:1234@pbx.example.net;transport=tls;media=srtp"\n'
+            "dns:\n  hosts: {pbx.example.net: 127.0.0.1}\nmedia: {ports: 10000-20000}\n",
+        )
+    )
+    assert config.dns.hosts == {"pbx.example.net": "127.0.0.1"}
+
+
+def test_numbers_need_no_quotes_and_secrets_may_look_like_numbers(tmp_path: Path) -> None:
+    config = load(write(tmp_path, "accounts: [{key: 12345678, secret: 00123, numbers: [447700900000]}]\nnumbers: {447700900000: {}}\n"))
+    account = config.accounts[0]
+    assert (account.key, account.secret, account.numbers) == ("12345678", "00123", ("447700900000",))
+
+
+def test_later_sources_win(tmp_path: Path) -> None:
+    path = write(tmp_path, "dns: {port: 1001}\nmedia: {silence_timeout: 5m}\ncontrol: {port: 1002}\n")
+    config = load(path, {"VSIM_DNS_PORT": "2001", "VSIM_CONTROL_PORT": "2002", "VSIM_STRICT": "yes"}, {"control.port": "3002", "seed": "7"})
+    assert (config.dns.port, config.control.port, config.media.silence_timeout, config.strict, config.seed) == (2001, 3002, 300.0, True, 7)
+
+
+def test_accounts_by_flag_and_variable() -> None:
+    assert [a.key for a in load(None, {"VSIM_ACCOUNT": "a:b,c:d:14155550100"}, {}).accounts] == ["a", "c"]
+    account = load(None, {"VSIM_ACCOUNT": "a:b"}, {"accounts": ("x:y",)}).accounts[0]
+    assert (account.key, account.secret, account.numbers) == ("x", "y", ("447700900000",))
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("layuot: ports", ":1:1: unknown key 'layuot'; did you mean 'layout'?"),
+        ("layout: port", ":1:9: layout 'port' is none of loopback, ports; did you mean 'ports'?"),
+        ("dns:\n  port: 99999", ":2:9: port '99999': "),
+        ("dns:\n  port: 5.5", ":2:9: port '5.5': "),
+        ("dns: 5", ":1:6: dns is not a mapping; write `key: value` lines"),
+        ("dns: {hosts: {a: b}}", "dns.hosts 'b' is no IP address"),
+        ("strict: maybe", ":1:9: strict 'maybe' is neither true nor false"),
+        ("accounts:\n- {key: a}", ":2:3: secret is missing"),
+        ("accounts:\n- {key: a, secret: b, numbers: [12]}", ":2:33: numbers '12': write digits only, country code first"),
+        ("accounts:\n- {key: a, secret: b}\n- {key: a, secret: c}", "account 'a' stands there twice"),
+        ('accounts:\n- {key: "a b", secret: b}', "account key 'a b'"),
+        ("media: {ports: 5-4}", "write FIRST-LAST between 1024 and 65535"),
+        ("media: {silence_timeout: soon}", ":1:26: silence_timeout 'soon' is no time"),
+        ("digest: {challenge: 404}", ":1:21: challenge '404' is none of 407, 401"),
+        ("strict: true\nstrict: false", ":2:1: strict stands here a second time"),
+        ("a: &x 1\nb: *x", ":1:4: an anchor"),
+        ("a: [", ":1:5: "),
+        ("{", ":1:2: "),
+        ("- a", ":1:1: the file is not a mapping"),
+        ("? [a]\n: b", "a key that is not plain text"),
+        ("bind: 0.0.0.0\nlayout: ports", "without advertise"),
+        ("dns: {upstream: somewhere}", "write ADDRESS:PORT"),
+        ("a: 1\n---\nb: 2", "document"),
+    ],
+)
+def test_mistakes_name_their_place_and_their_mending(tmp_path: Path, text: str, problem: str) -> None:
+    with pytest.raises(Unusable) as caught:
+        load(write(tmp_path, text))
+    assert problem in str(caught.value)
+
+
+def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:
+    with pytest.raises(Unusable) as caught:
+        load(write(tmp_path, "layuot: x\nstrict: maybe\nmedia: {ports: x}\n"))
+    assert len(str(caught.value).splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("environ", "flags", "problem"),
+    [
+        ({"VSIM_DNS_PRT": "1"}, {}, "VSIM_DNS_PRT: no such setting; did you mean VSIM_DNS_PORT?"),
+        ({"VSIM_DNS_PORT": "x"}, {}, "VSIM_DNS_PORT: port 'x'"),
+        ({}, {"accounts": ("abc",)}, "--account: an account without a secret"),
+        ({}, {"seed": "-1"}, "--seed: seed '-1'"),
+    ],
+)
+def test_mistakes_in_variables_and_flags(environ: dict[str, str], flags: dict[str, object], problem: str) -> None:
+    with pytest.raises(Unusable) as caught:
+        load(None, environ, flags)
+    assert problem in str(caught.value)
+
+
+def test_what_vsim_env_prints_is_no_mistake() -> None:
+    load(None, {"VSIM_URL": "x", "VSIM_DNS": "x", "VSIM_CA": "x", "VSIM_SIP_US_3_1": "x"}, {})
+
+
+def test_a_file_that_is_not_there_or_no_text(tmp_path: Path) -> None:
+    for path, octets in (
+        (tmp_path / "none.yaml", None),
+        (tmp_path / "binary.yaml", b"\xff\xfe\0"),
+        (tmp_path / "big.yaml", b"#" * (2 << 20)),
+    ):
+        if octets is not None:
+            path.write_bytes(octets)
+        with pytest.raises(Unusable, match=path.name):
+            load(str(path))
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("5", 5.0), ("500ms", 0.5), ("1.5s", 1.5), ("2m", 120.0), ("1h", 3600.0), ("", None), ("-1s", None), ("1d", None)]
+)
+def test_durations(text: str, seconds: float | None) -> None:
+    assert duration(text) == seconds
+
+
+@given(st.text(max_size=80))
+def test_no_file_raises_anything_but_unusable(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    path = tmp_path_factory.mktemp("c") / "c.yaml"
+    path.write_text(text, encoding="utf-8", errors="surrogatepass")
+    try:
+        assert isinstance(load(str(path)), Config)
+    except Unusable:
+        pass
+
+
+def test_the_schema_and_the_table_know_every_setting() -> None:
+    names = {setting.name for setting in settings()}
+    assert {"layout", "dns.port", "media.silence_timeout", "digest.nonce_lifetime", "accounts"} <= names
+    assert all(setting.description for setting in settings())
+    assert json.dumps(schema()).count('"description"') >= len(names)
