@@ -64,6 +64,7 @@ class Session:
     """One call as the called side has it. It registers itself in the endpoint's dialogs and leaves them when it ends."""
 
     __slots__ = (
+        "_routes",
         "_bye_done", "_endpoint", "_hang_up_on_ack", "_invite", "_offer_pending", "_unacknowledged", "_user", "dialog", "flow", "state",
     )  # fmt: skip
 
@@ -74,6 +75,8 @@ class Session:
         self._user = user
         self.flow = invite.flow
         self.dialog = Dialog.as_server(invite.request, invite.to_tag)
+        # "MUST copy all Record-Route header field values from the request into the response ... and MUST maintain the order" (12.1.1)
+        self._routes = "".join(f"Record-Route: {value}\r\n" for value in invite.request.headers.get("record-route", ()))
         self.state = SessionState.EARLY
         self._unacknowledged: _Unacknowledged | None = None
         self._offer_pending = False  # our 2xx held an offer, so the ACK must hold the answer
@@ -87,13 +90,13 @@ class Session:
     def provisional(self, status: int, headers: str = "", body: bytes = b"") -> None:
         """Send a 1xx; nothing when the call is past that."""
         if self.state is SessionState.EARLY and self._invite is not None:
-            self._invite.respond(status, headers, body)
+            self._invite.respond(status, self._routes + headers, body)
 
     def accept(self, headers: str, body: bytes, offers: bool) -> None:
         """Send the 200; `offers` says that `body` is an offer, whose answer the ACK will bring."""
         if self.state is SessionState.EARLY and self._invite is not None:
             self._enter(SessionState.ANSWERED)
-            self._send_2xx(self._invite, headers, body, offers)
+            self._send_2xx(self._invite, self._routes + headers, body, offers)
             self._invite = None
 
     def refuse(self, status: int, headers: str = "", reason: str | None = None) -> None:

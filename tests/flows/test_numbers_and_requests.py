@@ -244,18 +244,21 @@ def test_every_via_comes_back_in_order(network: Network) -> None:
     phone = network.phone()
     phone.transmit(INVITE.replace(";rport\r\n", ";rport;alias, SIP/2.0/UDP b;branch=2\r\nv: SIP/2.0/TCP c;branch=3\r\n"))
     assert phone.expect(407).all("via") == [
-        "SIP/2.0/UDP 192.0.2.10:5070;branch=z9hG4bKm;rport=5070;alias;received=192.0.2.10", "SIP/2.0/UDP b;branch=2", "SIP/2.0/TCP c;branch=3",
-    ]  # fmt: skip
+        "SIP/2.0/UDP 192.0.2.10:5070;branch=z9hG4bKm;rport=5070;alias;received=192.0.2.10",
+        "SIP/2.0/UDP b;branch=2",
+        "SIP/2.0/TCP c;branch=3",
+    ]
 
 
 def test_a_route_set_is_followed(network: Network) -> None:
     """12.1.1, 12.2.1.1; interop-quirks 21: Record-Route with ;lr;r2=on."""
     phone = network.phone()
-    phone.call(extra="Record-Route: <sip:192.0.2.20:5062;lr;r2=on;ftag=x>, <sip:192.0.2.21;lr>\r\n")
+    answered = phone.call(extra="Record-Route: <sip:192.0.2.20:5062;lr;r2=on;ftag=x>, <sip:192.0.2.21;lr>\r\nRecord-Route: <sip:c;lr>\r\n")
+    assert answered.all("record-route") == ["<sip:192.0.2.20:5062;lr;r2=on;ftag=x>, <sip:192.0.2.21;lr>", "<sip:c;lr>"]
     network.trunk.hang_up("last")
     bye = phone.expect("BYE")
     assert bye.start == "BYE sip:447700900000@192.0.2.10:5070 SIP/2.0"
-    assert bye.all("route") == ["<sip:192.0.2.20:5062;lr;r2=on;ftag=x>", "<sip:192.0.2.21;lr>"]
+    assert bye.all("route") == ["<sip:192.0.2.20:5062;lr;r2=on;ftag=x>", "<sip:192.0.2.21;lr>", "<sip:c;lr>"]
     assert phone.flow.aimed == [("192.0.2.20", 5062)]  # type: ignore[attr-defined]
 
 

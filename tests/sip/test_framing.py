@@ -1,5 +1,7 @@
 """Messages out of a stream."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +18,7 @@ def test_the_same_messages_come_out_however_the_stream_is_cut(cuts: list[int]) -
     stream = ONE + b"\r\n\r\n" + TWO + TWO + b"\r\n" + ONE
     framer, items = Framer(), []
     edges = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in itertools.pairwise(edges):
         items += framer.feed(stream[start:end])
     assert items == [ONE, Keepalive.PING, TWO, TWO, Keepalive.PONG, ONE]
     assert not framer.pending

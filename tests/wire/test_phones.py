@@ -1,0 +1,139 @@
+"""Real phones and an SBC: found by name, authenticated, and their own voice comes back."""
+
+import re
+import socket
+import subprocess
+import time
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.support.serve import Serve, environment, need, run, until
+
+HERE = Path(__file__).parent
+RATE = 8000
+
+
+def noise(path: Path, seconds: float) -> np.ndarray:
+    """A recording that looks like nothing but itself: white noise, smoothed a little, 8 kHz, 16 bit."""
+    samples = np.convolve(np.random.default_rng(1).normal(0, 4000, int(seconds * RATE)), [0.5, 0.5], "same").astype("<i2")
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes(samples.tobytes())
+    return samples
+
+
+def recorded(path: Path) -> np.ndarray:
+    with wave.open(str(path), "rb") as file:
+        assert file.getframerate() == RATE
+        return np.frombuffer(file.readframes(file.getnframes()), "<i2")[:: file.getnchannels()]
+
+
+def similarity(sent: np.ndarray, heard: np.ndarray) -> float:
+    """The best normalised correlation of one second of `sent` anywhere in `heard`: 1 for the same, near 0 for anything else."""
+    piece = sent[RATE : 2 * RATE].astype(float)
+    heard = heard.astype(float)
+    size = len(heard) + len(piece)
+    product = np.fft.irfft(np.fft.rfft(heard, size) * np.conj(np.fft.rfft(piece, size)), size)[: len(heard) - len(piece)]
+    energy = np.convolve(heard**2, np.ones(len(piece)), "valid")[: len(product)]
+    return float(np.max(product / np.sqrt(np.maximum(energy, 1.0) * np.sum(piece**2))))
+
+
+def baresip(serve: Serve, directory: Path, uri: str, seconds: int) -> subprocess.CompletedProcess[str]:
+    """One call of baresip, which resolves through our name server, plays `in.wav` and records what it hears."""
+    program = need("baresip", "baresip-core")
+    modules = next(path for path in (Path("/usr/lib/baresip/modules"), Path("/usr/local/lib/baresip/modules")) if path.is_dir())
+    dns = serve.endpoints["dns"]
+    (directory / "config").write_text(
+        f"sip_listen 127.0.0.1:0\nsip_cafile {serve.endpoints['ca']}\naudio_player aufile,/dev/null\n"
+        f"audio_source aufile,{directory}/in.wav\naudio_alert aufile,/dev/null\nausrc_srate {RATE}\nauplay_srate {RATE}\n"
+        f"net_interface 127.0.0.1\ndns_server {dns['address']}:{dns['port']}\nmodule_path {modules}\nmodule g711.so\n"
+        f"module aufile.so\nmodule sndfile.so\nmodule_app account.so\nmodule_app menu.so\nsnd_path {directory}\n"
+    )
+    (directory / "accounts").write_text(
+        "<sip:447700900000@sip-us.vonage.com>;auth_user=abcd1234;auth_pass=OfflineSecret1;regint=0;audio_codecs=PCMU,PCMA\n"
+    )
+    (directory / "contacts").write_text("")
+    return run([program, "-4", "-f", directory, "-e", f"/dial {uri}", "-t", str(seconds)], seconds + 20, cwd=directory)
+
+
+@pytest.mark.parametrize(
+    ("uri", "transport"), [("sip:442071234567@sip-us.vonage.com;transport=udp", "UDP"), ("sip:442071234567@sip-eu.vonage.com", "TLS")]
+)
+def test_baresip_finds_us_by_name_and_hears_itself(serve: Serve, tmp_path: Path, uri: str, transport: str) -> None:
+    """interop-quirks 30: a bare name takes TLS, because _sips._tcp exists."""
+    directory = tmp_path / "baresip"
+    directory.mkdir()
+    sent = noise(directory / "in.wav", 5)
+    done = baresip(serve, directory, uri, 5)
+    (call,) = serve.calls()
+    assert (call["state"], call["transport"], call["findings"]) == ("ended", transport, []), done.stdout
+    assert call["media"]["packets_received"] > 100 and call["media"]["packets_sent"] == call["media"]["packets_received"]
+    (heard,) = directory.glob("dump-*-dec.wav")
+    assert similarity(sent, recorded(heard)) > 0.9
+    assert similarity(noise(directory / "other.wav", 5)[::-1], recorded(heard)) < 0.3
+
+
+def test_kamailio_as_an_sbc_answers_the_challenge_for_its_clients(serve: Serve, tmp_path: Path) -> None:
+    """interop-quirks 14 and 21: same CSeq after the challenge, two Vias, Record-Route."""
+    program, sipp = need("kamailio", "kamailio"), need("sipp", "sip-tester")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    text = (HERE / "kamailio.cfg").read_text().replace("SBC_PORT", str(port)).replace("TRUNK_REALM", serve.proxy()["host"])
+    config = tmp_path / "kamailio.cfg"
+    config.write_text(text.replace("TRUNK", serve.at()))
+    command = [program, "-f", str(config), "-DD", "-E", "-m", "64", "-M", "8", "-Y", str(tmp_path)]
+    with (
+        (tmp_path / "kamailio.log").open("w") as log,
+        subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment(), cwd=tmp_path) as kamailio,
+    ):
+        try:
+            until(lambda: answers_options(port) or kamailio.poll() is not None, f"kamailio; see {log.name}")
+            assert kamailio.poll() is None, Path(log.name).read_text()
+            flags = [
+                "-m",
+                "10",
+                "-r",
+                "20",
+                "-d",
+                "200",
+                "-s",
+                "442071234567",
+                "-i",
+                "127.0.0.1",
+                "-nostdin",
+                "-timeout",
+                "30",
+                "-timeout_error",
+            ]
+            done = run([sipp, f"127.0.0.1:{port}", "-sf", HERE / "call_through_sbc.xml", *flags], 60, cwd=tmp_path)
+        finally:
+            kamailio.terminate()
+            kamailio.wait(10)
+    assert done.returncode == 0, done.stderr[:1500]
+    calls = serve.calls()
+    assert len(calls) == 10 and {(call["account"], call["state"], call["ended_by"]) for call in calls} == {("abcd1234", "ended", "caller")}
+    assert not any(call["findings"] for call in calls)
+
+
+def answers_options(port: int) -> bool:
+    """Whether something answers OPTIONS on a local port."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.settimeout(0.2)
+        own = sock.getsockname()[1]
+        sock.sendto(
+            f"OPTIONS sip:127.0.0.1:{port} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:{own};branch=z9hG4bK{time.monotonic_ns()};rport\r\n"
+            f"Max-Forwards: 5\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\nCall-ID: {time.monotonic_ns()}\r\nCSeq: 1 OPTIONS\r\n"
+            "Content-Length: 0\r\n\r\n".encode(),
+            ("127.0.0.1", port),
+        )
+        try:
+            return re.match(rb"SIP/2.0 200 ", sock.recv(4096)) is not None
+        except OSError:
+            return False
