@@ -167,17 +167,10 @@ class Service:
                 if not left:
                     raise _taken(place, "TCP", place.tcp, problem.socketError) from None
         own.streams.append(tcp)
-        secure = StreamListener(
-            "TLS",
-            self.clock,
-            self._limits,
-            proxy.endpoint,
-            self._on_connection_finding(proxy),
-            tls.subject_of,
-        )
+        secure = StreamListener("TLS", self.clock, self._limits, proxy.endpoint, self._on_connection_finding(proxy))
         factory = tls.TlsFactory(
-            secure, self._tls_context, self.clock, self._on_handshake_failure(proxy), self.reactor, config.tls.handshake_timeout,
-            config.tls.allow_1_3,
+            secure, self._tls_context, self.clock, self._on_handshake_failure(proxy), self._on_client_certificate(proxy), self.reactor,
+            config.tls.handshake_timeout, config.tls.allow_1_3,
         )  # fmt: skip
         try:
             tls_port = secure.listen(self.reactor, (place.address, place.tls), config.advertise, factory)
@@ -216,6 +209,12 @@ class Service:
             self.journal.event("tls.refused", None, proxy=proxy.name, peer=sent_by(peer), finding=str(finding))
 
         return on_failure
+
+    def _on_client_certificate(self, proxy: Proxy) -> Callable[[tuple[str, int], str], None]:
+        def on_client(peer: tuple[str, int], subject: str) -> None:
+            self.journal.event("tls.client", None, proxy=proxy.name, peer=sent_by(peer), certificate=subject)
+
+        return on_client
 
     def _start_dns(self, places: Sequence[regions.Place]) -> None:
         from emulator.dns.nameserver import Nameserver

@@ -8,7 +8,7 @@ from emulator.journal.findings import printable
 
 KINDS = (
     "listening", "ready", "stopping", "options", "call.started", "call.answered", "call.ended", "call.refused", "call.cancelled",
-    "finding", "tls.refused", "connection.refused", "media.silence", "error",
+    "finding", "tls.client", "tls.refused", "connection.refused", "media.silence", "error",
 )  # fmt: skip
 
 

@@ -100,14 +100,17 @@ class TlsFactory(Factory):
         make_context: Callable[[], "SSL.Context"],
         clock: Clock,
         on_failure: Callable[[tuple[str, int], Finding], None],
+        on_client: Callable[[tuple[str, int], str], None],
         reactor: Any,
         handshake_seconds: float = 10.0,
         allow_1_3: bool = False,
     ) -> None:
-        """`on_failure(peer, finding)` hears of each handshake that fails; one that takes longer than `handshake_seconds` is cut off."""
+        """`on_failure(peer, finding)` hears of each handshake that fails; one that takes longer than `handshake_seconds` is cut off.
+        `on_client(peer, subject)` hears of each client that showed a certificate."""
         self.inner = inner
         self.clock = clock
         self.on_failure = on_failure
+        self.on_client = on_client
         self.handshake_seconds = handshake_seconds
         self.allow_1_3 = allow_1_3
         self.pending = 0
@@ -169,6 +172,9 @@ class _Handshake(Protocol):
                 self._timer.cancel()
                 self._timer = None
                 self._owner.pending -= 1
+                subject = subject_of(self._wrapped)
+                if subject is not None:
+                    self._owner.on_client((self._address.host, self._address.port), subject)
                 self.dataReceived = self._wrapped.dataReceived  # type: ignore[method-assign]  # nothing more to watch
 
     def _done(self) -> bool:

@@ -285,11 +285,6 @@ class ConnectionFlow:
     def open(self) -> bool:
         return self._stream.open
 
-    @property
-    def certificate_subject(self) -> str | None:
-        """The subject of the certificate the client showed; None without one."""
-        return self._stream._listener.subject_of(self._stream.transport)
-
     def send(self, data: bytes) -> None:
         self._stream.write(data)
 
@@ -309,16 +304,14 @@ class StreamListener(Factory):
         limits: Limits,
         receiver: Receiver,
         on_finding: Callable[[Flow, Finding], None],
-        subject_of: Callable[[Any], str | None] = lambda connection: None,
     ) -> None:
-        """`name` is `TCP` or `TLS`; `subject_of` reads a client certificate's subject off a connection."""
+        """`name` is `TCP` or `TLS`."""
         self.name = name
         self.clock = clock
         self.limits = limits
         self.receive = receiver.receive
         self.flow_lost = receiver.flow_lost
         self.on_finding = on_finding
-        self.subject_of = subject_of
         self.connections: set[Connection] = set()
         self.local: Address = ("", 0)
         self.sent_by = ""

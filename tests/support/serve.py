@@ -65,6 +65,7 @@ class Serve:
             self.process = subprocess.Popen(command, cwd=directory, env=variables, stdout=output, stderr=errors, stdin=subprocess.DEVNULL)
         until(lambda: self.file.exists() or self.process.poll() is not None, "the endpoints file")
         if self.process.poll() is not None:
+            self.process.wait()
             pytest.fail(f"vsim serve ended with {self.process.returncode}: {self.errors.read_text()}")
         self.endpoints: dict[str, Any] = json.loads(self.file.read_text())
 

@@ -1,0 +1,219 @@
+"""The commands as a user types them, and what happens when something is wrong."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.serve import VSIM, Serve, environment, run, until
+from tests.wire.test_sipp import sipp_command
+
+
+def test_the_banner_fits_one_screen_and_names_what_one_needs(serve: Serve) -> None:
+    until(lambda: "ready" in serve.events(), "the ready line")
+    lines = serve.events().splitlines()
+    assert len(lines) <= 24 and max(map(len, lines)) <= 100
+    assert lines[-1] == "ready; Ctrl-C stops it"
+    for text in ("sip-us-3-1.vonage.com", "sip-ap-4-2.vonage.com", "abcd1234", "OfflineSecret1", "ca.pem", "http://127.0.0.1:"):
+        assert any(text in line for line in lines), text
+
+
+def test_calls_show_tail_and_reset(serve: Serve) -> None:
+    with subprocess.Popen(
+        [*VSIM, "tail", "--json"], cwd=serve.directory, env=environment(), stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
+    ) as tail:
+        assert tail.stdout is not None
+        time.sleep(0.5)
+        assert run(sipp_command(serve, "call.xml", "u1", "-m", "1"), cwd=serve.directory).returncode == 0
+        kinds = [json.loads(tail.stdout.readline())["kind"] for _ in range(4)]
+        tail.send_signal(signal.SIGINT)
+    assert kinds == ["finding", "call.started", "call.answered", "call.ended"]
+    listed = serve.cli("calls").stdout.splitlines()
+    assert listed[0].split()[:3] == ["CALL", "AT", "PROXY"] and "442071234567" in listed[1] and "ended" in listed[1]
+    shown = serve.cli("show", "last").stdout
+    assert "INVITE sip:442071234567@" in shown and "407 Proxy Authentication Required" in shown and "200 OK (BYE)" in shown
+    assert json.loads(serve.cli("show", "1", "--json").stdout)["state"] == "ended"
+    assert "v=0" in serve.cli("show", "#1", "--messages").stdout
+    missing = serve.cli("show", "99")
+    assert missing.returncode == 2 and missing.stderr == "vsim: no call '99'; GET /v1/calls lists them\n"
+
+
+def test_env_and_wait(serve: Serve) -> None:
+    lines = dict(line.removeprefix("export ").split("=", 1) for line in serve.cli("env").stdout.splitlines())
+    assert lines["VSIM_URL"] == serve.endpoints["control"] and lines["VSIM_CA"] == serve.endpoints["ca"]
+    assert lines["VSIM_SIP_US_3_1"] == serve.at() and lines["VSIM_SIP_AP_4_2_TLS"] == serve.at("ap-4-2", "tls")
+    assert serve.cli("wait").returncode == 0
+    assert run([*VSIM, "wait", "--url", lines["VSIM_URL"]]).returncode == 0
+
+
+def test_nothing_to_reach_is_exit_4(tmp_path: Path) -> None:
+    for arguments in (["wait", "--timeout", "200ms"], ["calls"], ["show", "last"], ["tail"], ["env"]):
+        done = run([*VSIM, *arguments], cwd=tmp_path)
+        assert done.returncode == 4 and done.stderr.startswith("vsim: ") and done.stderr.count("\n") == 1, done.stderr
+    assert run([*VSIM, "calls", "--url", "http://127.0.0.1:1"]).returncode == 4
+    assert run([*VSIM, "calls", "--url", "ftp://x"]).returncode == 2
+
+
+def one_line(done: subprocess.CompletedProcess[str], *texts: str) -> None:
+    """Exit code 2, one line on stderr, nothing else."""
+    assert done.returncode == 2 and done.stdout == "", done.stdout + done.stderr
+    assert done.stderr.startswith("vsim: ") and done.stderr.count("\n") == 1, done.stderr
+    for text in texts:
+        assert text in done.stderr
+
+
+def attempt(directory: Path, *flags: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    variables.setdefault("VSIM_TLS_DIRECTORY", str(directory / "certs"))
+    return run([*VSIM, "serve", *flags], 20, cwd=directory, env=environment(**variables))
+
+
+def test_a_second_instance_says_so_and_leaves_the_first_alone(serve: Serve) -> None:
+    one_line(attempt(serve.directory, "--ephemeral"), f"process {serve.process.pid}", "--endpoints")
+    assert serve.file.exists() and serve.cli("wait").returncode == 0
+
+
+def test_a_taken_port_is_one_line_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        one_line(attempt(tmp_path, "--ephemeral", "--layout", "ports", "--bind", "203.0.113.7"), "203.0.113.7", "assign requested address")
+        with socket.socket() as control:
+            control.bind(("127.0.0.1", 0))
+            control.listen()
+            taken_port = str(control.getsockname()[1])
+            done = attempt(tmp_path, "--layout", "ports", "--bind", "127.0.99.1", VSIM_CONTROL_PORT=taken_port, VSIM_DNS_PORT="0")
+        one_line(done, f"127.0.0.1:{taken_port}", "control API: address already in use", "control.port")
+        done = attempt(tmp_path, "--layout", "ports", "--bind", "127.0.99.1", VSIM_DNS_PORT=str(port), VSIM_CONTROL_PORT="0")
+        one_line(done, f"127.0.0.1:{port}", "DNS: address already in use", "dns.port")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["certs"]
+
+
+def test_a_bad_config_is_told_by_line_and_column(tmp_path: Path) -> None:
+    (tmp_path / "vsim.yaml").write_text("layuot: ports\n")
+    one_line(attempt(tmp_path), "vsim.yaml:1:1: unknown key 'layuot'; did you mean 'layout'?")
+    one_line(attempt(tmp_path, "--config", "none.yaml"), "none.yaml: no such file or directory")
+    checked = run([*VSIM, "check", "vsim.yaml"], cwd=tmp_path)
+    assert checked.returncode == 2 and "vsim.yaml:1:1: unknown key" in checked.stderr
+    (tmp_path / "vsim.yaml").write_text("layout: ports\n")
+    assert run([*VSIM, "check", "vsim.yaml"], cwd=tmp_path).stdout == "vsim.yaml: good\n"
+    assert json.loads(run([*VSIM, "check", "--schema"]).stdout)["$defs"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_directory_that_may_not_be_written(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    one_line(attempt(tmp_path, "--ephemeral"), "permission denied")
+
+
+def test_a_directory_that_can_not_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    one_line(attempt(tmp_path, "--ephemeral", "--endpoints", "file/vsim.json"), "file", "--endpoints")
+    one_line(attempt(tmp_path, "--ephemeral", VSIM_TLS_DIRECTORY=str(tmp_path / "file" / "certs")), "tls.directory")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["certs", "file"]
+
+
+def test_usage_errors_are_exit_2_and_suggest(tmp_path: Path) -> None:
+    done = run([*VSIM, "serv"])
+    assert done.returncode == 2 and "did you mean 'serve'" in done.stderr
+    assert run([*VSIM, "serve", "--layout", "x"]).returncode == 2
+    assert run([*VSIM, "--version"]).stdout.startswith("vsim, version ")
+
+
+def test_certificates_and_zone_without_an_emulator(tmp_path: Path) -> None:
+    variables = environment(VSIM_TLS_DIRECTORY=str(tmp_path / "certs"))
+    assert str(tmp_path / "certs" / "ca.pem") in run([*VSIM, "certs"], env=variables).stdout
+    run([*VSIM, "certs", "--export", str(tmp_path / "out")], env=variables)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["ca.pem", "server.key", "server.pem"]
+    zone = run([*VSIM, "dns-zone"]).stdout
+    assert "_sips._tcp.sip-us.vonage.com. 60 IN SRV 10 50 5061 sip-us-3-1.vonage.com." in zone
+    assert "127.0.13.1\tsip-us.vonage.com" in run([*VSIM, "dns-zone", "--hosts"]).stdout
+
+
+def test_the_zone_of_a_running_emulator_has_its_ports(serve: Serve) -> None:
+    assert f" {serve.proxy()['tls']} sip-us-3-1.vonage.com." in serve.cli("dns-zone", "--endpoints", "vsim.json").stdout
+
+
+def test_the_ports_layout(tmp_path: Path) -> None:
+    serve = Serve(
+        tmp_path, "--layout", "ports", "--bind", "127.0.98.1", ephemeral=False, env={"VSIM_DNS_PORT": "0", "VSIM_CONTROL_PORT": "0"}
+    )
+    try:
+        proxies = serve.endpoints["proxies"]
+        assert [proxy["udp"] for proxy in proxies.values()] == list(range(5060, 5084, 2))
+        assert [proxy["tls"] for proxy in proxies.values()] == list(range(5061, 5085, 2))
+        assert {proxy["address"] for proxy in proxies.values()} == {"127.0.98.1"}
+        assert run(sipp_command(serve, "call.xml", "u1", "-m", "5"), cwd=tmp_path).returncode == 0
+        serve.check()
+    finally:
+        assert serve.stop() == 0
+
+
+def test_a_second_signal_stops_at_once(serve: Serve) -> None:
+    with subprocess.Popen(
+        sipp_command(serve, "waits_for_bye.xml", "u1", "-m", "1"), cwd=serve.directory, env=environment(), stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
+    ) as sipp:  # fmt: skip
+        until(lambda: "call.answered" in serve.events(), "a call up")
+        sipp.kill()  # nobody answers the BYE
+    serve.process.send_signal(signal.SIGTERM)
+    until(lambda: "stopping" in serve.events(), "the first signal's effect")
+    began = time.monotonic()
+    serve.process.send_signal(signal.SIGINT)
+    assert serve.process.wait(5) == 130 and time.monotonic() - began < 2
+
+
+def test_without_an_answer_to_its_bye_it_stops_within_five_seconds(serve: Serve) -> None:
+    with subprocess.Popen(
+        sipp_command(serve, "waits_for_bye.xml", "u1", "-m", "1"), cwd=serve.directory, env=environment(), stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
+    ) as sipp:  # fmt: skip
+        until(lambda: "call.answered" in serve.events(), "a call up")
+        sipp.kill()
+    began = time.monotonic()
+    assert serve.stop() == 0 and time.monotonic() - began < 5.5
+
+
+def test_http_from_elsewhere_is_refused(serve: Serve) -> None:
+    """robustness 17."""
+    host, _, port = serve.endpoints["control"].removeprefix("http://").partition(":")
+
+    def status(method: str, path: str, headers: dict[str, str], body: bytes = b"") -> int:
+        connection = http.client.HTTPConnection(host, int(port), timeout=5)
+        connection.request(method, path, body, headers)
+        answer = connection.getresponse()
+        assert b"Traceback" not in answer.read()
+        assert answer.headers["Server"] == "vsim"
+        connection.close()
+        return answer.status
+
+    assert status("GET", "/livez", {}) == 200
+    assert status("GET", "/livez", {"Host": "evil.example"}) == 403
+    assert status("POST", "/v1/reset", {"Origin": "http://evil.example"}) == 403
+    assert status("POST", "/v1/reset", {}, b"x" * 200000) == 413
+    assert status("TRACE", "/livez", {}) == 405
+    assert status("HEAD", "/livez", {}) == 200
+
+
+def test_events_are_a_stream_that_can_be_resumed(serve: Serve) -> None:
+    host, _, port = serve.endpoints["control"].removeprefix("http://").partition(":")
+    connection = http.client.HTTPConnection(host, int(port), timeout=10)
+    connection.request("GET", "/v1/events?after=0", headers={"Accept": "text/event-stream"})
+    answer = connection.getresponse()
+    assert answer.headers["Content-Type"] == "text/event-stream"
+    run(sipp_command(serve, "call.xml", "u1", "-m", "1"), cwd=serve.directory)
+    lines: list[str] = []
+    while "event: call.ended" not in lines:
+        lines.append(answer.readline().decode().rstrip("\n"))
+    last = int(next(line for line in reversed(lines) if line.startswith("id: "))[4:])
+    connection.close()
+    connection.request("GET", "/v1/events", headers={"Accept": "text/event-stream", "Last-Event-ID": str(last - 1)})
+    answer = connection.getresponse()
+    answer.readline(), answer.readline()
+    assert answer.readline() == f"id: {last}\n".encode()
+    connection.close()
