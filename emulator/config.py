@@ -5,6 +5,7 @@ and docs/settings.md.
 """
 
 import difflib
+import json
 import re
 import sys
 import types
@@ -620,3 +621,28 @@ def _walk(kind: type[Struct], prefix: str, variable: Callable[[str], str]) -> It
 def schema() -> dict[str, Any]:
     """The JSON Schema of vsim.yaml, for editors."""
     return msgspec.json.schema(Config)
+
+
+def table() -> str:
+    """docs/settings.md."""
+    lines = [
+        "# Settings",
+        "",
+        "Set in `vsim.yaml` by name (dots are nesting), or by variable. Made from `emulator/config.py`.",
+        "`page` is Vonage's SIP overview; `vonage-facts, default N` is a choice between what is publicly known, and an invention where nothing is;",
+        "`vsim's own` is about the emulator only.",
+        "",
+        "| setting | variable | default | meaning | source |",
+        "|---|---|---|---|---|",
+    ]
+    for setting in settings():
+        variable = f"`{setting.variable}`" if setting.variable else ""
+        default = json.dumps(msgspec.to_builtins(setting.default)).replace("|", "\\|")
+        if setting.name == "layout" and sys.platform == "linux":
+            default += " on Linux"
+        lines.append(f"| `{setting.name}` | {variable} | `{default}` | {setting.description} | {setting.source} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(table())

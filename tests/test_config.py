@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator.config import Config, Unusable, duration, load, schema, settings
+from emulator.config import Config, Unusable, duration, load, schema, settings, table
 
 
 def write(tmp_path: Path, text: str) -> str:
@@ -151,3 +151,8 @@ def test_the_schema_and_the_table_know_every_setting() -> None:
     assert {"layout", "dns.port", "media.silence_timeout", "digest.nonce_lifetime", "accounts"} <= names
     assert all(setting.description for setting in settings())
     assert json.dumps(schema()).count('"description"') >= len(names)
+
+
+def test_the_settings_page_is_up_to_date() -> None:
+    page = Path(__file__).resolve().parent.parent / "docs" / "settings.md"
+    assert page.read_text() == table(), "run: python -m emulator.config > docs/settings.md"
