@@ -2,6 +2,7 @@
 
 import json
 import time
+from functools import lru_cache
 from typing import Any
 
 from emulator.journal.findings import printable
@@ -44,6 +45,14 @@ def line(event: Event) -> str:
 
 def describe(when: float, kind: str, call: str | None, fields: dict[str, Any]) -> str:
     """The same from an event's parts, as the control API gives them."""
-    clock = time.strftime("%H:%M:%S", time.localtime(when)) + f".{int(when % 1 * 1000):03d}"
-    text = "  ".join(f"{name}={printable(str(value), 300)}" for name, value in fields.items() if value not in (None, ""))
-    return f"{clock}  {kind:<14}  {('#' + call) if call else '':<6}  {text}".rstrip()
+    second = int(when)
+    text = f"{_clock(second)}.{int((when - second) * 1000):03d}  {kind:<14}  {('#' + call) if call else '':<6}"
+    for name, value in fields.items():
+        if value is not None and value != "":
+            text += f"  {name}={printable(value if isinstance(value, str) else str(value), 300)}"
+    return text.rstrip()
+
+
+@lru_cache(maxsize=8)
+def _clock(second: int) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(second))

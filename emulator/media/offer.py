@@ -1,6 +1,7 @@
 """Offer and answer (RFC 3264): which codec, which payload types, where to, and who may send."""
 
 import ipaddress
+import re
 from dataclasses import dataclass, field
 
 from emulator.journal.findings import Finding
@@ -9,6 +10,8 @@ from emulator.media.sdp import Connection, Media, SessionDescription
 
 PTIME = 20
 _NOWHERE = frozenset({"0.0.0.0", "::"})
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
 
 
 class NotAcceptable(Exception):
@@ -152,11 +155,12 @@ def _address(description: SessionDescription, media: Media) -> tuple[str, int]:
     connection = description.connection_of(media)
     if connection is None:
         raise NotAcceptable(399, "no c= line holds for the audio", Finding("sdp.malformed", "no c= line"))
-    try:
-        ipaddress.ip_address(connection.address)
-    except ValueError:
-        text = "the media address must be numeric"
-        raise NotAcceptable(399, text, Finding("media.address", connection.address)) from None
+    if _IPV4.fullmatch(connection.address) is None:
+        try:
+            ipaddress.ip_address(connection.address)
+        except ValueError:
+            text = "the media address must be numeric"
+            raise NotAcceptable(399, text, Finding("media.address", connection.address)) from None
     return connection.address, media.port
 
 
@@ -194,12 +198,9 @@ def _audio(port: int, profile: str, formats: list[tuple[int, Codec]], agreement:
 
 def _direction(agreement: Agreement) -> str:
     """Ours, as the answer states it (RFC 3264 6.1)."""
-    return {
-        (True, True): "sendrecv",
-        (True, False): "sendonly",
-        (False, True): "recvonly",
-        (False, False): "inactive",
-    }[agreement.send, agreement.receive]
+    if agreement.send:
+        return "sendrecv" if agreement.receive else "sendonly"
+    return "recvonly" if agreement.receive else "inactive"
 
 
 def _set_version(description: SessionDescription, local: LocalMedia, previous: SessionDescription | None) -> None:

@@ -8,9 +8,9 @@ MAX_MEDIA = 32
 MAX_FORMATS = 64
 
 _NUMBER = re.compile(r"[0-9]{1,10}")
-_LINE = re.compile(r"([a-z])=(.*)", re.DOTALL)
+_TYPES = frozenset("abcdefghijklmnopqrstuvwxyz")
 # rtpmap: <payload type> <encoding name>/<clock rate>[/<channels>]
-_RTPMAP = re.compile(r"([0-9]{1,3})\s+([^\s/]{1,64})/([0-9]{1,6})(?:/([0-9]{1,3}))?\s*")
+_RTPMAP = re.compile(r"rtpmap:\s*([0-9]{1,3})\s+([^\s/]{1,64})/([0-9]{1,6})(?:/[0-9]{1,3})?\s*")
 
 STATIC_TYPES = {
     0: ("PCMU", 8000),
@@ -66,16 +66,16 @@ class Media:
         """Payload type, encoding name in upper case and clock rate of each format, in the order of the m= line; unknown ones left out."""
         mapped: dict[int, tuple[str, int]] = {}
         for text in self.attributes:
-            if text.startswith("rtpmap:"):
-                match = _RTPMAP.fullmatch(text[7:].strip())
-                if match is not None:
-                    mapped[int(match[1])] = (match[2].upper(), int(match[3]))
+            match = _RTPMAP.fullmatch(text)
+            if match is not None:
+                number, name, clock = match.groups()
+                mapped[int(number)] = (name.upper(), int(clock))
         found: list[tuple[int, str, int]] = []
         for text in self.formats:
-            number = int(text) if _NUMBER.fullmatch(text) else -1
-            known = mapped.get(number) or STATIC_TYPES.get(number)
-            if known is not None and 0 <= number <= 127:
-                found.append((number, *known))
+            payload_type = int(text) if _NUMBER.fullmatch(text) else -1
+            known = mapped.get(payload_type) or STATIC_TYPES.get(payload_type)
+            if known is not None and 0 <= payload_type <= 127:
+                found.append((payload_type, *known))
         return found
 
     def format_parameters(self, payload_type: int) -> str:
@@ -119,20 +119,22 @@ class SessionDescription:
         text = data.decode("utf-8", "replace") if isinstance(data, bytes) else data
         if len(text) > MAX_OCTETS:
             raise SdpError(f"a description of {len(text)} octets")
-        lines = text.replace("\r\n", "\n").split("\n")
+        lines = (text.replace("\r\n", "\n") if "\r" in text else text).split("\n")
         if len(lines) > MAX_LINES:
             raise SdpError(f"a description of {len(lines)} lines")
         description = cls("", "-")
         description.after = []
         media: Media | None = None
+        attributes = description.attributes
         for at, raw in enumerate(lines, 1):
-            if not raw.strip():
-                continue
-            match = _LINE.fullmatch(raw)
-            if match is None:
+            type_, equals, value = raw[:1], raw[1:2], raw[2:].rstrip()
+            if equals != "=" or type_ not in _TYPES:
+                if not raw.strip():
+                    continue
                 raise SdpError(f"line {at}: {raw[:40]!r} is not type=value")
-            type_, value = match[1], match[2].rstrip()
-            if at == 1 or (type_ == "v"):
+            if type_ == "a" and at > 1:
+                attributes.append(value)
+            elif at == 1 or type_ == "v":
                 if (type_, value) != ("v", "0"):
                     raise SdpError(f"line {at}: v=0 must come first")
             elif type_ == "m":
@@ -140,14 +142,13 @@ class SessionDescription:
                     raise SdpError(f"line {at}: more than {MAX_MEDIA} m= lines")
                 media = _parse_media(value, at)
                 description.media.append(media)
+                attributes = media.attributes
             elif type_ == "c":
                 connection = _parse_connection(value, at)
                 if media is None:
                     description.connection = connection
                 elif media.connection is None:
                     media.connection = connection
-            elif type_ == "a":
-                (description if media is None else media).attributes.append(value)
             elif media is not None:
                 media.other.append((type_, value))
             elif type_ == "o":

@@ -73,8 +73,8 @@ def print_params(params: Params) -> str:
     return "".join(f";{name}" if value is None else f";{name}={value}" for name, value in params.items())
 
 
-# Via: SIP/2.0/UDP host[:port];params as every stack writes it
-_PLAIN_VIA = re.compile(r"SIP/2\.0/([A-Za-z0-9]+) ([A-Za-z0-9.\-]+)(?::([0-9]{1,5}))?(?=;|$)")
+# Via: SIP/2.0/UDP host[:port];branch=…[;rport] or ;rport;branch=… as nearly every stack writes it
+_PLAIN_VIA = re.compile(r"SIP/2\.0/([A-Za-z0-9]+) ([A-Za-z0-9.\-]+)(?::([0-9]{1,5}))?(;rport)?;branch=([A-Za-z0-9\-.!%*_+`'~]+)(;rport)?")
 # the same with the white space, the case and the IPv6 references of the grammar
 _ANY_VIA = re.compile(
     r"\s*SIP\s*/\s*2\.0\s*/\s*([A-Za-z0-9\-.!%*_+`'~]+)\s+(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.\-]+)\s*(?::\s*([0-9]{1,5}))?\s*(?=;|$)",
@@ -95,7 +95,13 @@ class Via:
 
     @classmethod
     def parse(cls, text: str) -> "Via":
-        match = _PLAIN_VIA.match(text) or _ANY_VIA.match(text)
+        plain = _PLAIN_VIA.fullmatch(text)
+        if plain is not None:
+            transport, host, port, before, branch, after = plain.groups()
+            value = int(port) if port else None
+            if value is None or 0 < value < 65536:
+                return cls(transport, host, value, {"branch": branch, "rport": None} if before or after else {"branch": branch})
+        match = _ANY_VIA.match(text)
         if match is None:
             raise HeaderError(f"{text[:60]!r} is not SIP/2.0/TRANSPORT host[:port]")
         transport, host, port = match.groups()
@@ -121,6 +127,8 @@ class CSeq:
     @classmethod
     def parse(cls, text: str) -> "CSeq":
         digits, _, method = text.partition(" ")
+        if digits.isdigit() and digits.isascii() and len(digits) < 10 and method.isalpha() and method.isascii():
+            return cls(int(digits), method)
         if not (method.isascii() and method.isalpha()):
             parts = text.split()
             if len(parts) != 2 or TOKEN.fullmatch(parts[1]) is None:

@@ -135,15 +135,16 @@ class Request(Message):
     def _reply_head(self, to_tag: str) -> str:
         """Via, From, To, Call-ID and CSeq: the same in every response to this request, so made once."""
         headers = self.headers
-        lines = [f"Via: {self.via}"]
         vias = headers["via"]
-        top = split_commas(vias[0])
-        lines.extend(f"Via: {via}" for via in (*top[1:], *vias[1:]))
+        via = f"Via: {self.via}\r\n"
+        if len(vias) > 1 or "," in vias[0]:
+            via += "".join(f"Via: {other}\r\n" for other in (*split_commas(vias[0])[1:], *vias[1:]))
         to = headers["to"][0] if "to" in headers else ""
         if to_tag and not self.to_tag:
             to = f"{to};tag={to_tag}"
-        lines.append(f"From: {self.get('from') or ''}\r\nTo: {to}\r\nCall-ID: {self.call_id}\r\nCSeq: {self.get('cseq') or ''}\r\n")
-        self._head = head = "\r\n".join(lines)
+        self._head = head = (
+            f"{via}From: {self.get('from') or ''}\r\nTo: {to}\r\nCall-ID: {self.call_id}\r\nCSeq: {self.get('cseq') or ''}\r\n"
+        )
         self._head_tag = to_tag
         return head
 
@@ -170,7 +171,13 @@ def parse(data: bytes) -> Request | Response:
     if "\r\n " in head or "\r\n\t" in head:
         head = _unfold(head)
     lines = head.split("\r\n")
-    message = _start(lines[0])
+    start = lines[0]
+    parts = start.split(" ")
+    message: Request | Response
+    if len(parts) == 3 and parts[2] == "SIP/2.0" and parts[0] and parts[1]:
+        message = Request(parts[0], parts[1])
+    else:
+        message = _start(start)
     if len(lines) > MAX_HEADERS:
         raise Malformed(f"more than {MAX_HEADERS} header lines")
     message.raw = data
@@ -179,20 +186,20 @@ def parse(data: bytes) -> Request | Response:
     message.headers = headers
     named = _names.get
     broken: str | None = None
-    for line in lines[1:]:
+    del lines[0]
+    for line in lines:
         text, colon, value = line.partition(":")
         if not colon:
             broken = broken or f"a header line without a colon: {line[:40]!r}"
             continue
         name = named(text) or header_name(text)
-        values = headers.get(name)
-        if values is None:
-            headers[name] = [value.strip(" \t")]
+        if name in headers:
+            headers[name].append(value.strip(" \t"))
         else:
-            values.append(value.strip(" \t"))
+            headers[name] = [value.strip(" \t")]
     _base_headers(message, headers)
-    if isinstance(message, Request) and lines[0][-7:].upper() != "SIP/2.0":  # the version is case-insensitive (7.1)
-        raise Malformed(f"version {lines[0].rpartition(' ')[2][:20]!r}", message, status=505)
+    if isinstance(message, Request) and start[-7:].upper() != "SIP/2.0":  # the version is case-insensitive (7.1)
+        raise Malformed(f"version {start.rpartition(' ')[2][:20]!r}", message, status=505)
     if broken:
         raise Malformed(broken, message)
     _body(message, headers, data, head_end + 4)
@@ -236,24 +243,35 @@ def _base_headers(message: Request | Response, headers: dict[str, list[str]]) ->
         raise Malformed(f"Via: {error}") from None
     message.call_id = message.from_tag = message.to_tag = ""
     message.cseq = _NO_CSEQ
+    try:
+        (message.call_id,), (from_,), (to,), (cseq,) = headers["call-id"], headers["from"], headers["to"], headers["cseq"]
+    except (KeyError, ValueError):
+        _one_of_each(message, headers)
+    if not (message.call_id and from_ and to and cseq):
+        _one_of_each(message, headers)
+    try:
+        name = "From"
+        message.from_tag = tag_of(from_) or ""
+        name = "To"
+        message.to_tag = tag_of(to) or ""
+        name = "CSeq"
+        message.cseq = CSeq.parse(cseq)
+    except HeaderError as error:
+        _refuse(message, f"{name}: {error}")
+    if isinstance(message, Request) and message.cseq.method != message.method:
+        _refuse(message, f"CSeq names the method {message.cseq.method!r}, the start line {message.method!r}")
+
+
+def _one_of_each(message: Request | Response, headers: dict[str, list[str]]) -> NoReturn:
+    """Say which of the headers that must stand there once is absent, empty or repeated."""
+    message.call_id = (headers.get("call-id") or [""])[0]
     for name in ("call-id", "from", "to", "cseq"):
         values = headers.get(name)
         if not values or not values[0]:
             _refuse(message, f"no {proper_name(name)} header")
         if len(values) > 1:
             _refuse(message, f"{len(values)} {proper_name(name)} headers")
-    message.call_id = headers["call-id"][0]
-    try:
-        name = "From"
-        message.from_tag = tag_of(headers["from"][0]) or ""
-        name = "To"
-        message.to_tag = tag_of(headers["to"][0]) or ""
-        name = "CSeq"
-        message.cseq = CSeq.parse(headers["cseq"][0])
-    except HeaderError as error:
-        _refuse(message, f"{name}: {error}")
-    if isinstance(message, Request) and message.cseq.method != message.method:
-        _refuse(message, f"CSeq names the method {message.cseq.method!r}, the start line {message.method!r}")
+    raise AssertionError("each header stands there once")
 
 
 _NO_CSEQ = CSeq(0, "")

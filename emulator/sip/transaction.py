@@ -84,6 +84,8 @@ class InviteServer:
             self._enter(ServerState.COMPLETED)
         elif status >= 200:
             self._enter(ServerState.ACCEPTED)
+        if status >= 200:
+            self.on_cancel = None  # nothing to cancel any more, and nothing to hold for 32 s
         self._send(data)
 
     def retransmit_2xx(self) -> None:

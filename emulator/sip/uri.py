@@ -1,11 +1,16 @@
 """SIP, SIPS and tel URIs (RFC 3261 19.1, RFC 3966); every other scheme is kept as opaque text."""
 
+import re
 from urllib.parse import unquote
 
 from emulator.sip.grammar import SCHEME
-from emulator.sip.headers import HeaderError, Params, host_port, parse_params, print_params
+from emulator.sip.headers import HeaderError, Params, host_port, parse_params
 
 _MAX_LENGTH = 4096
+_MUST_BE_ESCAPED = re.compile(r'[ \t\r\n<>"]')
+
+# scheme:[user@]host[:port][;params] without password, headers or IPv6 reference, as nearly every message has it
+_PLAIN = re.compile(r"(sips?):(?:([^\s<>\"@:;?]+)@)?([A-Za-z0-9][A-Za-z0-9_\-.]{0,253})(?::([0-9]{1,5}))?(?:;([^\s<>\"?@]*))?")
 
 
 class UriError(ValueError):
@@ -35,11 +40,21 @@ class Uri:
     @classmethod
     def parse(cls, text: str) -> "Uri":
         """Raises `UriError`."""
+        if len(text) > _MAX_LENGTH:
+            raise UriError(f"a URI of {len(text)} characters")
+        plain = _PLAIN.fullmatch(text)
+        if plain is not None:
+            scheme, user, host, port, params = plain.groups()
+            number = int(port) if port else None
+            if number is None or 0 < number < 65536:
+                uri = cls()
+                uri.text, uri.scheme, uri.user, uri.host, uri.port = text, scheme, user, host, number
+                if params:
+                    uri.params = _params(params, text)
+                return uri
         scheme, colon, rest = text.partition(":")
         if not colon or SCHEME.fullmatch(scheme) is None:
             raise UriError(f"{text[:60]!r} has no scheme")
-        if len(text) > _MAX_LENGTH:
-            raise UriError(f"a URI of {len(text)} characters")
         uri = cls()
         uri.text = text
         uri.scheme = scheme.lower()
@@ -56,7 +71,7 @@ class Uri:
         return uri
 
     def _parse_sip(self, rest: str) -> None:
-        if any(char in rest for char in ' \t\r\n<>"'):
+        if _MUST_BE_ESCAPED.search(rest):
             raise HeaderError("white space, quotes or brackets must be escaped in a URI")
         at = rest.rfind("@")  # a user part may hold ; and ? unescaped, a host part can't hold @
         if at >= 0:
@@ -117,6 +132,8 @@ class Uri:
         return f"Uri({self.text!r})"
 
 
-def with_params(text: str, params: Params) -> str:
-    """`text` with more parameters at its end."""
-    return text + print_params(params)
+def _params(text: str, whole: str) -> Params:
+    try:
+        return parse_params(text)
+    except HeaderError as error:
+        raise UriError(f"{whole[:60]!r}: {error}") from None

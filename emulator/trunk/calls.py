@@ -215,7 +215,7 @@ class Call:
 
     def hang_up(self, done: Callable[[], None] | None = None, at_once: bool = False) -> None:
         """End the call from our side; `done` is called when the peer has answered the BYE, or won't."""
-        if self._session is None or self.record.state in ("trying", "ringing"):
+        if self.record.state in ("trying", "ringing"):
             self.session.refuse(480)
             self._close("trunk")
             self.record.state, self.record.status = "refused", 480
@@ -233,6 +233,7 @@ class Call:
         if self._stream is not None:
             self._stream.end()
         self._port.close()
+        self._session = None  # each knows the other: apart, both are freed at once, without the garbage collector
         self.record.ended, self.record.ended_by = self._calls.clock.wall(), by
         self._calls.forget(self)
 
