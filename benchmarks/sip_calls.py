@@ -58,7 +58,7 @@ def with_kamailio(measure: Callable[[int, str], dict[str, float]]) -> dict[str, 
 
 def with_sipp(measure: Callable[[int, str], dict[str, float]]) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as name:
-        command = [need("sipp", "sip-tester"), "-sn", "uas", "-i", "127.0.0.1", "-p", str(SIPP_PORT), "-nostdin"]
+        command = [need("sipp", "sip-tester"), "-sn", "uas", "-i", "127.0.0.1", "-p", str(SIPP_PORT), "-nostdin", "-l", "100000"]
         with running(command, Path(name)) as process:
             return measure(process.pid, f"127.0.0.1:{SIPP_PORT}")
 
@@ -108,7 +108,7 @@ def measure() -> dict[str, Any]:
     servers = {
         "vsim": lambda: with_vsim(one_round(*own)),
         "Kamailio": lambda: with_kamailio(one_round(*own)),
-        "SIPp uas, no digest": lambda: with_sipp(one_round("-sn", "uac")),
+        "SIPp uas, no digest": lambda: with_sipp(one_round("-sf", str(HERE / "call_without_digest.xml"))),
     }
     rounds: dict[str, list[dict[str, float]]] = {name: [] for name in servers}
     for _ in range(ROUNDS):  # in turn, so that a slow spell of the machine meets all of them

@@ -21,16 +21,8 @@ _COUNT = re.compile(r"[0-9a-fA-F]{8}")  # nc-value = 8LHEX; some write capitals
 ALGORITHM = "MD5"
 
 
-try:
-    from _md5 import md5 as _new_md5  # the interpreter's own: OpenSSL looks its algorithm up anew each time
-except ImportError:
-
-    def _new_md5(data: bytes) -> "hashlib._Hash":  # type: ignore[misc]
-        return hashlib.md5(data, usedforsecurity=False)
-
-
 def _md5(text: str) -> str:
-    return _new_md5(text.encode("utf-8", "surrogateescape")).hexdigest()
+    return hashlib.md5(text.encode("utf-8", "surrogateescape"), usedforsecurity=False).hexdigest()
 
 
 class Verdict:

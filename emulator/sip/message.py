@@ -173,11 +173,8 @@ def parse(data: bytes) -> Request | Response:
     lines = head.split("\r\n")
     start = lines[0]
     parts = start.split(" ")
-    message: Request | Response
-    if len(parts) == 3 and parts[2] == "SIP/2.0" and parts[0] and parts[1]:
-        message = Request(parts[0], parts[1])
-    else:
-        message = _start(start)
+    plain = len(parts) == 3 and parts[2] == "SIP/2.0" and parts[0] and parts[1]
+    message: Request | Response = Request(parts[0], parts[1]) if plain else _start(start)
     if len(lines) > MAX_HEADERS:
         raise Malformed(f"more than {MAX_HEADERS} header lines")
     message.raw = data
