@@ -167,7 +167,7 @@ class Service:
                 if not left:
                     raise _taken(place, "TCP", place.tcp, problem.socketError) from None
         own.streams.append(tcp)
-        secure = StreamListener("TLS", self.clock, self._limits, proxy.endpoint, self._on_connection_finding(proxy))
+        secure = StreamListener("TLS", self.clock, self._limits, proxy.endpoint, self._on_connection_finding(proxy), tls.outgoing)
         factory = tls.TlsFactory(
             secure, self._tls_context, self.clock, self._on_handshake_failure(proxy), self._on_client_certificate(proxy), self.reactor,
             config.tls.handshake_timeout, config.tls.allow_1_3,

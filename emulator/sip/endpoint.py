@@ -175,10 +175,12 @@ class Endpoint:
         if "rport" in via.params:
             via.params["rport"] = str(port)
             via.params["received"] = host
-            return flow
-        if via.host != host and via.host != f"[{host}]":
+        elif via.host != host and via.host != f"[{host}]":
             via.params["received"] = host
         if flow.reliable:
+            flow.answers_at(via.port or (5061 if flow.transport == "TLS" else 5060))
+            return flow
+        if "rport" in via.params:
             return flow
         wanted = via.port or 5060
         return flow if wanted == port else flow.to((host, wanted))

@@ -41,5 +41,8 @@ class Flow(Protocol):
     def send(self, data: bytes) -> None:
         """Send one whole message; errors come back as a closed flow, never as an exception."""
 
+    def answers_at(self, port: int) -> None:
+        """For a connection: responses that find it gone go to this port of its peer, over a new one (RFC 3261 18.2.2)."""
+
     def to(self, peer: Address) -> "Flow":
         """The flow of the same listener toward `peer`: another datagram address, or for a connection the same flow."""

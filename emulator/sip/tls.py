@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.protocol import ClientFactory, Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from emulator.clock import Clock, Timer
@@ -75,6 +75,33 @@ def server_context(certificate: Path, key: Path, allow_1_3: bool = False, ask_cl
     if ask_client:
         context.set_verify(SSL.VERIFY_PEER, lambda connection, x509, error, depth, ok: True)
     return context
+
+
+def client_context() -> "SSL.Context":
+    """The context of connections that the trunk opens: TLS 1.2, the other side's certificate not verified (vonage-facts, default 26)."""
+    from OpenSSL import SSL
+
+    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    context.set_min_proto_version(SSL.TLS1_2_VERSION)
+    context.set_max_proto_version(SSL.TLS1_2_VERSION)
+    context.set_verify(SSL.VERIFY_NONE)
+    return context
+
+
+def outgoing(factory: ClientFactory) -> Any:
+    """`factory` with TLS around the connection it makes."""
+    from twisted.internet import ssl
+    from twisted.protocols.tls import TLSMemoryBIOFactory
+
+    context = client_context()
+
+    class ContextFactory(ssl.ContextFactory):
+        def getContext(self) -> Any:
+            return context
+
+    wrapped = TLSMemoryBIOFactory(ContextFactory(), True, factory)  # type: ignore[arg-type]
+    wrapped.noisy = False
+    return wrapped
 
 
 def subject_of(transport: Any) -> str | None:

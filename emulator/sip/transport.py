@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from twisted.internet.interfaces import IReadDescriptor
-from twisted.internet.protocol import Factory, connectionDone
+from twisted.internet.protocol import ClientFactory, Factory, connectionDone
 from twisted.internet.protocol import Protocol as StreamProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -21,6 +21,8 @@ _MAX_DATAGRAM = 65535
 _RECEIVE_BUFFER = 4 << 20
 _FLOWS_KEPT = 4096
 _WRITE_LIMIT = 1 << 20
+_DIAL_SECONDS = 5
+_DIAL_OCTETS = 65536
 PONG = b"\r\n"
 
 
@@ -51,6 +53,9 @@ class UdpFlow:
 
     def send(self, data: bytes) -> None:
         self._listener.send(data, self.peer)
+
+    def answers_at(self, port: int) -> None:
+        """Nothing to note: a datagram needs no connection."""
 
     def to(self, peer: Address) -> "UdpFlow":
         return self._listener.flow(peer)
@@ -172,9 +177,13 @@ class Connection(StreamProtocol):
         self._admitted = False
         self._choked = False
         self._owed = 0
+        self._waiting: list[bytes] = []
         self.open = False
+        self.dialling = False
+        """True from our own attempt to connect until it has succeeded or failed."""
 
     def connectionMade(self) -> None:
+        self.dialling = False
         listener = self._listener
         transport: Any = self.transport
         if not listener.limits.admit(self.peer[0]):
@@ -186,6 +195,16 @@ class Connection(StreamProtocol):
         transport.setTcpNoDelay(True)
         transport.registerProducer(self, True)
         self._await_message(listener.limits.message_seconds)
+        waiting, self._waiting = self._waiting, []
+        for data in waiting:
+            self.write(data)
+
+    def unreachable(self, reason: Failure) -> None:
+        """The connection that we tried to open does not come about."""
+        self.dialling = False
+        finding = Finding("stream.gone", f"{reason.getErrorMessage()[:80]}; {len(self._waiting)} responses are lost")
+        self._waiting.clear()
+        self._listener.on_finding(self.flow, finding)
 
     def dataReceived(self, data: bytes) -> None:
         if not self.open:
@@ -219,6 +238,8 @@ class Connection(StreamProtocol):
     def write(self, data: bytes) -> None:
         """Send octets; a peer that reads nothing is cut off when more than a megabyte waits for it."""
         if not self.open:
+            if self.dialling and sum(map(len, self._waiting)) + len(data) <= _DIAL_OCTETS:
+                self._waiting.append(data)
             return
         if self._choked:
             self._owed += len(data)
@@ -270,12 +291,14 @@ class Connection(StreamProtocol):
 class ConnectionFlow:
     """What the machines see of a connection."""
 
-    __slots__ = ("_stream", "local", "peer", "sent_by", "transport")
+    __slots__ = ("_answer_port", "_listener", "_stream", "local", "peer", "sent_by", "transport")
 
     reliable = True
 
     def __init__(self, stream: Connection, listener: "StreamListener", peer: Address) -> None:
         self._stream = stream
+        self._listener = listener
+        self._answer_port = 0
         self.transport = listener.name
         self.local = listener.local
         self.sent_by = listener.sent_by
@@ -286,10 +309,33 @@ class ConnectionFlow:
         return self._stream.open
 
     def send(self, data: bytes) -> None:
-        self._stream.write(data)
+        if self._stream.open or not self._answer_port or not data.startswith(b"SIP/2.0 "):
+            self._stream.write(data)
+        else:
+            # "If that connection is no longer open, the server SHOULD open a connection to the IP address in the "received"
+            # parameter, if present, using the port in the "sent-by" value" (18.2.2)
+            self._listener.dial((self.peer[0], self._answer_port)).write(data)
+
+    def answers_at(self, port: int) -> None:
+        self._answer_port = port
 
     def to(self, peer: Address) -> "ConnectionFlow":
         return self
+
+
+class _Dialled(ClientFactory):
+    """Makes the one connection that we open ourselves."""
+
+    noisy = False
+
+    def __init__(self, stream: Connection) -> None:
+        self._stream = stream
+
+    def buildProtocol(self, addr: Any) -> Connection:
+        return self._stream
+
+    def clientConnectionFailed(self, connector: Any, reason: Failure) -> None:
+        self._stream.unreachable(reason)
 
 
 class StreamListener(Factory):
@@ -304,8 +350,9 @@ class StreamListener(Factory):
         limits: Limits,
         receiver: Receiver,
         on_finding: Callable[[Flow, Finding], None],
+        outgoing: Callable[[ClientFactory], Any] = lambda factory: factory,
     ) -> None:
-        """`name` is `TCP` or `TLS`."""
+        """`name` is `TCP` or `TLS`; `outgoing` wraps the factory of a connection that we open (TLS)."""
         self.name = name
         self.clock = clock
         self.limits = limits
@@ -316,9 +363,14 @@ class StreamListener(Factory):
         self.local: Address = ("", 0)
         self.sent_by = ""
         self._port: Any = None
+        self._reactor: Any = None
+        self._bind = ""
+        self._outgoing = outgoing
+        self._dialled: dict[Address, tuple[Connection, Any]] = {}
 
     def listen(self, reactor: Any, bind: Address, advertise: str | None = None, factory: Factory | None = None) -> int:
         """Open the port and return its number; `factory` wraps this one (TLS). Raises `CannotListenError`."""
+        self._reactor, self._bind = reactor, bind[0]
         self._port = reactor.listenTCP(bind[1], factory or self, backlog=511, interface=bind[0])
         port: int = self._port.getHost().port
         self.local = (advertise or bind[0], port)
@@ -330,8 +382,25 @@ class StreamListener(Factory):
         stream.factory = self
         return stream
 
+    def dial(self, peer: Address) -> Connection:
+        """A connection that we have opened to `peer`, or open now; it takes what is to be sent at once."""
+        known = self._dialled.get(peer)
+        if known is not None and (known[0].open or known[0].dialling):
+            return known[0]
+        self._dialled = {at: entry for at, entry in self._dialled.items() if entry[0].open or entry[0].dialling}
+        stream = Connection(self, peer)
+        if self._port is None or len(self._dialled) >= self.limits.total:
+            return stream  # it is not open and never will be: what is written to it is lost
+        stream.dialling = True
+        connector = self._reactor.connectTCP(*peer, self._outgoing(_Dialled(stream)), timeout=_DIAL_SECONDS, bindAddress=(self._bind, 0))
+        self._dialled[peer] = stream, connector
+        return stream
+
     def stop(self) -> Any:
         """Close the port and every connection; returns a Deferred, or None when nothing was open."""
+        for stream, connector in self._dialled.values():
+            if stream.dialling:
+                connector.stopConnecting()
         for stream in list(self.connections):
             stream.close()
         port, self._port = self._port, None

@@ -35,6 +35,9 @@ class MemoryFlow:
         if self.open and self.sent not in self.drop:
             self.deliver(data)
 
+    def answers_at(self, port: int) -> None:
+        self.answer_port = port
+
     def to(self, peer: Address) -> "MemoryFlow":
         if self.reliable or peer == self.peer:
             return self
