@@ -19,12 +19,12 @@ meet. Nothing imports `service.py` or `cli/`.
       digest transaction endpoint dialog session                       machines
       transport tls                                                    wires
     media/         SDP, RTP, RTCP; knows nothing of SIP
-      codecs sdp offer rtp rtcp    words       stream   machine        sockets   wire
+      codecs sdp offer rtp rtcp port    words       stream   machine        sockets   wire
     dns/           zone   words                nameserver   wire
     trunk/         what Vonage does with a call: the only place where SIP and media meet
       regions numbers behaviour names    words       accounts trunk calls    machines
     journal/       events findings ladder    words   journal    machine
-    control/       api openapi    machines           endpoints server client    wires
+    control/       model    words       api openapi    machines           endpoints server client    wires
     cli/           a file per group of commands; the one place that names the reactor
 
 Four seams end the part without I/O: `Endpoint.receive(data, flow)` and `flow.send(data)` for SIP, `stream.receive(buffer, length)` and its

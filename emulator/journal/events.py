@@ -7,11 +7,6 @@ from typing import Any
 
 from emulator.journal.findings import printable
 
-KINDS = (
-    "listening", "ready", "stopping", "options", "call.started", "call.answered", "call.ended", "call.refused", "call.cancelled",
-    "finding", "tls.client", "tls.refused", "connection.refused", "media.silence", "error",
-)  # fmt: skip
-
 
 class Event:
     """`id` counts from 1, `time` is Unix time in seconds, `call` the journal's number of the call or None."""

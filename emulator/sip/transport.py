@@ -1,6 +1,5 @@
 """The wires of SIP: UDP sockets, TCP and TLS connections of one proxy, each path a flow (RFC 3261 18, RFC 5626)."""
 
-import errno
 import socket
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -405,8 +404,3 @@ class StreamListener(Factory):
             stream.close()
         port, self._port = self._port, None
         return port.stopListening() if port is not None else None
-
-
-def is_taken(error: OSError) -> bool:
-    """True when an address could not be bound because somebody has it."""
-    return error.errno == errno.EADDRINUSE
