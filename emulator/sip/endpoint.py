@@ -77,6 +77,8 @@ class Endpoint:
         self.dialogs: dict[str, DialogUser] = {}
         self._servers: dict[object, InviteServer | NonInviteServer] = {}
         self._clients: dict[str, InviteClient | NonInviteClient] = {}
+        self._first_invites: dict[str, object] = {}
+        """Key of the transaction under way, by what a copy of its INVITE that came another way has in common with it (8.2.2.2)."""
         self._tag_key = ids.take(16)
 
     # -- in -------------------------------------------------------------------------------------------------------
@@ -120,6 +122,8 @@ class Endpoint:
                 else:
                     user.on_request(request, flow)
             else:
+                if _merge_key(request) in self._first_invites:
+                    raise Refusal(482, Finding("request.merged", "the same request on another branch"))
                 self.core.on_request(self, request, flow)
         except Refusal as refusal:
             self._refuse(request, flow, refusal)
@@ -210,6 +214,8 @@ class Endpoint:
         self._check_capacity()
         server = InviteServer(self, _server_key(request, "INVITE"), request, flow, request.to_tag or self.ids.tag())
         self._servers[server.key] = server
+        if not request.to_tag:
+            self._first_invites.setdefault(_merge_key(request), server.key)
         return server
 
     def non_invite_server(self, request: Request, flow: Flow) -> NonInviteServer:
@@ -272,6 +278,9 @@ class Endpoint:
 
     def forget_server(self, transaction: InviteServer | NonInviteServer) -> None:
         self._servers.pop(transaction.key, None)
+        merge_key = _merge_key(transaction.request)
+        if self._first_invites.get(merge_key) == transaction.key:
+            del self._first_invites[merge_key]
 
     def forget_client(self, transaction: InviteClient | NonInviteClient) -> None:
         self._clients.pop(transaction.key, None)
@@ -295,6 +304,11 @@ def _server_key(request: Request, method: str) -> object:
     if branch is not None and branch.startswith(MAGIC_COOKIE) and len(branch) > len(MAGIC_COOKIE):
         return f"{branch}\n{via.host}:{via.port}\n{method}"
     return (request.uri, request.call_id, request.from_tag, request.cseq.number, via.host, via.port, method)
+
+
+def _merge_key(request: Request) -> str:
+    """From tag, Call-ID and CSeq, all that 8.2.2.2 compares."""
+    return f"{request.call_id}\n{request.from_tag}\n{request.cseq.number}"
 
 
 def _warning(flow: Flow, text: str) -> str:

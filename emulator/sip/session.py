@@ -31,11 +31,11 @@ class SessionState(Enum):
 class SessionUser(Protocol):
     """Who answers the call."""
 
-    def on_reinvite(self, request: Request, flow: Flow) -> tuple[str, bytes]:
-        """A re-INVITE: header lines and body of the 200, or `Refusal`."""
+    def on_reinvite(self, request: Request, flow: Flow) -> tuple[str, bytes, bool]:
+        """A re-INVITE: header lines and body of the 200, and whether that body is an offer; or `Refusal`."""
 
-    def on_answer(self, body: bytes) -> None:
-        """The ACK of a 2xx came; `body` holds the answer when the 2xx held the offer."""
+    def on_answer(self, request: Request) -> None:
+        """A request that must hold the answer to the offer in our response: the ACK of a 2xx."""
 
     def on_options(self, request: Request) -> tuple[str, bytes]:
         """An OPTIONS inside the dialog: header lines and body of the 200."""
@@ -157,7 +157,7 @@ class Session:
             self._enter(SessionState.CONFIRMED)
         if self._offer_pending:
             self._offer_pending = False
-            self._user.on_answer(request.body)
+            self._user.on_answer(request)
         if self._hang_up_on_ack and self.state is SessionState.CONFIRMED:
             self._hang_up_on_ack = False
             self.hang_up(self._bye_done)
@@ -185,12 +185,12 @@ class Session:
         if self.state is SessionState.EARLY or self._unacknowledged is not None:
             # 14.2: a second INVITE before the first is done gets 500 and a Retry-After between 0 and 10 s.
             raise Refusal(500, headers=(("Retry-After", str(self._endpoint.ids.number(11))),))
-        headers, body = self._user.on_reinvite(request, flow)
+        headers, body, offers = self._user.on_reinvite(request, flow)
         try:
             self.dialog.refresh_target(request)
         except HeaderError:
             pass  # a broken Contact must not move the target; the call goes on with the one it had
-        self._send_2xx(self._endpoint.invite_server(request, flow), headers, body, offers=not request.body)
+        self._send_2xx(self._endpoint.invite_server(request, flow), headers, body, offers)
 
     # -- ending ---------------------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from emulator.media.offer import Agreement, LocalMedia, NotAcceptable, agree, an
 from emulator.media.port import Port
 from emulator.media.sdp import SdpError, SessionDescription
 from emulator.media.stream import Stream
+from emulator.sip.body import BrokenBody, WrongBody, part_of
 from emulator.sip.endpoint import Endpoint
 from emulator.sip.flow import Flow
 from emulator.sip.message import Request
@@ -38,14 +39,15 @@ class Calls(Protocol):
 
 
 def offered(request: Request) -> SessionDescription | None:
-    """The offer in a request; None when it has no body. Raises `Refusal` 415 or 400."""
-    if not request.body:
-        return None
-    content = (request.get("content-type") or SDP_TYPE).partition(";")[0].strip().lower()
-    if content != SDP_TYPE:
-        raise Refusal(415, Finding("body.type", content), (("Accept", SDP_TYPE),))
+    """The offer in a request; None when it has none. Raises `Refusal` 415 or 400."""
     try:
-        return SessionDescription.parse(request.body)
+        body = part_of(request, SDP_TYPE)
+        return SessionDescription.parse(body) if body is not None else None
+    except WrongBody as wrong:
+        wants = ("Accept-Encoding", "identity") if wrong.encoded else ("Accept", SDP_TYPE)  # 8.2.3
+        raise Refusal(415, Finding("body.encoding" if wrong.encoded else "body.type", wrong.type), (wants,)) from None
+    except BrokenBody as broken:
+        raise Refusal(400, Finding("body.malformed", str(broken))) from None
     except SdpError as error:
         raise Refusal(400, Finding("sdp.malformed", str(error))) from None
 
@@ -163,7 +165,7 @@ class Call:
 
     # -- what the session says ------------------------------------------------------------------------------------
 
-    def on_reinvite(self, request: Request, flow: Flow) -> tuple[str, bytes]:
+    def on_reinvite(self, request: Request, flow: Flow) -> tuple[str, bytes, bool]:
         """Hold, codec change, moved media: one more offer and answer."""
         _, self._nonce = self._calls.authorize(self._endpoint, request, flow, self._nonce)
         described = offered(request)
@@ -171,15 +173,19 @@ class Call:
             self._description = offer(self._local, self._description)
         else:
             self._agree(*self.negotiate(described))
-        return self._headers(), str(self._description).encode()
+        return self._headers(), str(self._description).encode(), described is None
 
-    def on_answer(self, body: bytes) -> None:
+    def on_answer(self, request: Request) -> None:
         """The ACK brought the answer to our offer."""
         assert self._description is not None
         try:
-            agreement = agree(self._description, SessionDescription.parse(body))
-        except SdpError as error:
-            self._lose(Finding("sdp.malformed", str(error)))
+            described = offered(request)
+            if described is None:
+                raise NotAcceptable(399, "no answer", Finding("sdp.answer", "an ACK without SDP"))
+            agreement = agree(self._description, described)
+        except Refusal as refusal:
+            assert refusal.finding is not None
+            self._lose(refusal.finding)
         except NotAcceptable as error:
             self._lose(error.finding)
         else:

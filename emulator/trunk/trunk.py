@@ -12,6 +12,7 @@ from emulator.media.sdp import SessionDescription
 from emulator.sip.digest import Nonces, Verdict, check
 from emulator.sip.endpoint import Endpoint
 from emulator.sip.flow import Flow, sent_by
+from emulator.sip.grammar import number
 from emulator.sip.headers import HeaderError, NameAddr
 from emulator.sip.message import Request
 from emulator.sip.refusal import Refusal
@@ -191,6 +192,7 @@ class Trunk:
     def _on_invite(self, endpoint: Endpoint, request: Request, flow: Flow) -> None:
         """A new call: who calls, whom, from which number, with which media; each question may end it."""
         uri = _request_uri(request)
+        _check_hops(request)
         required = request.tokens("require") - _SUPPORTED_OPTIONS
         if required:
             options = ", ".join(sorted(required))
@@ -353,6 +355,18 @@ class Trunk:
         """Drop whatever is left, when the emulator stops."""
         for proxy in self.proxies.values():
             proxy.endpoint.close()
+
+
+def _check_hops(request: Request) -> None:
+    """A call goes on to the telephone network, so the trunk is no final recipient: 16.3, item 3. Without the header it goes on."""
+    value = request.get("max-forwards")
+    if value is None:
+        return
+    hops = number(value, 255)
+    if hops is None:
+        raise Refusal(400, Finding("message.malformed", f"Max-Forwards {value[:20]!r} is not a number from 0 to 255"))
+    if not hops:
+        raise Refusal(483, Finding("request.too-many-hops", "Max-Forwards: 0"))
 
 
 def _request_uri(request: Request) -> Uri:

@@ -298,3 +298,47 @@ def test_an_invite_without_contact_gets_400(network: Network) -> None:
     text = phone.request("INVITE", phone.invite_uri, phone.credentials(challenged), SDP)
     phone.transmit("\r\n".join(line for line in text.split("\r\n") if not line.startswith("Contact")))
     assert "contact.missing" in (phone.expect(400).get("warning") or "")
+
+
+def test_a_request_that_comes_by_two_paths_is_served_once(network: Network) -> None:
+    """8.2.2.2: same From tag, Call-ID and CSeq on another branch while the first is under way."""
+    phone = network.phone()
+    phone.invite()
+    challenged = phone.expect(407)
+    phone.ack(challenged)
+    credentials = phone.credentials(challenged)
+    text = phone.invite(extra=credentials)
+    phone.ack(phone.expect(100, 180, 200))
+    phone.transmit(text.replace(phone.invite_branch, "z9hG4bK-the-other-path"))
+    assert "request.merged" in (phone.expect(482).get("warning") or "")
+    network.clock.advance(33)
+    phone.inbox.clear()  # the 482 that nobody acknowledged
+    phone.in_dialog("BYE")
+    phone.expect(200)
+
+
+@pytest.mark.parametrize(("value", "status"), [("0", 483), ("256", 400), ("-1", 400), ("1_0", 400), ("70", 407), ("1", 407)])
+def test_hops_are_counted(network: Network, value: str, status: int) -> None:
+    """16.3, item 3."""
+    phone = network.phone()
+    phone.transmit(
+        phone.request("INVITE", "sip:442071234567@sip-us.vonage.com", body=SDP).replace("Max-Forwards: 70", f"Max-Forwards: {value}")
+    )
+    phone.expect(status)
+
+
+def test_the_offer_may_stand_in_a_multipart_body(network: Network) -> None:
+    """RFC 5621; a part of another type is passed over."""
+    phone = network.phone()
+    body = f"--x\r\nContent-Type: text/plain\r\n\r\nhello\r\n--x\r\nContent-Type: application/sdp\r\n\r\n{SDP}\r\n--x--\r\n"
+    assert phone.call(extra="Content-Type: multipart/mixed;boundary=x\r\n", body=body).status == 200
+
+
+def test_an_encoded_body_is_refused_with_what_is_taken(network: Network) -> None:
+    """8.2.3."""
+    phone = network.phone()
+    phone.invite(extra="Content-Encoding: gzip\r\n")
+    challenged = phone.expect(407)
+    phone.ack(challenged)
+    phone.invite(extra="Content-Encoding: gzip\r\n" + phone.credentials(challenged))
+    assert phone.expect(415).get("accept-encoding") == "identity"
