@@ -15,8 +15,8 @@ meet. Nothing imports `service.py` or `cli/`.
     service.py     wire     the composition root: builds each object once, opens listeners, stops in order
 
     sip/           RFC 3261 and friends; knows nothing of Vonage
-      grammar uri headers message framing refusal timers flow          words
-      digest transaction endpoint dialog session                       machines
+      grammar uri headers message body framing refusal timers flow     words
+      digest transaction endpoint dialog session reliable              machines
       transport tls                                                    wires
     media/         SDP, RTP, RTCP; knows nothing of SIP
       codecs sdp offer rtp rtcp port    words       stream   machine        sockets   wire

@@ -69,6 +69,8 @@ _SIGNALLING = (
     Kind("uri.malformed", "error", "a SIP URI in the Request-URI", "write the Request-URI as RFC 3261 19.1 does", "RFC 3261 8.2.2.1"),
     Kind("uri.scheme", "error", "a sip, sips or tel URI", "dial sip:NUMBER@HOST", "RFC 3261 8.2.2.1"),
     Kind("require.unsupported", "error", "no option tag the trunk lacks in Require", "move the option to Supported", "RFC 3261 8.2.2.3"),
+    Kind("prack.missing", "error", "a PRACK for each reliable provisional response", "send PRACK, or do not require 100rel", "RFC 3262 3"),
+    Kind("prack.unmatched", "error", "a RAck that names the RSeq, CSeq and method of the waiting response", "copy RSeq and CSeq of the response into RAck", "RFC 3262 7.2"),
     Kind("contact.missing", "error", "a Contact in every INVITE", "add a Contact with the address you listen on", "RFC 3261 8.1.1.8"),
     Kind("body.type", "error", "application/sdp", "send the offer as application/sdp", "RFC 3261 8.2.3"),
     Kind("body.encoding", "error", "a body that is not encoded", "send the offer without Content-Encoding", "RFC 3261 8.2.3"),

@@ -6,16 +6,18 @@ from enum import Enum
 from typing import Protocol
 
 from emulator.clock import Timer
+from emulator.journal.findings import Finding
 from emulator.sip.dialog import Dialog
 from emulator.sip.endpoint import Endpoint
 from emulator.sip.flow import Flow
 from emulator.sip.headers import HeaderError
 from emulator.sip.message import Request, Response
 from emulator.sip.refusal import Refusal
+from emulator.sip.reliable import ReliableProvisional
 from emulator.sip.transaction import InviteServer
 from emulator.sip.uri import UriError
 
-ALLOW = "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO\r\n"
+ALLOW = "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK\r\n"
 """No UPDATE and no REFER: the trunk has been seen refusing both (vonage-facts.md 7)."""
 
 
@@ -35,7 +37,10 @@ class SessionUser(Protocol):
         """A re-INVITE: header lines and body of the 200, and whether that body is an offer; or `Refusal`."""
 
     def on_answer(self, request: Request) -> None:
-        """A request that must hold the answer to the offer in our response: the ACK of a 2xx."""
+        """A request that must hold the answer to the offer in our response: the ACK of a 2xx, or the PRACK of a 180."""
+
+    def on_unanswered(self, status: int) -> None:
+        """The call was refused with `status`, for the peer went silent while it was set up."""
 
     def on_options(self, request: Request) -> tuple[str, bytes]:
         """An OPTIONS inside the dialog: header lines and body of the 200."""
@@ -65,7 +70,8 @@ class Session:
 
     __slots__ = (
         "_routes",
-        "_bye_done", "_endpoint", "_hang_up_on_ack", "_invite", "_offer_pending", "_unacknowledged", "_user", "dialog", "flow", "state",
+        "_bye_done", "_endpoint", "_hang_up_on_ack", "_invite", "_offer_pending", "_reliable", "_unacknowledged", "_user",
+        "dialog", "flow", "state", "when_acknowledged",
     )  # fmt: skip
 
     def __init__(self, endpoint: Endpoint, invite: InviteServer, user: SessionUser) -> None:
@@ -78,6 +84,11 @@ class Session:
         # "MUST copy all Record-Route header field values from the request into the response ... and MUST maintain the order" (12.1.1)
         self._routes = "".join(f"Record-Route: {value}\r\n" for value in invite.request.headers.get("record-route", ()))
         self.state = SessionState.EARLY
+        self._reliable: ReliableProvisional | None = None
+        if "require" in invite.request.headers and "100rel" in invite.request.tokens("require"):
+            self._reliable = ReliableProvisional(invite, endpoint.clock, endpoint.timers, endpoint.ids.number(1 << 31), self._on_no_prack)
+        self.when_acknowledged: Callable[[], None] | None = None
+        """Called once, when the PRACK of an outstanding reliable response has come and has been answered."""
         self._unacknowledged: _Unacknowledged | None = None
         self._offer_pending = False  # our 2xx held an offer, so the ACK must hold the answer
         self._bye_done: Callable[[], None] | None = None
@@ -87,10 +98,28 @@ class Session:
 
     # -- answering ------------------------------------------------------------------------------------------------
 
-    def provisional(self, status: int, headers: str = "", body: bytes = b"") -> None:
-        """Send a 1xx; nothing when the call is past that."""
-        if self.state is SessionState.EARLY and self._invite is not None:
+    @property
+    def reliable(self) -> bool:
+        """The peer requires reliable provisional responses: the first one must hold the offer when the INVITE had none (RFC 3262 5)."""
+        return self._reliable is not None
+
+    @property
+    def awaits_prack(self) -> bool:
+        """A reliable response waits for its PRACK: neither another one nor the 2xx may be sent (RFC 3262 3)."""
+        return self._reliable is not None and self._reliable.waiting
+
+    def provisional(self, status: int, headers: str = "", body: bytes = b"", offers: bool = False) -> None:
+        """Send a 101 to 199, reliably when the peer requires it; nothing when the call is past that or one still waits for its PRACK.
+
+        `offers` says that `body` is an offer, whose answer the PRACK will bring.
+        """
+        if self.state is not SessionState.EARLY or self._invite is None:
+            return
+        if self._reliable is None:
             self._invite.respond(status, self._routes + headers, body)
+        elif not self._reliable.waiting:
+            self._offer_pending = offers
+            self._reliable.send(status, self._routes + headers, body)
 
     def accept(self, headers: str, body: bytes, offers: bool) -> None:
         """Send the 200; `offers` says that `body` is an offer, whose answer the ACK will bring."""
@@ -121,7 +150,7 @@ class Session:
             self._send_bye()
             self._end("no-ack")
             return
-        waiting.transaction.retransmit_2xx()
+        waiting.transaction.resend()
         waiting.interval = min(waiting.interval * 2, self._endpoint.timers.t2)
         waiting.timer = clock.call_later(min(waiting.interval, left), self._on_unacknowledged, waiting)
 
@@ -141,6 +170,8 @@ class Session:
         elif method == "OPTIONS":
             headers, body = self._user.on_options(request)
             self._endpoint.non_invite_server(request, flow).respond(200, headers, body)
+        elif method == "PRACK":
+            self._on_prack(request, flow)
         elif method == "INFO":
             self._endpoint.non_invite_server(request, flow).respond(200, self._endpoint.server_line)
             self._user.on_info(request)
@@ -161,6 +192,23 @@ class Session:
         if self._hang_up_on_ack and self.state is SessionState.CONFIRMED:
             self._hang_up_on_ack = False
             self.hang_up(self._bye_done)
+
+    def _on_prack(self, request: Request, flow: Flow) -> None:
+        if self._reliable is None or not self._reliable.acknowledge(request):
+            # "If the PRACK does not match any unacknowledged reliable provisional response, the UAS responds with a 481" (RFC 3262 3)
+            raise Refusal(481, Finding("prack.unmatched", request.get("rack") or "no RAck header"))
+        self._endpoint.non_invite_server(request, flow).respond(200, self._endpoint.server_line)
+        if self._offer_pending:
+            self._offer_pending = False
+            self._user.on_answer(request)
+        then, self.when_acknowledged = self.when_acknowledged, None
+        if then is not None:
+            then()
+
+    def _on_no_prack(self) -> None:
+        """64*T1 without a PRACK: "the UAS SHOULD reject the original request with a 5xx response" (RFC 3262 3)."""
+        self.refuse(504)
+        self._user.on_unanswered(504)
 
     def _on_bye(self, request: Request, flow: Flow) -> None:
         invite, self._invite = self._invite, None
@@ -264,5 +312,8 @@ class Session:
     def _enter(self, state: SessionState) -> None:
         self.state = state
         if state is SessionState.ENDED:
+            if self._reliable is not None:
+                self._reliable.stop()
+            self.when_acknowledged = None
             self._stop_waiting()
             self._endpoint.dialogs.pop(self.dialog.key, None)

@@ -88,8 +88,8 @@ class InviteServer:
             self.on_cancel = None  # nothing to cancel any more, and nothing to hold for 32 s
         self._send(data)
 
-    def retransmit_2xx(self) -> None:
-        """Send the 2xx once more: 13.3.1.4 leaves its retransmission to the user of the transaction."""
+    def resend(self) -> None:
+        """Send the last response once more: 13.3.1.4 and RFC 3262 3 leave that to the user of the transaction."""
         self._send(self._last)
 
     def retransmission(self, flow: Flow) -> None:

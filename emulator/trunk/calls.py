@@ -81,6 +81,7 @@ class Call:
         self._answering: Timer | None = None
         self._watch: Timer | None = None
         self._limit: Timer | None = None
+        self._offered_early = False  # our offer went out in a reliable 180
         self._heard = -1  # packets at the last look
 
     @property
@@ -101,19 +102,36 @@ class Call:
         self._contact = f"Contact: <sip:{self._called}@{flow.sent_by}{transport}>\r\n"
         invite.respond(100)
         record.state = "ringing"
-        self._session.provisional(180, self._contact + self._endpoint.server_line)
+        self._ring()
         if self._behaviour.answer_after > 0:
             self._answering = self._calls.clock.call_later(self._behaviour.answer_after, self._answer)
         else:
             self._answer()
 
+    def _ring(self) -> None:
+        """180. A reliable one holds the offer when the INVITE had none: the PRACK must bring the answer (RFC 3262 5)."""
+        headers = self._contact + self._endpoint.server_line
+        if self.session.reliable and self._description is None:
+            self._description = offer(self._local)
+            self._offered_early = True
+            headers += f"Content-Type: {SDP_TYPE}\r\n"
+            self.session.provisional(180, headers, str(self._description).encode(), offers=True)
+        else:
+            self.session.provisional(180, headers)
+
     def _answer(self) -> None:
         self._answering = None
-        offers = self._description is None
-        if self._description is None:
-            self._description = offer(self._local)
+        if self.session.awaits_prack:
+            self.session.when_acknowledged = self._answer
+            return
         calls, record, behaviour = self._calls, self.record, self._behaviour
-        self.session.accept(self._headers(), str(self._description).encode(), offers)
+        if self._offered_early:  # offer and answer are done: the 200 holds neither (RFC 3261 13.2.1)
+            self.session.accept(self._contact + ALLOW + self._endpoint.server_line, b"", False)
+        else:
+            offers = self._description is None
+            if self._description is None:
+                self._description = offer(self._local)
+            self.session.accept(self._headers(), str(self._description).encode(), offers)
         record.state, record.answered, record.status = "answered", calls.clock.wall(), 200
         calls.journal.event("call.answered", record, codec=record.codec or "")
         if behaviour.silence_timeout > 0:
@@ -205,6 +223,13 @@ class Call:
         finding = Finding("dtmf.info", f"INFO with {content}")
         self.record.finding(finding)
         self._calls.journal.event("finding", self.record, finding=str(finding))
+
+    def on_unanswered(self, status: int) -> None:
+        finding = Finding("prack.missing", "no PRACK for the reliable 180")
+        self.record.finding(finding)
+        self._close("trunk")
+        self.record.state, self.record.status = "refused", status
+        self._calls.journal.event("call.refused", self.record, status=status, finding=str(finding))
 
     def on_ended(self, by: str) -> None:
         record = self.record

@@ -25,7 +25,7 @@ from emulator.trunk.behaviour import Behaviour
 from emulator.trunk.calls import SDP_TYPE, Call, offered
 from emulator.trunk.numbers import ANONYMOUS_USERS, EMERGENCY, BadNumber, called, caller, is_emergency
 
-_SUPPORTED_METHODS = frozenset({"INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO"})
+_SUPPORTED_METHODS = frozenset({"INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "PRACK"})
 _KNOWN_METHODS = _SUPPORTED_METHODS | {
     "REGISTER",
     "MESSAGE",
@@ -33,10 +33,10 @@ _KNOWN_METHODS = _SUPPORTED_METHODS | {
     "NOTIFY",
     "PUBLISH",
     "REFER",
-    "PRACK",
     "UPDATE",
 }
-_SUPPORTED_OPTIONS: frozenset[str] = frozenset()
+_SUPPORTED_OPTIONS = frozenset({"100rel"})
+"""What a client may require. 100rel is honoured and never asked for (vonage-facts, default 41)."""
 _ALLOW_FIELD = ("Allow", ALLOW.partition(": ")[2].strip())
 _MAX_CREDENTIALS = 8
 _SOURCES_KEPT = 1000

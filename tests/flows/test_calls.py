@@ -19,7 +19,7 @@ def test_a_call_is_challenged_answered_and_hung_up_by_the_caller(network: Networ
     phone = network.phone()
     answered = phone.call()
     assert "m=audio 10000 RTP/AVP 0 101" in answered.body.decode()
-    assert answered.get("allow") == "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO"
+    assert answered.get("allow") == "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK"
     phone.in_dialog("BYE")
     phone.expect(200)
     record = network.journal.get("last")

@@ -132,7 +132,7 @@ def test_invite_server_accepted_lives_for_timer_l_and_absorbs(keeper: Keeper) ->
     transaction.respond(200)
     transaction.retransmission(transaction.flow)
     assert keeper.times == [0, 0] and transaction.state is ServerState.ACCEPTED
-    transaction.retransmit_2xx()
+    transaction.resend()
     keeper.clock.advance(31.99)
     assert keeper.held and len(keeper.sent) == 3
     keeper.clock.advance(0.01)
