@@ -16,7 +16,7 @@ meet. Nothing imports `service.py` or `cli/`.
 
     sip/           RFC 3261 and friends; knows nothing of Vonage
       grammar uri headers message body framing refusal timers flow     words
-      digest transaction endpoint dialog session reliable              machines
+      digest transaction endpoint dialog session reliable reinvite session_timer    machines
       transport tls                                                    wires
     media/         SDP, RTP, RTCP; knows nothing of SIP
       codecs sdp offer rtp rtcp port    words       stream   machine        sockets   wire

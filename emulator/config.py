@@ -128,6 +128,15 @@ class DigestSettings(_Section, frozen=True):
     nonce_lifetime: Annotated[float, _seconds("How long a nonce can be answered.", _FACTS + "5")] = 300.0
 
 
+class SessionTimerSettings(_Section, frozen=True):
+    """Session timers."""
+
+    minimum: Annotated[int, _meta("Min-SE, in seconds: a smaller Session-Expires gets 422.", _FACTS + "38", ge=90, le=86400)] = 90
+    refresher: Annotated[Literal["uac", "uas"], _meta("Who refreshes when the client leaves it open: it, or the trunk.", _FACTS + "38")] = (
+        "uac"
+    )
+
+
 class PolicySettings(_Section, frozen=True):
     """What the page leaves open."""
 
@@ -196,6 +205,7 @@ class Config(_Section, frozen=True):
     media: MediaSettings = MediaSettings()
     tls: TlsSettings = TlsSettings()
     digest: DigestSettings = DigestSettings()
+    session_timer: SessionTimerSettings = SessionTimerSettings()
     policy: PolicySettings = PolicySettings()
     limits: LimitSettings = LimitSettings()
     journal: JournalSettings = JournalSettings()

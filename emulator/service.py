@@ -20,6 +20,7 @@ from emulator.journal.journal import Journal
 from emulator.media.sockets import MediaPorts, PortPair, Selector
 from emulator.sip import tls
 from emulator.sip.flow import Flow, sent_by
+from emulator.sip.timers import SessionTimerPolicy
 from emulator.sip.transport import Limits, StreamListener, UdpListener
 from emulator.trunk import regions
 from emulator.trunk.accounts import Account, Accounts
@@ -340,5 +341,10 @@ def _policy(config: Config) -> Policy:
         emergency_numbers=EMERGENCY if policy.emergency_numbers is None else frozenset(policy.emergency_numbers),
         max_calls=config.limits.calls,
         max_transactions=config.limits.transactions,
-        behaviour=Behaviour(policy.answer_after, config.media.silence_timeout, policy.longest_call),
+        behaviour=Behaviour(
+            policy.answer_after,
+            config.media.silence_timeout,
+            policy.longest_call,
+            SessionTimerPolicy(config.session_timer.minimum, config.session_timer.refresher),
+        ),
     )

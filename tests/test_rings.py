@@ -12,7 +12,8 @@ WIRES = {
     "control/client.py", "control/endpoints.py", "__main__.py",
 }  # fmt: skip
 MACHINES = {
-    "clock.py", "ids.py", "sip/digest.py", "sip/transaction.py", "sip/endpoint.py", "sip/dialog.py", "sip/session.py", "sip/reliable.py",
+    "clock.py", "ids.py", "sip/digest.py", "sip/transaction.py", "sip/endpoint.py", "sip/dialog.py", "sip/session.py",
+    "sip/reliable.py", "sip/session_timer.py", "sip/reinvite.py",
     "media/stream.py",
     "trunk/accounts.py", "trunk/calls.py", "trunk/trunk.py", "journal/journal.py", "control/api.py", "control/openapi.py",
 }  # fmt: skip

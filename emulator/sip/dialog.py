@@ -3,7 +3,7 @@
 from typing import Self
 
 from emulator.sip.headers import HeaderError, NameAddr
-from emulator.sip.message import Request
+from emulator.sip.message import Message, Request
 from emulator.sip.transaction import Outgoing
 from emulator.sip.uri import Uri, UriError
 
@@ -63,10 +63,10 @@ class Dialog:
         self.remote_sequence = request.cseq.number
         return True
 
-    def refresh_target(self, request: Request) -> None:
-        """A target refresh request moves the remote target (12.2.2); one without a Contact leaves it."""
-        if "contact" in request.headers:
-            self.target = contact_uri(request)
+    def refresh_target(self, message: Message) -> None:
+        """A target refresh request, or the 2xx to one, moves the remote target (12.2); one without a Contact leaves it."""
+        if "contact" in message.headers:
+            self.target = contact_uri(message)
 
     def next_hop(self) -> Uri:
         """Where a request goes: the first route, or the target when there is none (12.2.1.1, 8.1.2).
@@ -86,9 +86,9 @@ class Dialog:
         return Outgoing(method, uri, via, self.local, self.remote, self.call_id, sequence, route, headers, body)
 
 
-def contact_uri(request: Request) -> str:
-    """The URI of a request's one Contact; `HeaderError` when there is none or it makes no sense (8.1.1.8)."""
-    value = request.get("contact")
+def contact_uri(message: Message) -> str:
+    """The URI of a message's one Contact; `HeaderError` when there is none or it makes no sense (8.1.1.8)."""
+    value = message.get("contact")
     if value is None:
         raise HeaderError("no Contact header")
     uri = NameAddr.parse(value).uri

@@ -7,18 +7,26 @@ from typing import Protocol
 
 from emulator.clock import Timer
 from emulator.journal.findings import Finding
+from emulator.sip import session_timer
 from emulator.sip.dialog import Dialog
 from emulator.sip.endpoint import Endpoint
 from emulator.sip.flow import Flow
+from emulator.sip.grammar import number
 from emulator.sip.headers import HeaderError
 from emulator.sip.message import Request, Response
 from emulator.sip.refusal import Refusal
+from emulator.sip.reinvite import Reinvite
 from emulator.sip.reliable import ReliableProvisional
+from emulator.sip.session_timer import SessionTimer, Terms
+from emulator.sip.timers import LEAST_SESSION_INTERVAL, SessionTimerPolicy
 from emulator.sip.transaction import InviteServer
 from emulator.sip.uri import UriError
 
 ALLOW = "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK\r\n"
 """No UPDATE and no REFER: the trunk has been seen refusing both (vonage-facts.md 7)."""
+
+
+_REFRESH_TRIES = 4
 
 
 class SessionState(Enum):
@@ -39,6 +47,15 @@ class SessionUser(Protocol):
     def on_answer(self, request: Request) -> None:
         """A request that must hold the answer to the offer in our response: the ACK of a 2xx, or the PRACK of a 180."""
 
+    def on_refresh(self) -> tuple[str, bytes]:
+        """A re-INVITE of ours is to be sent that changes nothing: its header lines and its offer."""
+
+    def on_refreshed(self, response: Response) -> None:
+        """That re-INVITE was answered with a 2xx, whose body is the answer."""
+
+    def on_finding(self, finding: Finding) -> None:
+        """The peer does something it should not, and nothing is refused for it."""
+
     def on_unanswered(self, status: int) -> None:
         """The call was refused with `status`, for the peer went silent while it was set up."""
 
@@ -49,7 +66,8 @@ class SessionUser(Protocol):
         """An INFO came; it gets 200."""
 
     def on_ended(self, by: str) -> None:
-        """The session is over: `caller` (CANCEL or BYE from the peer), `trunk` (our BYE), `no-ack` or `failure`."""
+        """The session is over: `caller` (CANCEL or BYE from the peer), `trunk` (our BYE), `no-ack`, `no-refresh` (the session timer
+        ran out) or `gone` (the peer does not know the dialog any more)."""
 
 
 class _Unacknowledged:
@@ -71,11 +89,15 @@ class Session:
     __slots__ = (
         "_routes",
         "_bye_done", "_endpoint", "_hang_up_on_ack", "_invite", "_offer_pending", "_reliable", "_unacknowledged", "_user",
-        "dialog", "flow", "state", "when_acknowledged",
+        "_reinvite", "_terms", "_timer", "_timer_policy", "dialog", "flow", "state", "when_acknowledged",
     )  # fmt: skip
 
-    def __init__(self, endpoint: Endpoint, invite: InviteServer, user: SessionUser) -> None:
-        """Raises `HeaderError` when the INVITE has no usable Contact (8.1.1.8)."""
+    def __init__(self, endpoint: Endpoint, invite: InviteServer, user: SessionUser, timer_policy: SessionTimerPolicy | None = None) -> None:
+        """Raises `HeaderError` when the INVITE has no usable Contact (8.1.1.8), `Refusal` when its session timer can't be taken."""
+        self._timer_policy = timer_policy or SessionTimerPolicy()
+        self._terms = session_timer.answer(invite.request, self._timer_policy)
+        self._timer: SessionTimer | None = None
+        self._reinvite: Reinvite | None = None
         self._endpoint = endpoint
         self._invite: InviteServer | None = invite
         self._user = user
@@ -125,7 +147,8 @@ class Session:
         """Send the 200; `offers` says that `body` is an offer, whose answer the ACK will bring."""
         if self.state is SessionState.EARLY and self._invite is not None:
             self._enter(SessionState.ANSWERED)
-            self._send_2xx(self._invite, self._routes + headers, body, offers)
+            self._start_timer(self._terms)
+            self._send_2xx(self._invite, self._routes + headers + (self._terms.headers if self._terms is not None else ""), body, offers)
             self._invite = None
 
     def refuse(self, status: int, headers: str = "", reason: str | None = None) -> None:
@@ -233,12 +256,79 @@ class Session:
         if self.state is SessionState.EARLY or self._unacknowledged is not None:
             # 14.2: a second INVITE before the first is done gets 500 and a Retry-After between 0 and 10 s.
             raise Refusal(500, headers=(("Retry-After", str(self._endpoint.ids.number(11))),))
+        if self._reinvite is not None:
+            raise Refusal(491, Finding("reinvite.glare", "a re-INVITE while ours is under way"))  # 14.2
+        terms = session_timer.answer(request, self._timer_policy)
         headers, body, offers = self._user.on_reinvite(request, flow)
         try:
             self.dialog.refresh_target(request)
         except HeaderError:
             pass  # a broken Contact must not move the target; the call goes on with the one it had
-        self._send_2xx(self._endpoint.invite_server(request, flow), headers, body, offers)
+        invite = self._endpoint.invite_server(request, flow)
+        self._start_timer(terms)  # every 2xx to an INVITE sets the timer anew, or ends it (RFC 4028 9)
+        self._send_2xx(invite, headers + (terms.headers if terms is not None else ""), body, offers)
+
+    # -- the session timer ----------------------------------------------------------------------------------------
+
+    def _start_timer(self, terms: Terms | None) -> None:
+        if self._timer is None:
+            if terms is None:
+                return
+            self._timer = SessionTimer(self._endpoint.clock, self._refresh, self._on_expired)
+        self._timer.start(terms)
+
+    def _refresh(self) -> None:
+        """Our turn to refresh: a re-INVITE with the same description (RFC 4028 7.4), for the trunk takes no UPDATE."""
+        if self.state is not SessionState.CONFIRMED or self._reinvite is not None or self._unacknowledged is not None:
+            return  # nothing may be sent now; the session expires if this lasts
+        headers, body = self._user.on_refresh()
+        terms = self._timer.terms if self._timer is not None else None
+        interval = terms.interval if terms is not None else LEAST_SESSION_INTERVAL
+        least = self._timer_policy.minimum
+
+        tries = 0
+
+        def attempt() -> None:
+            nonlocal tries
+            tries += 1
+            timer = f"Supported: timer\r\nSession-Expires: {interval};refresher=uac\r\nMin-SE: {least}\r\n"
+            self._reinvite = Reinvite(self._endpoint, self.dialog, self._flow_out, headers + timer, body, done, self._on_gone)
+            self._reinvite.send()
+
+        def done(response: Response | None) -> None:
+            nonlocal interval, least
+            self._reinvite = None
+            if response is None:
+                return  # the connection has gone: the session may live on until it expires (RFC 4028 10)
+            wanted = number(response.get("min-se") or "") if response.status == 422 else None
+            if wanted is not None and wanted > least and tries < _REFRESH_TRIES:
+                least, interval = wanted, max(interval, wanted)  # "the largest Min-SE header field value" seen (RFC 4028 7.3)
+                attempt()
+            elif response.status < 300:
+                self._move_target(response)
+                self._start_timer(session_timer.agreed(response))
+                self._user.on_refreshed(response)
+            else:
+                self._user.on_finding(Finding("session-timer.refresh-refused", f"{response.status} {response.reason}"))
+
+        attempt()
+
+    def _move_target(self, response: Response) -> None:
+        try:
+            self.dialog.refresh_target(response)
+        except HeaderError:
+            pass  # as for a request: a broken Contact moves nothing
+
+    def _on_expired(self) -> None:
+        self._user.on_finding(Finding("session-timer.expired", "no refresh in the session interval"))
+        self._send_bye()
+        self._end("no-refresh")
+
+    def _on_gone(self) -> None:
+        """The peer answered a re-INVITE with 408 or 481, or not at all: "the UAC SHOULD terminate the dialog" (12.2.1.2)."""
+        self._user.on_finding(Finding("session-timer.refresh-lost", "408, 481 or silence for our refresh"))
+        self._send_bye()
+        self._end("gone")
 
     # -- ending ---------------------------------------------------------------------------------------------------
 
@@ -315,5 +405,10 @@ class Session:
             if self._reliable is not None:
                 self._reliable.stop()
             self.when_acknowledged = None
+            if self._timer is not None:
+                self._timer.stop()
+            if self._reinvite is not None:
+                self._reinvite.stop()
+                self._reinvite = None
             self._stop_waiting()
             self._endpoint.dialogs.pop(self.dialog.key, None)

@@ -1,4 +1,4 @@
-"""The timer values of RFC 3261 table 4; all in seconds."""
+"""Timer values: those of RFC 3261 table 4, and of session timers; all in seconds."""
 
 from dataclasses import dataclass
 
@@ -15,3 +15,15 @@ class Timers:
     def give_up(self) -> float:
         """64*T1: timers B, F, H, J, L and M, and how long a 2xx waits for its ACK (13.3.1.4)."""
         return 64 * self.t1
+
+
+LEAST_SESSION_INTERVAL = 90
+"""No Min-SE may be lower, and it holds where none is given (RFC 4028 4 and 5)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionTimerPolicy:
+    """`minimum` is our Min-SE; `refresher` is who refreshes when a client that asks for a timer leaves it open: `uac` or `uas`."""
+
+    minimum: int = LEAST_SESSION_INTERVAL
+    refresher: str = "uac"

@@ -1,6 +1,8 @@
 """How one call shall go, as data. The defaults are what the trunk does with an ordinary number: 100, 180, 200, echo."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from emulator.sip.timers import SessionTimerPolicy
 
 
 @dataclass(slots=True)
@@ -13,3 +15,4 @@ class Behaviour:
     """Without a packet of RTP for as long as this the call is hung up; 0 waits for ever. A call on hold is not silent."""
     longest: float = 0.0
     """The call is hung up after this long; 0 sets no limit (the page names none)."""
+    session_timer: SessionTimerPolicy = field(default_factory=SessionTimerPolicy)

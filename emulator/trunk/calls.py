@@ -14,7 +14,7 @@ from emulator.media.stream import Stream
 from emulator.sip.body import BrokenBody, WrongBody, part_of
 from emulator.sip.endpoint import Endpoint
 from emulator.sip.flow import Flow
-from emulator.sip.message import Request
+from emulator.sip.message import Request, Response
 from emulator.sip.refusal import Refusal
 from emulator.sip.session import ALLOW, Session
 from emulator.sip.transaction import InviteServer
@@ -95,7 +95,7 @@ class Call:
         """Take the INVITE: 100, 180, and the 200 when its time has come. `described` is our answer, None when we are to offer."""
         if described is not None:
             self._agree(*described)
-        self._session = Session(self._endpoint, invite, self)
+        self._session = Session(self._endpoint, invite, self, self._behaviour.session_timer)
         record, flow = self.record, invite.flow
         record.state = "trying"
         transport = "" if flow.transport == "UDP" else f";transport={flow.transport.lower()}"
@@ -139,8 +139,8 @@ class Call:
         if behaviour.longest > 0:
             self._limit = calls.clock.call_later(behaviour.longest, self.hang_up)
 
-    def _headers(self) -> str:
-        return f"{self._contact}{ALLOW}{self._endpoint.server_line}Content-Type: {SDP_TYPE}\r\n"
+    def _headers(self, product: str = "Server") -> str:
+        return f"{self._contact}{ALLOW}{product}: {self._endpoint.product}\r\nContent-Type: {SDP_TYPE}\r\n"
 
     # -- media ----------------------------------------------------------------------------------------------------
 
@@ -211,8 +211,7 @@ class Call:
 
     def _lose(self, finding: Finding) -> None:
         """Without a usable answer in the ACK there is no session to go on with (RFC 3261 13.2.2.4)."""
-        self.record.finding(finding)
-        self._calls.journal.event("finding", self.record, finding=str(finding))
+        self.on_finding(finding)
         self.hang_up()
 
     def on_options(self, request: Request) -> tuple[str, bytes]:
@@ -220,7 +219,21 @@ class Call:
 
     def on_info(self, request: Request) -> None:
         content = (request.get("content-type") or "no type").lower()
-        finding = Finding("dtmf.info", f"INFO with {content}")
+        self.on_finding(Finding("dtmf.info", f"INFO with {content}"))
+
+    def on_refresh(self) -> tuple[str, bytes]:
+        assert self._description is not None
+        return f"{self._headers(product='User-Agent')}", str(self._description).encode()
+
+    def on_refreshed(self, response: Response) -> None:
+        assert self._description is not None
+        self._calls.journal.event("call.refreshed", self.record)
+        try:
+            self._agree(self._description, agree(self._description, SessionDescription.parse(response.body)))
+        except (SdpError, NotAcceptable) as error:  # the session goes on as it was (RFC 3261 14.1)
+            self.on_finding(error.finding if isinstance(error, NotAcceptable) else Finding("sdp.malformed", str(error)))
+
+    def on_finding(self, finding: Finding) -> None:
         self.record.finding(finding)
         self._calls.journal.event("finding", self.record, finding=str(finding))
 

@@ -35,7 +35,7 @@ _KNOWN_METHODS = _SUPPORTED_METHODS | {
     "REFER",
     "UPDATE",
 }
-_SUPPORTED_OPTIONS = frozenset({"100rel"})
+_SUPPORTED_OPTIONS = frozenset({"100rel", "timer"})
 """What a client may require. 100rel is honoured and never asked for (vonage-facts, default 41)."""
 _ALLOW_FIELD = ("Allow", ALLOW.partition(": ")[2].strip())
 _MAX_CREDENTIALS = 8

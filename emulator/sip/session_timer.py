@@ -1,0 +1,114 @@
+"""Session timers (RFC 4028): what an INVITE and its 2xx agree on, and the clock that holds them to it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from emulator.clock import Clock, Timer
+from emulator.journal.findings import Finding
+from emulator.sip.grammar import number
+from emulator.sip.headers import HeaderError, Params, parse_params
+from emulator.sip.message import Message, Request, Response
+from emulator.sip.refusal import Refusal
+from emulator.sip.timers import LEAST_SESSION_INTERVAL, SessionTimerPolicy
+
+_MARGIN = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What was agreed: the session interval in seconds, whether we refresh, and the header lines of our 2xx that say so."""
+
+    interval: int
+    we_refresh: bool
+    headers: str = ""
+
+
+def _delta(message: Message, name: str) -> tuple[int, Params] | None:
+    """A header that is delta-seconds and parameters. Raises `HeaderError`."""
+    value = message.get(name)
+    if value is None:
+        return None
+    text, semicolon, params = value.partition(";")
+    seconds = number(text.strip())
+    if seconds is None:
+        raise HeaderError(f"{text.strip()[:20]!r} is not a number of seconds")
+    return seconds, parse_params(params) if semicolon else {}
+
+
+def answer(request: Request, policy: SessionTimerPolicy) -> Terms | None:
+    """What our 2xx to an INVITE says of the timer; None without one (9).
+
+    Raises `Refusal`: 422 when the interval is too small, 400 when a header makes no sense.
+    """
+    if "session-expires" not in request.headers:
+        return None
+    try:
+        name = "Session-Expires"
+        asked = _delta(request, "session-expires")
+        name = "Min-SE"
+        least = _delta(request, "min-se")
+    except HeaderError as error:
+        raise Refusal(400, Finding("message.malformed", f"{name}: {error}")) from None
+    assert asked is not None
+    interval, params = asked
+    supported = "timer" in request.tokens("supported") or "timer" in request.tokens("require")
+    if interval < policy.minimum:
+        if supported:
+            finding = Finding("session-timer.too-small", f"Session-Expires: {interval}")
+            raise Refusal(422, finding, (("Min-SE", str(policy.minimum)),))
+        # Without support a 422 would only fail the call: the interval is raised instead (erratum 1687, as 8.1 does for proxies).
+        interval = policy.minimum
+    if least is not None and interval < least[0]:
+        interval = least[0]  # "The UAS ... MUST NOT set it to a value lower than the value in the Min-SE header field" (9)
+    wanted = (params.get("refresher") or "").lower()
+    refresher = "uas" if not supported else wanted if wanted in ("uac", "uas") else policy.refresher  # table 2
+    headers = f"Session-Expires: {interval};refresher={refresher}\r\n"
+    return Terms(interval, refresher == "uas", f"Require: timer\r\n{headers}" if supported else headers)
+
+
+def agreed(response: Response) -> Terms | None:
+    """What the 2xx to our own re-INVITE says (7.2); None when it sets no timer. A header that makes no sense is none."""
+    try:
+        found = _delta(response, "session-expires")
+    except HeaderError:
+        return None
+    if found is None:
+        return None
+    interval, params = found
+    return Terms(max(interval, LEAST_SESSION_INTERVAL), (params.get("refresher") or "uac").lower() != "uas")
+
+
+class SessionTimer:
+    """The clock of one session."""
+
+    __slots__ = ("_clock", "_expiry", "_on_expired", "_on_refresh", "_refresh", "terms")
+
+    def __init__(self, clock: Clock, on_refresh: Callable[[], None], on_expired: Callable[[], None]) -> None:
+        """`on_refresh` is called when it is our turn, `on_expired` when no refresh has come in time."""
+        self._clock = clock
+        self._on_refresh = on_refresh
+        self._on_expired = on_expired
+        self._refresh: Timer | None = None
+        self._expiry: Timer | None = None
+        self.terms: Terms | None = None
+
+    def start(self, terms: Terms | None) -> None:
+        """A 2xx has been sent or received; None ends the timer (10: a 2xx without Session-Expires means no expiry)."""
+        self.stop()
+        self.terms = terms
+        if terms is None:
+            return
+        interval = terms.interval
+        if terms.we_refresh:
+            self._refresh = self._clock.call_later(interval / 2, self._on_refresh)  # "once half the session interval has elapsed" (10)
+        # "It SHOULD send this BYE slightly before session expiration. The minimum of 32 seconds and one third of the session
+        # interval is RECOMMENDED" (10)
+        self._expiry = self._clock.call_later(interval - min(_MARGIN, interval / 3), self._on_expired)
+
+    def stop(self) -> None:
+        """The session is over, or its timer is."""
+        self.terms = None
+        for timer in (self._refresh, self._expiry):
+            if timer is not None:
+                timer.cancel()
+        self._refresh = self._expiry = None
