@@ -137,6 +137,16 @@ class SessionTimerSettings(_Section, frozen=True):
     )
 
 
+class RegistrarSettings(_Section, frozen=True):
+    """REGISTER. Bindings never route a call."""
+
+    accept: Annotated[bool, _meta("Take REGISTER; without it 405.", _FACTS + "7")] = True
+    default_expires: Annotated[int, _meta("Expiry of a contact that names none, in seconds.", _FACTS + "7", ge=1, le=86400)] = 3600
+    minimum_expires: Annotated[int, _meta("A shorter expiry gets 423, in seconds.", _FACTS + "7", ge=1, le=3600)] = 60
+    maximum_expires: Annotated[int, _meta("A longer expiry is shortened to it, in seconds. Invented.", ge=60)] = 86400
+    contacts: Annotated[int, _meta("Contacts per address-of-record.", ge=1, le=1000)] = 10
+
+
 class PolicySettings(_Section, frozen=True):
     """What the page leaves open."""
 
@@ -206,6 +216,7 @@ class Config(_Section, frozen=True):
     tls: TlsSettings = TlsSettings()
     digest: DigestSettings = DigestSettings()
     session_timer: SessionTimerSettings = SessionTimerSettings()
+    registrar: RegistrarSettings = RegistrarSettings()
     policy: PolicySettings = PolicySettings()
     limits: LimitSettings = LimitSettings()
     journal: JournalSettings = JournalSettings()

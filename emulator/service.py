@@ -26,6 +26,7 @@ from emulator.trunk import regions
 from emulator.trunk.accounts import Account, Accounts
 from emulator.trunk.behaviour import Behaviour
 from emulator.trunk.numbers import EMERGENCY
+from emulator.trunk.registrar import RegistrarPolicy
 from emulator.trunk.trunk import Policy, Proxy, Trunk
 
 PRODUCT = f"vsim/{__version__}"
@@ -341,6 +342,7 @@ def _policy(config: Config) -> Policy:
         emergency_numbers=EMERGENCY if policy.emergency_numbers is None else frozenset(policy.emergency_numbers),
         max_calls=config.limits.calls,
         max_transactions=config.limits.transactions,
+        registrar=_registrar(config),
         behaviour=Behaviour(
             policy.answer_after,
             config.media.silence_timeout,
@@ -348,3 +350,10 @@ def _policy(config: Config) -> Policy:
             SessionTimerPolicy(config.session_timer.minimum, config.session_timer.refresher),
         ),
     )
+
+
+def _registrar(config: Config) -> RegistrarPolicy | None:
+    settings = config.registrar
+    if not settings.accept:
+        return None
+    return RegistrarPolicy(settings.default_expires, settings.minimum_expires, settings.maximum_expires, settings.contacts)

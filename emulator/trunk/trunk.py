@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from email.utils import formatdate
 
 from emulator.clock import Clock
 from emulator.ids import Ids
@@ -24,6 +25,7 @@ from emulator.trunk.accounts import Account, Accounts
 from emulator.trunk.behaviour import Behaviour
 from emulator.trunk.calls import SDP_TYPE, Call, offered
 from emulator.trunk.numbers import ANONYMOUS_USERS, EMERGENCY, BadNumber, called, caller, is_emergency
+from emulator.trunk.registrar import Registrar, RegistrarPolicy
 
 _SUPPORTED_METHODS = frozenset({"INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "PRACK"})
 _KNOWN_METHODS = _SUPPORTED_METHODS | {
@@ -62,6 +64,8 @@ class Policy:
     max_transactions: int = 100000
     """Per proxy."""
     behaviour: Behaviour = field(default_factory=Behaviour)
+    registrar: RegistrarPolicy | None = field(default_factory=RegistrarPolicy)
+    """None refuses REGISTER with 405: one Vonage guide says registration is not needed (vonage-facts 3)."""
 
 
 class Proxy:
@@ -117,7 +121,9 @@ class Trunk:
         self._methods: dict[str, Callable[[Endpoint, Request, Flow], None]] = {
             "INVITE": self._on_invite,
             "OPTIONS": self._on_options,
+            "REGISTER": self._on_register,
         }
+        self.registrar = Registrar(clock, self.policy.registrar)
 
     # -- the core of the endpoints --------------------------------------------------------------------------------
 
@@ -189,14 +195,27 @@ class Trunk:
                 status=200,
             )
 
+    def _on_register(self, endpoint: Endpoint, request: Request, flow: Flow) -> None:
+        """RFC 3261 10.3, with 401 as its challenge (vonage-facts, defaults 2 and 7)."""
+        if self.policy.registrar is None:
+            raise Refusal(405, Finding("method.not-allowed", request.method), (_ALLOW_FIELD,))
+        _request_uri(request)
+        _check_required(request)
+        verdict = self._credentials(endpoint, request, flow, 401, None)
+        account = self.accounts.get(verdict.username)
+        assert account is not None  # the digest has just been checked against it
+        contacts, done = self.registrar.register(request, account)
+        date = formatdate(self.clock.wall(), usegmt=True)
+        endpoint.non_invite_server(request, flow).respond(200, f"{contacts}Date: {date}\r\n{endpoint.server_line}")
+        self.journal.event(
+            "register", None, account=account.key, bindings=done, proxy=endpoint.name, transport=flow.transport, peer=sent_by(flow.peer)
+        )
+
     def _on_invite(self, endpoint: Endpoint, request: Request, flow: Flow) -> None:
         """A new call: who calls, whom, from which number, with which media; each question may end it."""
         uri = _request_uri(request)
         _check_hops(request)
-        required = request.tokens("require") - _SUPPORTED_OPTIONS
-        if required:
-            options = ", ".join(sorted(required))
-            raise Refusal(420, Finding("require.unsupported", options), (("Unsupported", options),))
+        _check_required(request)
         key, nonce = self.authorize(endpoint, request, flow, None)
         account = self.accounts.get(key)
         assert account is not None  # the digest has just been checked against it
@@ -245,35 +264,39 @@ class Trunk:
 
     def authorize(self, endpoint: Endpoint, request: Request, flow: Flow, nonce: str | None) -> tuple[str, str]:
         """Digest on an INVITE; see `emulator.trunk.calls.Calls`."""
-        policy = self.policy
+        verdict = self._credentials(endpoint, request, flow, self.policy.challenge, nonce)
+        return verdict.username, verdict.nonce
+
+    def _credentials(self, endpoint: Endpoint, request: Request, flow: Flow, challenge: int, nonce: str | None) -> Verdict:
+        """Whoever sends a request, by its credentials; `Refusal` with a `challenge`, 401 or 407, when they won't do."""
         proxy = self.proxies[endpoint.name]
-        name = "proxy-authorization" if policy.challenge == 407 else "authorization"
+        name = "proxy-authorization" if challenge == 407 else "authorization"
         headers = request.headers.get(name)
         if headers is None:
             finding = None
-            if policy.challenge == 407 and "authorization" in request.headers:
+            if challenge == 407 and "authorization" in request.headers:
                 finding = Finding("digest.authorization-header", "Authorization without Proxy-Authorization")
-            raise self._challenge(proxy, request, finding)
+            raise self._challenge(proxy, request, challenge, finding)
         if len(headers) > _MAX_CREDENTIALS:
-            raise self._challenge(proxy, request, Finding("digest.malformed", f"{len(headers)} {name} headers"))
+            raise self._challenge(proxy, request, challenge, Finding("digest.malformed", f"{len(headers)} {name} headers"))
         verdict: Verdict | None = None
         for header in headers:  # several realms may be answered at once (RFC 3261 22.3); one that is right is enough
-            verdict = check(proxy.nonces, "INVITE", request.uri, header, self.accounts.ha1, nonce, policy.strict)
+            verdict = check(proxy.nonces, request.method, request.uri, header, self.accounts.ha1, nonce, self.policy.strict)
             if verdict.ok:
                 break
         assert verdict is not None
         if not verdict.ok:
             for finding in verdict.findings[:-1]:
                 self.on_finding(endpoint, flow, request.call_id, finding, 0)
-            raise self._challenge(proxy, request, verdict.findings[-1], verdict.stale)
+            raise self._challenge(proxy, request, challenge, verdict.findings[-1], verdict.stale)
         for finding in verdict.findings:
             self.on_finding(endpoint, flow, request.call_id, finding, 0)
-        return verdict.username, verdict.nonce
+        return verdict
 
-    def _challenge(self, proxy: Proxy, request: Request, finding: Finding | None, stale: bool = False) -> Refusal:
-        name = "Proxy-Authenticate" if self.policy.challenge == 407 else "WWW-Authenticate"
+    def _challenge(self, proxy: Proxy, request: Request, status: int, finding: Finding | None, stale: bool = False) -> Refusal:
+        name = "Proxy-Authenticate" if status == 407 else "WWW-Authenticate"
         value = proxy.nonces.challenge(self._realm(request.uri, proxy), stale)
-        return Refusal(self.policy.challenge, finding, ((name, value),))
+        return Refusal(status, finding, ((name, value),))
 
     def _realm(self, uri: str, proxy: Proxy) -> str:
         """The addressed service host; the old global name for any older name (vonage-facts, default 4)."""
@@ -355,6 +378,13 @@ class Trunk:
         """Drop whatever is left, when the emulator stops."""
         for proxy in self.proxies.values():
             proxy.endpoint.close()
+
+
+def _check_required(request: Request) -> None:
+    """8.2.2.3."""
+    if "require" in request.headers and (missing := request.tokens("require") - _SUPPORTED_OPTIONS):
+        options = ", ".join(sorted(missing))
+        raise Refusal(420, Finding("require.unsupported", options), (("Unsupported", options),))
 
 
 def _check_hops(request: Request) -> None:

@@ -131,7 +131,7 @@ def test_require_gets_420_and_unsupported(network: Network) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "status"), [("REGISTER", 405), ("SUBSCRIBE", 405), ("MESSAGE", 405), ("PUBLISH", 405), ("FROBNICATE", 501)]
+    ("method", "status"), [("REFER", 405), ("SUBSCRIBE", 405), ("MESSAGE", 405), ("PUBLISH", 405), ("FROBNICATE", 501)]
 )
 def test_other_methods_outside_a_dialog(network: Network, method: str, status: int) -> None:
     """robustness 5."""
