@@ -125,6 +125,10 @@ class DigestSettings(_Section, frozen=True):
 
     challenge: Annotated[Literal[407, 401], _meta("Status of the challenge.", _FACTS + "1")] = 407
     realm: Annotated[str | None, _meta("One realm for all; without it the addressed service host.", _FACTS + "4")] = None
+    algorithms: Annotated[
+        tuple[Literal["MD5", "SHA-256", "SHA-512-256"], ...],
+        _meta("What is offered and taken, the preferred one first.", _FACTS + "5", min_length=1),
+    ] = ("MD5",)
     nonce_lifetime: Annotated[float, _seconds("How long a nonce can be answered.", _FACTS + "5")] = 300.0
 
 

@@ -335,6 +335,7 @@ def _policy(config: Config) -> Policy:
         strict=config.strict,
         challenge=config.digest.challenge,
         realm=config.digest.realm,
+        algorithms=tuple(dict.fromkeys(config.digest.algorithms)),
         nonce_lifetime=config.digest.nonce_lifetime,
         caller_id=policy.caller_id,
         destinations=policy.destinations,

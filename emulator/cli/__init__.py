@@ -19,6 +19,7 @@ _COMMANDS = {
     "tail": ("emulator.cli.calls", "Print events as they come."),
     "check": ("emulator.cli.check", "Validate config files without a network."),
     "certs": ("emulator.cli.certs", "Say where the CA is; export certificates."),
+    "explain": ("emulator.cli.explain", "Say what a SIP code or a finding means."),
     "dns-zone": ("emulator.cli.dns_zone", "Print the zone."),
 }
 

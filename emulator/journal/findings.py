@@ -105,7 +105,7 @@ _DIGEST = (
     Kind("digest.malformed", "error", "a Digest header with username, realm, nonce, uri and response", "write the header as RFC 3261 22.4 does", "RFC 2617 3.2.2"),
     Kind("digest.unknown-user", "error", "an API key as the username, in the realm it was challenged with", "set the username to the account's key and echo the realm", "page: Authentication", _WRONG),
     Kind("digest.wrong-password", "error", "the account's secret as the password", "set the password to the account's secret", "page: Authentication", _WRONG),
-    Kind("digest.unsupported-algorithm", "error", "algorithm=MD5", "answer with the algorithm of the challenge", "RFC 2617 3.2.1"),
+    Kind("digest.unsupported-algorithm", "error", "an algorithm of its challenge", "answer with the algorithm of the challenge", "RFC 2617 3.2.1"),
     Kind("digest.unsupported-qop", "error", "qop=auth", "answer with the qop of the challenge", "RFC 2617 3.2.2"),
     Kind("digest.forged-nonce", "error", "the nonce of its last challenge", "use the nonce of the 407 just received", "RFC 2617 3.2.1"),
     Kind("digest.stale-nonce", "note", "a fresh nonce", "repeat the request with the new nonce; stale=true says the password was right", "RFC 2617 3.2.1"),

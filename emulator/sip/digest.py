@@ -18,11 +18,22 @@ _PROOF = 24  # of the HMAC
 _TICKS = 16
 _COUNTS_KEPT = 10000
 _COUNT = re.compile(r"[0-9a-fA-F]{8}")  # nc-value = 8LHEX; some write capitals
-ALGORITHM = "MD5"
 
 
 def _md5(text: str) -> str:
     return hashlib.md5(text.encode("utf-8", "surrogateescape"), usedforsecurity=False).hexdigest()
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _sha512_256(text: str) -> str:
+    return hashlib.new("sha512_256", text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+ALGORITHMS: dict[str, Callable[[str], str]] = {"MD5": _md5, "SHA-256": _sha256, "SHA-512-256": _sha512_256}
+"""H of RFC 7616 3.2 by its name; the session variants (…-sess) are not offered."""
 
 
 class Verdict:
@@ -50,9 +61,19 @@ class Nonces:
     emulator share `key`: each can tell which proxy made a nonce, which is how an answer at another proxy is recognised.
     """
 
-    def __init__(self, name: str, key: bytes, clock: Clock, lifetime: float = 300.0, siblings: tuple[str, ...] = ()) -> None:
-        """`lifetime` in seconds. `siblings` are the names of all proxies, for findings."""
+    def __init__(
+        self,
+        name: str,
+        key: bytes,
+        clock: Clock,
+        lifetime: float = 300.0,
+        siblings: tuple[str, ...] = (),
+        algorithms: tuple[str, ...] = ("MD5",),
+    ) -> None:
+        """`lifetime` in seconds. `siblings` are the names of all proxies, for findings. `algorithms`, the preferred one first, are
+        what is offered and taken."""
         self.name = name
+        self.algorithms = algorithms
         self.lifetime = lifetime
         self._key = key
         self._clock = clock
@@ -67,10 +88,11 @@ class Nonces:
         stem = f"{int(self._clock.seconds() * _TICKS) & 0xFFFFFFFF:08x}{self._mark}{serial:04x}"
         return stem + self._prove(stem)
 
-    def challenge(self, realm: str, stale: bool = False) -> str:
-        """The value of a WWW- or Proxy-Authenticate header."""
+    def challenges(self, realm: str, stale: bool = False) -> list[str]:
+        """The values of WWW- or Proxy-Authenticate headers, one for each algorithm in the order of preference (RFC 7616 3.7)."""
         flag = ", stale=true" if stale else ""
-        return f'Digest realm="{realm}", nonce="{self.issue()}", algorithm={ALGORITHM}, qop="auth"{flag}'
+        nonce = self.issue()
+        return [f'Digest realm="{realm}", nonce="{nonce}", algorithm={name}, qop="auth"{flag}' for name in self.algorithms]
 
     def origin(self, nonce: str) -> tuple[str, float] | None:
         """The proxy that made a nonce and its age in seconds; None for one that none of ours made."""
@@ -106,14 +128,14 @@ def check(
     method: str,
     uri: str,
     header: str,
-    ha1_of: Callable[[str, str], str | None],
+    ha1_of: Callable[[str, str, str], str | None],
     dialog_nonce: str | None = None,
     strict: bool = False,
 ) -> Verdict:
     """Check one Authorization or Proxy-Authorization value against a request.
 
-    `uri` is the Request-URI as received; `ha1_of(username, realm)` gives H(A1), None for an unknown user or realm; `dialog_nonce` is the
-    nonce that set up the dialog, good for as long as the dialog lasts. `strict` refuses nonces of other proxies.
+    `uri` is the Request-URI as received; `ha1_of(username, realm, algorithm)` gives H(A1), None for an unknown user; `dialog_nonce` is
+    the nonce that set up the dialog, good for as long as the dialog lasts. `strict` refuses nonces of other proxies.
     """
     verdict = Verdict()
     try:
@@ -125,8 +147,8 @@ def check(
     missing = [name for name in ("username", "realm", "nonce", "uri", "response") if not values.get(name)]
     if missing:
         return verdict.refuse("digest.malformed", f"no {', '.join(missing)}")
-    algorithm = values.get("algorithm", ALGORITHM)
-    if algorithm.upper() != ALGORITHM:
+    algorithm = values.get("algorithm", "MD5").upper()  # "If it is not present, it is assumed to be "MD5"" (RFC 7616 3.4)
+    if algorithm not in nonces.algorithms:
         return verdict.refuse("digest.unsupported-algorithm", algorithm)
     verdict.username, verdict.nonce = username, nonce = values["username"], values["nonce"]
 
@@ -143,10 +165,11 @@ def check(
         count = int(text, 16)
 
     # Known and unknown users take the same path and the same time: the digest is computed against a value that can't match.
-    ha1 = ha1_of(username, values["realm"])
-    ha2 = _md5(f"{method}:{values['uri']}")
+    hashed = ALGORITHMS[algorithm]
+    ha1 = ha1_of(username, values["realm"], algorithm)
+    ha2 = hashed(f"{method}:{values['uri']}")
     middle = f"{nonce}:{values['nc']}:{values['cnonce']}:{values['qop']}" if qop else nonce
-    expected = _md5(f"{ha1 or 'x' * 32}:{middle}:{ha2}")
+    expected = hashed(f"{ha1 or 'x' * 32}:{middle}:{ha2}")
     matches = hmac.compare_digest(expected.encode(), values["response"].lower().encode("utf-8", "replace"))
     if ha1 is None:
         return verdict.refuse("digest.unknown-user", f"user {username!r}, realm {values['realm']!r}")

@@ -1,7 +1,8 @@
 """Who may call: API keys, secrets, and the numbers each owns."""
 
-import hashlib
 from collections.abc import Iterable, Sequence
+
+from emulator.sip.digest import ALGORITHMS
 
 _CACHED = 4096
 
@@ -16,18 +17,18 @@ class Account:
         self.secret = secret
         self.numbers = tuple(numbers)
         self.caller_ids = frozenset((*numbers, *verified))
-        self._ha1: dict[str, str] = {}
+        self._ha1: dict[tuple[str, str], str] = {}
 
     def __repr__(self) -> str:
         return f"Account({self.key!r})"  # never the secret
 
-    def ha1(self, realm: str) -> str:
-        """H(A1) of RFC 2617 3.2.2.2 for `realm`; computed once a realm."""
-        known = self._ha1.get(realm)
+    def ha1(self, realm: str, algorithm: str) -> str:
+        """H(A1) of RFC 7616 3.4.2 for `realm`; computed once a realm and algorithm."""
+        known = self._ha1.get((realm, algorithm))
         if known is None:
             if len(self._ha1) >= _CACHED:
                 self._ha1.clear()
-            known = self._ha1[realm] = hashlib.md5(f"{self.key}:{realm}:{self.secret}".encode(), usedforsecurity=False).hexdigest()
+            known = self._ha1[realm, algorithm] = ALGORITHMS[algorithm](f"{self.key}:{realm}:{self.secret}")
         return known
 
 
@@ -40,7 +41,7 @@ class Accounts:
     def get(self, key: str) -> Account | None:
         return self._by_key.get(key)
 
-    def ha1(self, key: str, realm: str) -> str | None:
+    def ha1(self, key: str, realm: str, algorithm: str) -> str | None:
         """H(A1) of an account, None for an unknown key."""
         account = self._by_key.get(key)
-        return account.ha1(realm) if account is not None else None
+        return account.ha1(realm, algorithm) if account is not None else None

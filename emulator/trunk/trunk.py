@@ -53,6 +53,8 @@ class Policy:
     challenge: int = 407
     realm: str | None = None
     """Forces one realm; None takes the addressed service host."""
+    algorithms: tuple[str, ...] = ("MD5",)
+    """Digest algorithms offered and taken, the preferred one first."""
     nonce_lifetime: float = 300.0
     caller_id: str = "refuse"
     """`refuse` or `unknown`: what a caller ID that the account may not show brings."""
@@ -114,7 +116,7 @@ class Trunk:
             place.name: Proxy(
                 place,
                 Endpoint(place.name, self, clock, ids, product, timers, self.policy.max_transactions),
-                Nonces(place.name, key, clock, self.policy.nonce_lifetime, names),
+                Nonces(place.name, key, clock, self.policy.nonce_lifetime, names, self.policy.algorithms),
             )
             for place in places
         }
@@ -295,8 +297,8 @@ class Trunk:
 
     def _challenge(self, proxy: Proxy, request: Request, status: int, finding: Finding | None, stale: bool = False) -> Refusal:
         name = "Proxy-Authenticate" if status == 407 else "WWW-Authenticate"
-        value = proxy.nonces.challenge(self._realm(request.uri, proxy), stale)
-        return Refusal(status, finding, ((name, value),))
+        values = proxy.nonces.challenges(self._realm(request.uri, proxy), stale)
+        return Refusal(status, finding, tuple((name, value) for value in values))
 
     def _realm(self, uri: str, proxy: Proxy) -> str:
         """The addressed service host; the old global name for any older name (vonage-facts, default 4)."""

@@ -1,10 +1,12 @@
 """Digest on every INVITE, as whole conversations."""
 
+import re
+
 import pytest
 
 from emulator.trunk.trunk import Policy
 from tests.support.network import Network
-from tests.support.phone import SDP, Received
+from tests.support.phone import SDP, Received, digest
 
 
 @pytest.fixture
@@ -207,3 +209,29 @@ def test_as_real_clients_write_them(network: Network) -> None:
     phone.invite(extra=line, uri="sip:442071234567@127.0.13.1:5060;transport=udp")
     phone.expect(100, 180, 200)
     assert codes(network) == []
+
+
+@pytest.mark.parametrize("chosen", [0, 1, 2])
+def test_any_of_several_algorithms_can_be_answered(chosen: int) -> None:
+    """RFC 7616 3.7: a challenge for each, the preferred one first."""
+    network = Network(Policy(algorithms=("SHA-512-256", "SHA-256", "MD5")))
+    phone = network.phone()
+    phone.invite()
+    challenged = phone.expect(407)
+    phone.ack(challenged)
+    challenges = challenged.all("proxy-authenticate")
+    assert [re.search("algorithm=([^,]+)", value)[1] for value in challenges] == ["SHA-512-256", "SHA-256", "MD5"]  # type: ignore[index]
+    credentials = digest("INVITE", phone.invite_uri, challenges[chosen], phone.user, phone.secret)
+    phone.invite(extra=f"Proxy-Authorization: {credentials}\r\n")
+    phone.ack(phone.expect(100, 180, 200))
+
+
+def test_an_algorithm_that_was_not_offered_is_challenged_again() -> None:
+    network = Network(Policy(algorithms=("SHA-256",)))
+    phone = network.phone()
+    phone.invite()
+    challenged = phone.expect(407)
+    phone.ack(challenged)
+    value = (challenged.get("proxy-authenticate") or "").replace("SHA-256", "MD5")
+    phone.invite(extra=f"Proxy-Authorization: {digest('INVITE', phone.invite_uri, value, phone.user, phone.secret)}\r\n")
+    assert "digest.unsupported-algorithm" in (phone.expect(407).get("warning") or "")

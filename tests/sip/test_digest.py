@@ -14,7 +14,7 @@ def nonces(clock: SteppedClock) -> Nonces:
     return Nonces("us-3-1", b"k" * 32, clock, 300, ("us-3-1", "us-3-2"))
 
 
-def ha1(user: str, realm: str) -> str | None:
+def ha1(user: str, realm: str, algorithm: str) -> str | None:
     import hashlib
 
     return hashlib.md5(f"{user}:{realm}:p".encode()).hexdigest() if (user, realm) == ("u", "r") else None
@@ -44,7 +44,7 @@ def test_no_text_passes_for_a_nonce(text: str) -> None:
 
 def test_counts_may_have_gaps_and_disorder_but_no_repetition(nonces: Nonces) -> None:
     """RFC 2617 3.2.2."""
-    challenge = nonces.challenge("r")
+    challenge = nonces.challenges("r")[0]
     for count, good in ((1, True), (5, True), (3, True), (3, False), (5, False), (6, True)):
         assert verdict(nonces, challenge, count=count).ok is good
     assert not verdict(nonces, challenge, count=0).ok
@@ -62,7 +62,7 @@ def test_a_forged_nonce_with_the_right_password_is_stale(nonces: Nonces) -> None
 
 
 def test_the_method_is_part_of_the_digest(nonces: Nonces) -> None:
-    header = digest("BYE", "sip:1@h", nonces.challenge("r"), "u", "p")
+    header = digest("BYE", "sip:1@h", nonces.challenges("r")[0], "u", "p")
     assert [finding.code for finding in check(nonces, "INVITE", "sip:1@h", header, ha1).findings] == ["digest.wrong-password"]
 
 

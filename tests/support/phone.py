@@ -49,22 +49,25 @@ class Received:
         return match[1] if match else ""
 
 
+HASHES = {"MD5": "md5", "SHA-256": "sha256", "SHA-512-256": "sha512_256"}
+
+
 def digest(method: str, uri: str, challenge: str, user: str, secret: str, count: int = 1, qop: bool = True, cnonce: str = "c0ffee") -> str:
     """The credentials for a challenge (RFC 2617 3.2.2)."""
     values = dict(re.findall(r'(\w+)="?([^",]+)"?', challenge.partition(" ")[2]))
 
-    def md5(text: str) -> str:
-        return hashlib.md5(text.encode()).hexdigest()
+    def hashed(text: str) -> str:
+        return hashlib.new(HASHES[values.get("algorithm", "MD5")], text.encode()).hexdigest()
 
-    ha1 = md5(f"{user}:{values['realm']}:{secret}")
-    ha2 = md5(f"{method}:{uri}")
-    realm, nonce = values["realm"], values["nonce"]
+    ha1 = hashed(f"{user}:{values['realm']}:{secret}")
+    ha2 = hashed(f"{method}:{uri}")
+    realm, nonce, algorithm = values["realm"], values["nonce"], values.get("algorithm", "MD5")
     head = f'Digest username="{user}", realm="{realm}", nonce="{nonce}", uri="{uri}"'
     if not qop:
-        plain = md5(f"{ha1}:{nonce}:{ha2}")
-        return f'{head}, response="{plain}", algorithm=MD5'
-    response = md5(f"{ha1}:{nonce}:{count:08x}:{cnonce}:auth:{ha2}")
-    return f'{head}, response="{response}", algorithm=MD5, cnonce="{cnonce}", qop=auth, nc={count:08x}'
+        plain = hashed(f"{ha1}:{nonce}:{ha2}")
+        return f'{head}, response="{plain}", algorithm={algorithm}'
+    response = hashed(f"{ha1}:{nonce}:{count:08x}:{cnonce}:auth:{ha2}")
+    return f'{head}, response="{response}", algorithm={algorithm}, cnonce="{cnonce}", qop=auth, nc={count:08x}'
 
 
 SDP = (

@@ -43,8 +43,8 @@ def similarity(sent: np.ndarray, heard: np.ndarray) -> float:
     return float(np.max(product / np.sqrt(np.maximum(energy, 1.0) * np.sum(piece**2))))
 
 
-def baresip(serve: Serve, directory: Path, uri: str, seconds: int) -> subprocess.CompletedProcess[str]:
-    """One call of baresip, which resolves through our name server, plays `in.wav` and records what it hears."""
+def baresip(serve: Serve, directory: Path, command: str, seconds: int, register: int = 0) -> subprocess.CompletedProcess[str]:
+    """One run of baresip, which resolves through our name server, plays `in.wav` and records what it hears; `register` in seconds."""
     program = need("baresip", "baresip-core")
     modules = next(path for path in (Path("/usr/lib/baresip/modules"), Path("/usr/local/lib/baresip/modules")) if path.is_dir())
     dns = serve.endpoints["dns"]
@@ -55,10 +55,10 @@ def baresip(serve: Serve, directory: Path, uri: str, seconds: int) -> subprocess
         f"module aufile.so\nmodule sndfile.so\nmodule_app account.so\nmodule_app menu.so\nsnd_path {directory}\n"
     )
     (directory / "accounts").write_text(
-        "<sip:447700900000@sip-us.vonage.com>;auth_user=abcd1234;auth_pass=OfflineSecret1;regint=0;audio_codecs=PCMU,PCMA\n"
+        f"<sip:447700900000@sip-us.vonage.com>;auth_user=abcd1234;auth_pass=OfflineSecret1;regint={register};audio_codecs=PCMU,PCMA\n"
     )
     (directory / "contacts").write_text("")
-    return run([program, "-4", "-f", directory, "-e", f"/dial {uri}", "-t", str(seconds)], seconds + 20, cwd=directory)
+    return run([program, "-4", "-f", directory, "-e", command, "-t", str(seconds)], seconds + 20, cwd=directory)
 
 
 @pytest.mark.parametrize(
@@ -69,13 +69,22 @@ def test_baresip_finds_us_by_name_and_hears_itself(serve: Serve, tmp_path: Path,
     directory = tmp_path / "baresip"
     directory.mkdir()
     sent = noise(directory / "in.wav", 5)
-    done = baresip(serve, directory, uri, 5)
+    done = baresip(serve, directory, f"/dial {uri}", 5)
     (call,) = serve.calls()
     assert (call["state"], call["transport"], call["findings"]) == ("ended", transport, []), done.stdout
     assert call["media"]["packets_received"] > 100 and call["media"]["packets_sent"] == call["media"]["packets_received"]
     (heard,) = directory.glob("dump-*-dec.wav")
     assert similarity(sent, recorded(heard)) > 0.9
     assert similarity(noise(directory / "other.wav", 5)[::-1], recorded(heard)) < 0.3
+
+
+def test_baresip_registers(serve: Serve, tmp_path: Path) -> None:
+    directory = tmp_path / "baresip"
+    directory.mkdir()
+    done = baresip(serve, directory, "/reginfo", 3, register=120)
+    (event,) = [line for line in serve.events().splitlines() if "  register  " in line]
+    assert "bindings=1 bound" in event and "transport=TLS" in event
+    assert "200 OK" in done.stdout and "[1 binding]" in done.stdout
 
 
 def test_kamailio_as_an_sbc_answers_the_challenge_for_its_clients(serve: Serve, tmp_path: Path) -> None:

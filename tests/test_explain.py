@@ -1,0 +1,41 @@
+"""`vsim explain`: every code the trunk may send and every finding has its text."""
+
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import emulator
+from emulator.cli.explain import explain
+from emulator.journal.findings import CATALOGUE
+from emulator.sip.message import REASONS
+from emulator.trunk.codes import CODES
+
+
+def said(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(explain, arguments)
+    return result.exit_code, result.output
+
+
+@pytest.mark.parametrize("code", CATALOGUE)
+def test_each_finding(code: str) -> None:
+    status, text = said(code)
+    assert status == 0 and CATALOGUE[code].fix in text and CATALOGUE[code].source in text
+
+
+def test_each_status_that_stands_in_the_code_is_explained() -> None:
+    sources = "\n".join(path.read_text() for path in Path(emulator.__file__).parent.rglob("*.py"))
+    calls = r"(?:Refusal|BadNumber|respond|refuse|reply|provisional)\((?:[a-z_, ]+, )?([1-6]\d\d)\b"
+    sent = {int(text) for text in re.findall(calls, sources)}
+    assert len(sent) > 15 and sent <= set(CODES)
+    assert set(CODES) <= set(REASONS)
+
+
+def test_codes_lists_and_mistakes() -> None:
+    assert "Min-SE" in said("422")[1]
+    assert "of its own accord" in said("606")[1]
+    assert said("digest")[1].count("\n") > 5
+    assert said()[1].count("\n") == len(CATALOGUE)
+    assert said("digest.wrong-passwort") == (2, said("digest.wrong-passwort")[1]) and "wrong-password" in said("digest.wrong-passwort")[1]
+    assert said("799")[0] == 2 and said("nothing of the kind")[0] == 2
