@@ -1,6 +1,7 @@
 """What every test has: no swallowed errors, time that stands still, one seed."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from twisted.python import log
 
 from emulator.clock import SteppedClock
 from emulator.ids import Ids
+from tests.support.serve import Serve
 
 settings.register_profile("vsim", deadline=None, derandomize=True)
 settings.load_profile("vsim")
@@ -41,3 +43,14 @@ def clock() -> SteppedClock:
 @pytest.fixture
 def ids() -> Ids:
     return Ids(seed=1)
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Serve]:
+    """A running emulator on ports that the system chose; nothing may have gone wrong inside it."""
+    emulator = Serve(tmp_path)
+    try:
+        yield emulator
+        emulator.check()
+    finally:
+        emulator.stop()

@@ -91,9 +91,12 @@ def contact_uri(message: Message) -> str:
     value = message.get("contact")
     if value is None:
         raise HeaderError("no Contact header")
-    uri = NameAddr.parse(value).uri
+    try:
+        uri = NameAddr.parse(value).uri
+    except HeaderError as error:
+        raise HeaderError(f"Contact: {error}") from None
     if not uri or uri == "*":
-        raise HeaderError("a Contact without a URI")
+        raise HeaderError("Contact: no URI in it")
     return uri
 
 

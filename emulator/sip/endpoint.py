@@ -11,6 +11,7 @@ from emulator.ids import Ids
 from emulator.journal.findings import Finding
 from emulator.sip.dialog import dialog_key
 from emulator.sip.flow import Flow
+from emulator.sip.headers import HeaderError
 from emulator.sip.message import Malformed, Request, Response, parse
 from emulator.sip.refusal import Refusal
 from emulator.sip.timers import Timers
@@ -127,6 +128,8 @@ class Endpoint:
                 self.core.on_request(self, request, flow)
         except Refusal as refusal:
             self._refuse(request, flow, refusal)
+        except HeaderError as error:  # a header that is read only when somebody asks for it
+            self._refuse(request, flow, Refusal(400, Finding("message.malformed", str(error))))
         except Exception as error:
             self.core.on_error(self, flow, request.call_id, error)
             if key not in self._servers:

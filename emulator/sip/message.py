@@ -97,11 +97,14 @@ class Message:
         return values[0] if values else None
 
     def all(self, name: str) -> list[str]:
-        """Every value of a header that may be a comma-separated list, one item each, raw."""
-        return [item for value in self.headers.get(name, ()) for item in split_commas(value)]
+        """Every value of a header that may be a comma-separated list, one item each, raw. Raises `HeaderError`, which names it."""
+        try:
+            return [item for value in self.headers.get(name, ()) for item in split_commas(value)]
+        except HeaderError as error:
+            raise HeaderError(f"{proper_name(name)}: {error}") from None
 
     def tokens(self, name: str) -> set[str]:
-        """A header whose values are tokens (Require, Supported, Allow), in lower case."""
+        """A header whose values are tokens (Require, Supported, Allow), in lower case. Raises `HeaderError`."""
         return {item.strip().lower() for item in self.all(name) if item.strip()}
 
     def fields(self) -> list[tuple[str, str]]:
