@@ -178,6 +178,14 @@ class LimitSettings(_Section, frozen=True):
     """Bounds on what grows."""
 
     calls: Annotated[int, _meta("Calls at once; above it 503.", ge=1)] = 4000
+    calls_per_second: Annotated[
+        Annotated[int, msgspec.Meta(ge=1, le=10000)] | None,
+        _meta("New calls of one account in a second; without it more than 3 bring a finding, and are refused if strict.", _FACTS + "15"),
+    ] = None
+    calls_at_once: Annotated[
+        Annotated[int, msgspec.Meta(ge=1)] | None, _meta("Calls of one account at once; older trunks had 30.", _FACTS + "15")
+    ] = None
+    excess_status: Annotated[Literal[503, 480, 486, 429, 403], _meta("Answer to a call beyond either. Invented.", _FACTS + "15")] = 503
     transactions: Annotated[int, _meta("SIP transactions at once per proxy; above it 503.", ge=10)] = 100000
     connections: Annotated[int, _meta("TCP and TLS connections at once.", ge=1)] = 4000
     connections_per_address: Annotated[int, _meta("The same from one address.", ge=1)] = 2000

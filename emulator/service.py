@@ -25,6 +25,7 @@ from emulator.sip.transport import Limits, StreamListener, UdpListener
 from emulator.trunk import regions
 from emulator.trunk.accounts import Account, Accounts
 from emulator.trunk.behaviour import Behaviour
+from emulator.trunk.limits import LimitPolicy
 from emulator.trunk.numbers import EMERGENCY
 from emulator.trunk.registrar import RegistrarPolicy
 from emulator.trunk.trunk import Policy, Proxy, Trunk
@@ -343,6 +344,7 @@ def _policy(config: Config) -> Policy:
         emergency_numbers=EMERGENCY if policy.emergency_numbers is None else frozenset(policy.emergency_numbers),
         max_calls=config.limits.calls,
         max_transactions=config.limits.transactions,
+        limits=LimitPolicy(config.limits.calls_per_second, config.limits.calls_at_once, config.limits.excess_status, config.strict),
         registrar=_registrar(config),
         behaviour=Behaviour(
             policy.answer_after,

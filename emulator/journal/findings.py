@@ -63,6 +63,8 @@ def printable(text: str, limit: int = 200) -> str:
 
 _SIGNALLING = (
     Kind("limit.calls", "warning", "fewer calls at once", "hang up some, or raise limits.calls", "vsim's own bound"),
+    Kind("limit.calls-per-second", "warning", "at most 3 new calls of an account in a second, or as many as limits.calls_per_second says", "pace your calls; those beyond are refused, not queued", "Vonage KB 207100288 (vonage-facts 5)"),
+    Kind("limit.calls-at-once", "error", "fewer calls of one account at once", "hang up some, or raise limits.calls_at_once", "vonage-facts 5: 30 on older trunks"),
     Kind("limit.media-ports", "warning", "fewer calls at once", "hang up some, or widen media.ports", "vsim's own bound"),
     Kind("method.not-allowed", "error", "one of the methods in Allow", "do not send this method to the trunk", "RFC 3261 21.4.6"),
     Kind("method.unknown", "error", "a method that the RFCs define", "do not send this method to the trunk", "RFC 3261 21.5.2"),

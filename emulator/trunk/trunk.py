@@ -24,6 +24,7 @@ from emulator.trunk import regions
 from emulator.trunk.accounts import Account, Accounts
 from emulator.trunk.behaviour import Behaviour
 from emulator.trunk.calls import SDP_TYPE, Call, offered
+from emulator.trunk.limits import CallLimits, LimitPolicy
 from emulator.trunk.numbers import ANONYMOUS_USERS, EMERGENCY, BadNumber, called, caller, is_emergency
 from emulator.trunk.registrar import Registrar, RegistrarPolicy
 
@@ -65,6 +66,7 @@ class Policy:
     max_calls: int = 4000
     max_transactions: int = 100000
     """Per proxy."""
+    limits: LimitPolicy = field(default_factory=LimitPolicy)
     behaviour: Behaviour = field(default_factory=Behaviour)
     registrar: RegistrarPolicy | None = field(default_factory=RegistrarPolicy)
     """None refuses REGISTER with 405: one Vonage guide says registration is not needed (vonage-facts 3)."""
@@ -125,6 +127,7 @@ class Trunk:
             "OPTIONS": self._on_options,
             "REGISTER": self._on_register,
         }
+        self.limits = CallLimits(clock, self.policy.limits)
         self.registrar = Registrar(clock, self.policy.registrar)
 
     # -- the core of the endpoints --------------------------------------------------------------------------------
@@ -223,6 +226,7 @@ class Trunk:
         assert account is not None  # the digest has just been checked against it
         record = self.journal.call(request.call_id)
         record.account = key
+        self._check_limits(endpoint, request, flow, key)
         try:
             called_number = self._called(uri, record)
             caller_number = self._caller(request, account, record)
@@ -234,11 +238,11 @@ class Trunk:
             raise Refusal(400, Finding("contact.missing", "no Contact header"))
         if len(self.calls) >= self.policy.max_calls:
             raise Refusal(503, Finding("limit.calls", f"{self.policy.max_calls} calls at once"), (("Retry-After", "5"),))
-        self._start(endpoint, request, flow, record, described, called_number, caller_number, nonce)
+        self._start(endpoint, request, flow, record, account, described, called_number, caller_number, nonce)
 
     def _start(
-        self, endpoint: Endpoint, request: Request, flow: Flow, record: CallRecord, described: SessionDescription | None,
-        called_number: str, caller_number: str, nonce: str,
+        self, endpoint: Endpoint, request: Request, flow: Flow, record: CallRecord, account: Account,
+        described: SessionDescription | None, called_number: str, caller_number: str, nonce: str,
     ) -> None:  # fmt: skip
         address = flow.local[0]
         try:
@@ -252,15 +256,28 @@ class Trunk:
                 record.finding(Finding("offer.late", "an INVITE without SDP"))
             record.caller, record.called = caller_number, called_number
             self.calls[request.call_id] = call
+            self.limits.began(account.key)
             self.journal.event(
                 "call.started", record, caller=caller_number, called=called_number, proxy=endpoint.name, transport=flow.transport,
                 peer=record.peer,
             )  # fmt: skip
             call.start(endpoint.invite_server(request, flow), answered)
         except Exception:
-            self.calls.pop(request.call_id, None)
+            if self.calls.pop(request.call_id, None) is not None:
+                self.limits.ended(account.key)
             port.close()
             raise
+
+    def _check_limits(self, endpoint: Endpoint, request: Request, flow: Flow, account: str) -> None:
+        excess = self.limits.start(account)
+        if excess is None:
+            return
+        if excess.refused:
+            raise Refusal(self.limits.policy.status, excess.finding, (("Retry-After", "1"),))
+        if excess.told:
+            self.on_finding(endpoint, flow, request.call_id, excess.finding, 0)
+        else:
+            self.journal.call(request.call_id).finding(excess.finding)
 
     # -- who, whom, from which number -----------------------------------------------------------------------------
 
@@ -349,7 +366,8 @@ class Trunk:
 
     def forget(self, call: Call) -> None:
         """The call is over."""
-        self.calls.pop(call.record.call_id, None)
+        if self.calls.pop(call.record.call_id, None) is not None and call.record.account is not None:
+            self.limits.ended(call.record.account)
 
     def hang_up(self, id: str) -> bool:
         """End the call with the journal's number `id`; False when it is not up."""
