@@ -90,7 +90,7 @@ class Service:
         self.ready = False
         self.clock: Clock = ReactorClock(reactor, report)
         self.ids = Ids(config.seed)
-        self.journal = Journal(self.clock, config.journal.calls, config.journal.events, config.journal.messages)
+        self.journal = Journal(self.clock, config.journal.calls, config.journal.events, config.journal.messages, config.journal.octets)
         self._report = report
         self._endpoints_path = Path(config.endpoints)
         self._listeners: list[Listeners] = []

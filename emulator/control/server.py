@@ -3,7 +3,7 @@
 from typing import Any
 
 from twisted.internet import defer
-from twisted.web import server
+from twisted.web import http, server
 from twisted.web.resource import Resource
 
 from emulator.clock import Clock, Timer
@@ -85,8 +85,22 @@ class _Sink:
     def close(self) -> None: ...
 
 
+class _Channel(http.HTTPChannel):
+    """One connection. A number that Twisted's parser can't convert, such as a Content-Length of 5,000 digits, is a bad request."""
+
+    def dataReceived(self, data: bytes) -> None:
+        try:
+            super().dataReceived(data)
+        except ValueError:
+            transport: Any = self.transport
+            transport.write(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+            transport.loseConnection()
+
+
 class _Site(server.Site):
     """Bounds the connections, and can drop them."""
+
+    protocol: Any = _Channel
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -98,6 +98,18 @@ _SIGNALLING = (
     Kind("stream.gone", "warning", "a connection that stays open until the answer has come", "keep the connection open, or listen on the port of your Via", "RFC 3261 18.2.2"),
     Kind("stream.unread", "warning", "a peer that reads what it is sent", "read from the connection", "vsim's own bound"),
     Kind("limit.transactions", "warning", "fewer requests at once", "slow down, or raise limits.transactions", "vsim's own bound"),
+    Kind("via.no-cookie", "warning", "a branch that begins with z9hG4bK", "make branches as RFC 3261 does; the older rule for matching is slower and weaker", "RFC 3261 8.1.1.7"),
+    Kind("via.no-rport", "note", "rport in the Via of requests over UDP", "add ;rport: without it answers go to the port in Via, which a NAT may not map", "RFC 3581 3"),
+    Kind("via.branch-reused", "warning", "a branch of its own for each request", "make a new branch when the INVITE is repeated with credentials", "RFC 3261 8.1.1.7"),
+    Kind("cseq.not-increased", "note", "a CSeq one higher in the INVITE that answers a challenge", "count CSeq up with each new request", "RFC 3261 22.2"),
+    Kind("cseq.out-of-order", "error", "a CSeq that grows within a dialog", "count CSeq up with each request", "RFC 3261 12.2.2"),
+    Kind("cseq.gap", "note", "a CSeq one higher in each request of a dialog", "count CSeq up by one", "RFC 3261 12.2.1.1"),
+    Kind("message.large-over-udp", "warning", "requests of at most 1300 octets over UDP", "use TCP or TLS, or offer less: fragments get lost", "RFC 3261 18.1.1"),
+    Kind("message.longer-than-its-length", "warning", "a datagram that ends with its body", "write Content-Length as the number of octets in the body", "RFC 3261 18.3"),
+    Kind("max-forwards.missing", "warning", "Max-Forwards in every request", "send Max-Forwards: 70", "RFC 3261 8.1.1.6"),
+    Kind("from.no-tag", "warning", "a tag in From", "make a random tag for each call", "RFC 3261 8.1.1.3"),
+    Kind("allow.missing", "note", "Allow in an INVITE", "list the methods you take, or the trunk can't know them", "RFC 3261 13.2.1"),
+    Kind("contact.unreachable", "warning", "a Contact where requests can be sent", "write the address you listen on into Contact", "RFC 3261 8.1.1.8"),
     Kind("message.malformed", "error", "a message that follows the grammar", "send the named header as the RFC writes it", "RFC 3261 25.1"),
 )  # fmt: skip
 

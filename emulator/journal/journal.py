@@ -25,11 +25,11 @@ class CallRecord:
     """
 
     __slots__ = (
-        "_limit", "account", "answered", "call_id", "called", "caller", "codec", "direction", "dropped", "ended", "ended_by",
-        "findings", "id", "media", "messages", "peer", "proxy", "reason", "started", "state", "status", "transport",
+        "account", "answered", "call_id", "called", "caller", "codec", "direction", "dropped", "ended", "ended_by",
+        "findings", "id", "media", "messages", "octets", "peer", "proxy", "reason", "started", "state", "status", "transport",
     )  # fmt: skip
 
-    def __init__(self, id: str, call_id: str, started: float, limit: int) -> None:
+    def __init__(self, id: str, call_id: str, started: float) -> None:
         self.id = id
         self.call_id = call_id
         self.direction = "outbound"
@@ -51,20 +51,15 @@ class CallRecord:
         self.media: Media | None = None
         self.findings: list[Finding] = []
         self.messages: list[tuple[float, bool, str, bytes]] = []
+        self.octets = 0
+        """Of all messages kept."""
         self.dropped = 0
-        self._limit = limit
+        """Messages that were not kept."""
 
     @property
     def live(self) -> bool:
         """Whether the call is up or coming up."""
         return self.state in ("trying", "ringing", "answered")
-
-    def message(self, seconds: float, incoming: bool, flow: str, data: bytes) -> None:
-        """Keep a message; above the bound only its count."""
-        if len(self.messages) < self._limit:
-            self.messages.append((seconds, incoming, flow, data))
-        else:
-            self.dropped += 1
 
     def finding(self, finding: Finding) -> None:
         """Keep a finding, once per code and sight."""
@@ -154,10 +149,13 @@ class Waiter:
 
 
 class Journal:
-    """`calls`, `events` and `messages` (per call) bound what is kept."""
+    """`calls`, `events`, `messages` (per call) and `octets` (of all messages) bound what is kept."""
 
-    def __init__(self, clock: Clock, calls: int = 1000, events: int = 10000, messages: int = 200) -> None:
+    def __init__(self, clock: Clock, calls: int = 1000, events: int = 10000, messages: int = 200, octets: int = 64 << 20) -> None:
         self._clock = clock
+        self._max_octets = octets
+        self.octets = 0
+        """Of all messages of all calls."""
         self._max_calls = calls
         self._max_messages = messages
         self._calls: dict[str, CallRecord] = {}  # by Call-ID, oldest first
@@ -176,7 +174,7 @@ class Journal:
             if len(self._calls) >= self._max_calls:
                 self._evict()
             self._call_number += 1
-            record = CallRecord(str(self._call_number), call_id, self._clock.wall(), self._max_messages)
+            record = CallRecord(str(self._call_number), call_id, self._clock.wall())
             self._calls[call_id] = self._by_id[record.id] = record
         return record
 
@@ -192,9 +190,24 @@ class Journal:
 
     def _evict(self) -> None:
         """Drop the oldest call that is over; when all are up, the oldest: its call goes on, only its record is gone."""
-        victim = next((record for record in self._calls.values() if not record.live), None) or next(iter(self._calls.values()))
-        del self._calls[victim.call_id]
-        del self._by_id[victim.id]
+        self._drop(next((record for record in self._calls.values() if not record.live), None) or next(iter(self._calls.values())))
+
+    def _drop(self, record: CallRecord) -> None:
+        del self._calls[record.call_id]
+        del self._by_id[record.id]
+        self.octets -= record.octets
+
+    def message(self, record: CallRecord, seconds: float, incoming: bool, flow: str, data: bytes) -> None:
+        """Keep a message of a call; above the bounds only its count. One call may take a sixteenth of all octets."""
+        size = len(data)
+        if len(record.messages) >= self._max_messages or record.octets + size > self._max_octets >> 4:
+            record.dropped += 1
+            return
+        record.messages.append((seconds, incoming, flow, data))
+        record.octets += size
+        self.octets += size
+        while self.octets > self._max_octets and len(self._calls) > 1:
+            self._evict()
 
     def calls(self) -> Iterator[CallRecord]:
         """Every call, newest first."""
@@ -252,6 +265,5 @@ class Journal:
     def reset(self) -> None:
         """Forget every call that is over and every event; numbers go on."""
         for record in [record for record in self._calls.values() if not record.live]:
-            del self._calls[record.call_id]
-            del self._by_id[record.id]
+            self._drop(record)
         self._events.clear()

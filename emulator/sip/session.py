@@ -181,8 +181,11 @@ class Session:
 
     def on_request(self, request: Request, flow: Flow) -> None:
         """A request inside the dialog; see `DialogUser`."""
+        before = self.dialog.remote_sequence
         if not self.dialog.in_order(request):
-            raise Refusal(500, reason="CSeq Out Of Order")
+            raise Refusal(500, Finding("cseq.out-of-order", f"CSeq {request.cseq.number} after {before}"))
+        if request.cseq.number > before + 1:
+            self._user.on_finding(Finding("cseq.gap", f"CSeq {request.cseq.number} after {before}"))
         if flow.reliable:
             self.flow = flow  # the connection it uses now; a UDP flow was aimed by Via and says nothing of the peer's target
         method = request.method

@@ -15,6 +15,7 @@ from emulator.sip.endpoint import Endpoint
 from emulator.sip.flow import Flow, sent_by
 from emulator.sip.grammar import number
 from emulator.sip.headers import HeaderError, NameAddr
+from emulator.sip.lint import lint
 from emulator.sip.message import Request
 from emulator.sip.refusal import Refusal
 from emulator.sip.session import ALLOW
@@ -151,7 +152,7 @@ class Trunk:
             record.proxy = endpoint.name
             record.transport = flow.transport
             record.peer = sent_by(flow.peer)
-        record.message(self.clock.seconds(), incoming, endpoint.name, data)
+        self.journal.message(record, self.clock.seconds(), incoming, endpoint.name, data)
 
     def on_finding(self, endpoint: Endpoint, flow: Flow, call_id: str, finding: Finding, status: int) -> None:
         """A finding, with the refusal it brings if any."""
@@ -238,6 +239,8 @@ class Trunk:
             raise Refusal(400, Finding("contact.missing", "no Contact header"))
         if len(self.calls) >= self.policy.max_calls:
             raise Refusal(503, Finding("limit.calls", f"{self.policy.max_calls} calls at once"), (("Retry-After", "5"),))
+        for finding in lint(request, flow, _challenged(record)):
+            record.finding(finding)
         self._start(endpoint, request, flow, record, account, described, called_number, caller_number, nonce)
 
     def _start(
@@ -398,6 +401,12 @@ class Trunk:
         """Drop whatever is left, when the emulator stops."""
         for proxy in self.proxies.values():
             proxy.endpoint.close()
+
+
+def _challenged(record: CallRecord) -> bytes | None:
+    """The call's first INVITE as it came, when the one at hand is another."""
+    invites = [data for _, incoming, _, data in record.messages[:8] if incoming and data.startswith(b"INVITE ")]
+    return invites[0] if len(invites) > 1 else None
 
 
 def _check_required(request: Request) -> None:

@@ -44,7 +44,7 @@ def api(emulator: Emulator, clock: SteppedClock) -> Api:
         record = journal.call(name)
         record.state = state
         record.finding(Finding("called.plus", "+44"))
-        record.message(1.0, True, "us-3-1", b"INVITE sip:x SIP/2.0\r\n\r\n")
+        journal.message(record, 1.0, True, "us-3-1", b"INVITE sip:x SIP/2.0\r\n\r\n")
     journal.event("options", None, proxy="us-3-1")
     return Api(emulator, journal, "127.0.0.1", ("vsim.example",))
 

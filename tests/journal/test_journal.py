@@ -20,9 +20,10 @@ def test_the_oldest_call_that_is_over_makes_room(clock: SteppedClock) -> None:
 
 
 def test_messages_and_findings_of_a_call_are_bounded(clock: SteppedClock) -> None:
-    record = Journal(clock, messages=2).call("a")
+    journal = Journal(clock, messages=2)
+    record = journal.call("a")
     for _ in range(5):
-        record.message(1.0, True, "us-3-1", b"x")
+        journal.message(record, 1.0, True, "us-3-1", b"x")
     assert (len(record.messages), record.dropped) == (2, 3)
     for k in range(200):
         record.finding(Finding("called.plus", str(k)))
@@ -91,18 +92,19 @@ def test_nothing_from_the_wire_can_move_a_terminal(clock: SteppedClock) -> None:
     assert len(printable("\x00" * 1000)) <= 200
     text = line(Event(1, 0.0, "finding", "1", {"seen": "\x1b]0;x\x07"}))
     assert text.isprintable()
-    record = Journal(clock).call("\x1b[1m")
-    record.message(0.0, True, "us-3-1", b"INVITE sip:\x1b[2J SIP/2.0\r\nCSeq: 1 INVITE\r\n\r\n")
+    journal = Journal(clock)
+    record = journal.call("\x1b[1m")
+    journal.message(record, 0.0, True, "us-3-1", b"INVITE sip:\x1b[2J SIP/2.0\r\nCSeq: 1 INVITE\r\n\r\n")
     assert all(row.isprintable() for row in ladder(record.detail()))
 
 
 def test_the_ladder_says_who_sent_what(clock: SteppedClock) -> None:
-    record = Journal(clock).call("x")
+    journal = Journal(clock)
+    record = journal.call("x")
     record.peer, record.proxy = "192.0.2.1:5070", "us-3-1"
-    record.message(
-        10.0, True, "us-3-1", b"INVITE sip:1@h SIP/2.0\r\nProxy-Authorization: Digest\r\nCSeq: 1 INVITE\r\n\r\nm=audio 4000 RTP/AVP 0\r\n"
-    )
-    record.message(10.5, False, "us-3-1", b"SIP/2.0 200 OK\r\nCSeq: 2 BYE\r\n\r\n")
+    invite = b"INVITE sip:1@h SIP/2.0\r\nProxy-Authorization: Digest\r\nCSeq: 1 INVITE\r\n\r\nm=audio 4000 RTP/AVP 0\r\n"
+    journal.message(record, 10.0, True, "us-3-1", invite)
+    journal.message(record, 10.5, False, "us-3-1", b"SIP/2.0 200 OK\r\nCSeq: 2 BYE\r\n\r\n")
     record.finding(Finding("called.plus", "+44"))
     rows = ladder(record.detail(), 100)
     assert "0.000s  INVITE sip:1@h [digest, SDP RTP/AVP 4000] ─" in rows[1] and rows[1].endswith("▶")
@@ -113,3 +115,17 @@ def test_the_ladder_says_who_sent_what(clock: SteppedClock) -> None:
 def test_every_kind_of_finding_is_whole() -> None:
     for code, kind in CATALOGUE.items():
         assert code == kind.code and kind.wants and kind.fix and kind.source and kind.severity in ("error", "warning", "note")
+
+
+def test_the_octets_of_all_messages_are_bounded(clock: SteppedClock) -> None:
+    """A flood of large messages must not fill the memory: the oldest calls that are over go first, and no call may take it all."""
+    journal = Journal(clock, calls=100, messages=100, octets=16000)
+    for k in range(50):
+        record = journal.call(str(k))
+        record.state = "answered" if k == 0 else "ended"
+        for _ in range(3):
+            journal.message(record, 0.0, True, "us-3-1", b"x" * 400)
+        assert (len(record.messages), record.dropped, record.octets) == (2, 1, 800)
+    assert journal.octets <= 16000 and len(journal) == 20 and journal.find("0") is not None
+    journal.reset()
+    assert (journal.octets, len(journal)) == (800, 1)

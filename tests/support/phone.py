@@ -158,6 +158,8 @@ class Phone:
             cseq = self.cseq
         if to is None:
             to = f"<{uri}>" + (f";tag={self.to_tag}" if self.to_tag else "")
+        if method == "INVITE":
+            extra = f"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS\r\n{extra}"
         if body and "content-type" not in extra.lower():
             extra += "Content-Type: application/sdp\r\n"
         self.last_branch = branch

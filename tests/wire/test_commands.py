@@ -198,6 +198,9 @@ def test_http_from_elsewhere_is_refused(serve: Serve) -> None:
     assert status("POST", "/v1/reset", {}, b"x" * 200000) == 413
     assert status("TRACE", "/livez", {}) == 405
     assert status("HEAD", "/livez", {}) == 200
+    with socket.create_connection((host, int(port)), timeout=5) as odd:
+        odd.sendall(b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n")
+        assert odd.recv(4096).startswith(b"HTTP/1.1 400 ")
 
 
 def test_events_are_a_stream_that_can_be_resumed(serve: Serve) -> None:
