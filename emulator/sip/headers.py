@@ -191,6 +191,8 @@ class NameAddr:
 
 def tag_of(text: str) -> str | None:
     """The tag parameter of a From or To value; None without one."""
+    if text.count('"') & 1 or text.count("<") != text.count(">"):
+        NameAddr.parse(text)  # raises, unless the odd one stands escaped in a display name
     at = text.rfind(";tag=")
     if at < 0:
         return NameAddr.parse(text).tag if ";" in text and "tag" in text.lower() else None
