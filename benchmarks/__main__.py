@@ -3,9 +3,9 @@
 import json
 import sys
 
-from benchmarks import rtp_echo, sip_calls, startup
+from benchmarks import rtp_echo, sip_calls, soak, startup
 
-BENCHMARKS = {"sip": sip_calls.measure, "rtp": rtp_echo.measure, "start": startup.measure}
+BENCHMARKS = {"sip": sip_calls.measure, "rtp": rtp_echo.measure, "start": startup.measure, "soak": soak.measure}
 
 
 def main() -> None:

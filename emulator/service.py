@@ -13,7 +13,7 @@ from emulator.authority import Authority, Certificates
 from emulator.clock import Clock
 from emulator.config import Config, Unusable, parse_host_port
 from emulator.control import endpoints as endpoints_file
-from emulator.control.model import AccountKey, DnsEndpoint, Endpoints, MediaEndpoint, ProxyEndpoint
+from emulator.control.model import AccountKey, DnsEndpoint, Endpoints, Held, MediaEndpoint, ProxyEndpoint
 from emulator.ids import Ids
 from emulator.journal.findings import Finding
 from emulator.journal.journal import Journal
@@ -281,6 +281,21 @@ class Service:
         """End every call and forget what was."""
         self.trunk.hang_up_all(lambda: None)
         self.journal.reset()
+
+    def held(self) -> Held:
+        """How much of everything is held."""
+        endpoints = [proxy.endpoint for proxy in self.trunk.proxies.values()]
+        return Held(
+            calls=len(self.trunk.calls),
+            dialogs=sum(len(endpoint.dialogs) for endpoint in endpoints),
+            transactions=sum(endpoint.transactions for endpoint in endpoints),
+            timers=self.clock.pending,
+            media_ports=self._media.in_use,
+            connections=self._limits.count,
+            registrations=len(self.trunk.registrar),
+            journal_calls=len(self.journal),
+            journal_octets=self.journal.octets,
+        )
 
     # -- stopping -------------------------------------------------------------------------------------------------
 

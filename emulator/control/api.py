@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import msgspec
 
 from emulator import __version__
-from emulator.control.model import CallDetail, CallList, Done, Endpoints, EventList, Health, Problem
+from emulator.control.model import CallDetail, CallList, Done, Endpoints, EventList, Health, Held, Problem
 from emulator.journal.journal import Journal
 from emulator.sip.grammar import number
 
@@ -31,6 +31,9 @@ class Emulator(Protocol):
 
     def reset(self) -> None:
         """End every call and forget what was."""
+
+    def held(self) -> Held:
+        """How much of everything is held."""
 
 
 @dataclass(slots=True)
@@ -74,6 +77,7 @@ ROUTES = (
     Route("GET", "/livez", "200 while the process serves", Health, "_livez"),
     Route("GET", "/readyz", "200 when every listener is open, else 503", Health, "_readyz"),
     Route("GET", "/v1/endpoints", "where everything listens, without the secret", Endpoints, "_endpoints"),
+    Route("GET", "/v1/held", "how much of everything that is bounded is held right now", Held, "_held"),
     Route("GET", "/v1/calls", "calls, newest first", CallList, "_calls", _CALLS_QUERY),
     Route("GET", "/v1/calls/{id}", "one call with its messages; `last` is the newest", CallDetail, "_call"),
     Route("DELETE", "/v1/calls/{id}", "hang up", Done, "_hang_up"),
@@ -142,6 +146,9 @@ class Api:
         if endpoints is None:
             return problem(503, "not ready yet")
         return result(endpoints.without_secret())
+
+    def _held(self, request: ApiRequest) -> ApiResponse:
+        return result(self._emulator.held())
 
     def _calls(self, request: ApiRequest) -> ApiResponse:
         limit = number(request.query.get("limit", str(_PAGE)), _MOST)

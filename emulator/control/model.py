@@ -60,6 +60,20 @@ class Health(msgspec.Struct):
     version: str
 
 
+class Held(msgspec.Struct):
+    """What the emulator holds right now, over all proxies; all but the journal and the registrations is 0 some time after the last call."""
+
+    calls: int
+    dialogs: int
+    transactions: int
+    timers: int
+    media_ports: int
+    connections: int
+    registrations: int
+    journal_calls: int
+    journal_octets: int
+
+
 class FindingModel(msgspec.Struct):
     """A finding; see `vsim explain`."""
 

@@ -31,6 +31,9 @@ class Emulator:
     def reset(self) -> None:
         self.done.append("reset")
 
+    def held(self) -> model.Held:
+        return model.Held(1, 2, 3, 4, 5, 6, 7, 8, 9)
+
 
 @pytest.fixture
 def emulator() -> Emulator:
@@ -162,3 +165,8 @@ def schema_of(described: dict[str, Any], route: Any) -> list[str]:
 
 def test_a_problem_is_rfc_9457(api: Api) -> None:
     msgspec.json.decode(call(api, "GET", "/none").body, type=model.Problem)
+
+
+def test_what_is_held(api: Api) -> None:
+    held = body(call(api, "GET", "/v1/held"))
+    assert held["calls"] == 1 and held["journal_octets"] == 9 and set(held) == set(model.Held.__struct_fields__)
