@@ -100,9 +100,8 @@ def measure() -> dict[str, Any]:
         pinger.stop.set()
         pinger.join()
     table(f"Soak, seed {seed}; state {LEFT_AFTER:.0f} s after each part", rows)
-    print(
-        f"  memory: {100 * (after - before) / before:+.1f} %; health checks: {pinger.sent}, lost {pinger.lost}, slowest {pinger.slowest * 1000:.0f} ms"
-    )
+    checks = f"{pinger.sent}, lost {pinger.lost}, slowest {pinger.slowest * 1000:.0f} ms"
+    print(f"  memory: {100 * (after - before) / before:+.1f} %; health checks: {checks}")
     return {
         "seed": seed,
         "growth": (after - before) / before,
