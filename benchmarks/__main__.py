@@ -1,4 +1,7 @@
-"""`python -m benchmarks [NAME…]`: runs the named benchmarks, or all but the soak, which takes minutes; prints a table each, and all results as one JSON line at the end."""
+"""`python -m benchmarks [NAME…]`: runs the named benchmarks, or all but the soak, which takes minutes.
+
+Prints a table each, and all results as one JSON line at the end.
+"""
 
 import json
 import sys
