@@ -134,6 +134,9 @@ class Endpoint:
             self.core.on_error(self, flow, request.call_id, error)
             if key not in self._servers:
                 self.reply(request, flow, 500)
+        server = self._servers.get(key)
+        if server is not None and server.answered:
+            request.forget_content()
 
     def _on_ack(self, request: Request, known: InviteServer | NonInviteServer | None) -> None:
         if isinstance(known, InviteServer):

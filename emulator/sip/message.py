@@ -135,6 +135,12 @@ class Request(Message):
         text = f"SIP/2.0 {status} {reason or REASONS.get(status, '')}\r\n{head}{headers}Content-Length: {len(body)}\r\n\r\n"
         return text.encode("utf-8", "surrogateescape") + body
 
+    def forget_content(self) -> None:
+        """Keep only what matching needs: for a request that has its final response and lives on in a transaction for up to 32 s."""
+        self.headers = {}
+        self.raw = self.body = b""
+        self._head = None
+
     def _reply_head(self, to_tag: str) -> str:
         """Via, From, To, Call-ID and CSeq: the same in every response to this request, so made once."""
         headers = self.headers

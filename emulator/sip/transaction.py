@@ -88,6 +88,11 @@ class InviteServer:
             self.on_cancel = None  # nothing to cancel any more, and nothing to hold for 32 s
         self._send(data)
 
+    @property
+    def answered(self) -> bool:
+        """The final response has been sent."""
+        return self.state not in (ServerState.TRYING, ServerState.PROCEEDING)
+
     def resend(self) -> None:
         """Send the last response once more: 13.3.1.4 and RFC 3262 3 leave that to the user of the transaction."""
         self._send(self._last)
@@ -176,6 +181,11 @@ class NonInviteServer:
         flow, call_id = self.flow, self.request.call_id
         self._enter(ServerState.COMPLETED if status >= 200 else ServerState.PROCEEDING)
         self._keeper.transmit(flow, data, call_id)
+
+    @property
+    def answered(self) -> bool:
+        """The final response has been sent."""
+        return self.state not in (ServerState.TRYING, ServerState.PROCEEDING)
 
     def retransmission(self, flow: Flow) -> None:
         """The same request came again; in Trying it is discarded (17.2.2)."""
