@@ -15,6 +15,8 @@ UDP_OCTETS = 1300
 _COOKIE = "z9hG4bK"
 _BRANCH = re.compile(rb"^(?:via|v)[ \t]*:[^\r\n]*?;[ \t]*branch[ \t]*=[ \t]*([^;,\s]+)", re.IGNORECASE | re.MULTILINE)
 _CSEQ = re.compile(rb"^cseq[ \t]*:[ \t]*([0-9]{1,10})", re.IGNORECASE | re.MULTILINE)
+_SUSPECT = re.compile(r"127\.|0\.0\.0\.0|\[::1?\]|localhost|\.invalid", re.IGNORECASE)
+"""What a Contact must hold to be worth parsing here."""
 _NOWHERE = frozenset({"0.0.0.0", "[::]", "localhost"})
 
 
@@ -52,8 +54,11 @@ def lint(request: Request, flow: Flow, challenged: bytes | None = None) -> Itera
 
 def _unreachable(request: Request, flow: Flow) -> str | None:
     """The Contact's host when nothing sent to it can arrive: an address of nobody, or a loopback address of another machine."""
+    contact = request.get("contact") or ""
+    if _SUSPECT.search(contact) is None:
+        return None
     try:
-        uri = Uri.parse(NameAddr.parse(request.get("contact") or "").uri)
+        uri = Uri.parse(NameAddr.parse(contact).uri)
     except (HeaderError, UriError):
         return None
     host = uri.host.lower()
