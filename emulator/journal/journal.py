@@ -160,6 +160,8 @@ class Journal:
         self._max_messages = messages
         self._calls: dict[str, CallRecord] = {}  # by Call-ID, oldest first
         self._by_id: dict[str, CallRecord] = {}
+        self._strangers: dict[str, CallRecord] = {}
+        """Those whose caller has not proved who it is, by Call-ID, oldest first."""
         self._events: deque[Event] = deque(maxlen=events)
         self._event_number = 0
         self._call_number = 0
@@ -175,8 +177,13 @@ class Journal:
                 self._evict()
             self._call_number += 1
             record = CallRecord(str(self._call_number), call_id, self._clock.wall())
-            self._calls[call_id] = self._by_id[record.id] = record
+            self._calls[call_id] = self._by_id[record.id] = self._strangers[call_id] = record
         return record
+
+    def authenticated(self, record: CallRecord, account: str) -> None:
+        """The caller has proved to be `account`."""
+        record.account = account
+        self._strangers.pop(record.call_id, None)
 
     def find(self, call_id: str) -> CallRecord | None:
         """The record of a Call-ID, None when there is none."""
@@ -189,12 +196,21 @@ class Journal:
         return self._by_id.get(id)
 
     def _evict(self) -> None:
-        """Drop the oldest call that is over; when all are up, the oldest: its call goes on, only its record is gone."""
+        """Drop the oldest call that is over; when all are up, the oldest: its call goes on, only its record is gone.
+
+        Calls without credentials make room first when they hold more than a quarter: a flood of them must not push out the real ones.
+        """
+        if len(self._strangers) > self._max_calls >> 2:
+            stranger = next((record for record in self._strangers.values() if not record.live), None)
+            if stranger is not None:
+                self._drop(stranger)
+                return
         self._drop(next((record for record in self._calls.values() if not record.live), None) or next(iter(self._calls.values())))
 
     def _drop(self, record: CallRecord) -> None:
         del self._calls[record.call_id]
         del self._by_id[record.id]
+        self._strangers.pop(record.call_id, None)
         self.octets -= record.octets
 
     def message(self, record: CallRecord, seconds: float, incoming: bool, flow: str, data: bytes) -> None:

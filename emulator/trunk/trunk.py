@@ -226,7 +226,7 @@ class Trunk:
         account = self.accounts.get(key)
         assert account is not None  # the digest has just been checked against it
         record = self.journal.call(request.call_id)
-        record.account = key
+        self.journal.authenticated(record, key)
         self._check_limits(endpoint, request, flow, key)
         try:
             called_number = self._called(uri, record)

@@ -129,3 +129,18 @@ def test_the_octets_of_all_messages_are_bounded(clock: SteppedClock) -> None:
     assert journal.octets <= 16000 and len(journal) == 20 and journal.find("0") is not None
     journal.reset()
     assert (journal.octets, len(journal)) == (800, 1)
+
+
+def test_calls_without_credentials_do_not_push_out_the_real_ones(clock: SteppedClock) -> None:
+    journal = Journal(clock, calls=100)
+    for k in range(100):
+        journal.authenticated(journal.call(f"real {k}"), "abcd1234")
+        journal.call(f"real {k}").state = "ended"
+    for k in range(1000):
+        journal.call(f"garbage {k}")
+    kept = [record.call_id for record in journal.calls()]
+    assert len(kept) == 100 and kept[0] == "garbage 999"
+    assert sum(name.startswith("real") for name in kept) == 74
+    for k in range(100):
+        journal.authenticated(journal.call(f"new {k}"), "abcd1234")
+    assert sum(record.call_id.startswith("new") for record in journal.calls()) >= 74
