@@ -9,10 +9,7 @@ from tests.support.phone import Phone
 def try_call(network: Network, user: str = "abcd1234", secret: str = "OfflineSecret1", caller: str = "447700900000") -> tuple[int, Phone]:
     """One attempt; its final status."""
     phone = network.phone(user=user, secret=secret, caller=caller)
-    phone.invite()
-    challenged = phone.expect(407)
-    phone.ack(challenged)
-    phone.invite(extra=phone.credentials(challenged))
+    phone.dial()
     final = phone.inbox[-1]
     phone.inbox.clear()
     phone.ack(final)
@@ -67,9 +64,6 @@ def test_a_refused_call_takes_no_place() -> None:
     network = Network(Policy(limits=LimitPolicy(calls_per_second=1000, calls_at_once=1)))
     phone = network.phone()
     body = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4 RTP/AVP 3\r\n"
-    phone.invite(body=body)
-    challenged = phone.expect(407)
-    phone.ack(challenged)
-    phone.invite(extra=phone.credentials(challenged), body=body)
+    phone.dial(body=body)
     phone.ack(phone.expect(488))
     assert [try_call(network)[0] for _ in range(2)] == [200, 503]

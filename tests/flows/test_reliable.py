@@ -17,10 +17,7 @@ def network() -> Network:
 
 def ring(phone: Phone, body: str = SDP) -> Received:
     """A call up to its reliable 180."""
-    phone.invite(extra=REQUIRED, body=body)
-    challenged = phone.expect(407)
-    phone.ack(challenged)
-    phone.invite(extra=REQUIRED + phone.credentials(challenged), body=body)
+    phone.dial(extra=REQUIRED, body=body)
     ringing = phone.expect(100, 180)
     phone.expect_nothing()
     assert ringing.get("require") == "100rel" and 0 < int(ringing.get("rseq") or 0) < 1 << 31
@@ -122,10 +119,7 @@ def test_cancel_while_the_180_waits(network: Network) -> None:
 def test_who_only_supports_100rel_gets_a_plain_180(network: Network) -> None:
     """vonage-facts, default 41."""
     phone = network.phone()
-    phone.invite(extra="Supported: 100rel\r\n")
-    challenged = phone.expect(407)
-    phone.ack(challenged)
-    phone.invite(extra="Supported: 100rel\r\n" + phone.credentials(challenged))
+    phone.dial(extra="Supported: 100rel\r\n")
     assert phone.expect(100, 180).get("rseq") is None
     phone.ack(phone.expect(200))
 

@@ -199,12 +199,16 @@ class Phone:
         self.remote_target = contact[1]
         self.transmit(self.request("ACK", self.remote_target, cseq=cseq, to=response.get("to")))
 
-    def call(self, number: str = "442071234567", extra: str = "", body: str = SDP) -> Received:
-        """A whole call set-up: challenge, credentials, 100, 180, 200, ACK; returns the 200."""
+    def dial(self, number: str = "442071234567", extra: str = "", body: str = SDP) -> str:
+        """An INVITE, its challenge, and the INVITE that answers it; returns the text of the second one."""
         self.invite(number, extra, body)
         challenged = self.expect(407)
         self.ack(challenged)
-        self.invite(number, extra + self.credentials(challenged), body)
+        return self.invite(number, extra + self.credentials(challenged), body)
+
+    def call(self, number: str = "442071234567", extra: str = "", body: str = SDP) -> Received:
+        """A whole call set-up: challenge, credentials, 100, 180, 200, ACK; returns the 200."""
+        self.dial(number, extra, body)
         answered = self.expect(100, 180, 200)
         self.ack(answered)
         return answered
