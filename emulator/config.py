@@ -575,6 +575,12 @@ def _check(config: Config, where: str) -> Iterator[str]:
     media = config.media
     if not 1024 <= media.first < media.last <= 65535:
         yield f"{where}: media.ports {media.ports!r}; write FIRST-LAST between 1024 and 65535"
+    times = config.registrar
+    if not times.minimum_expires <= times.default_expires <= times.maximum_expires:
+        yield (
+            f"{where}: registrar.default_expires {times.default_expires}; "
+            f"choose it between minimum_expires {times.minimum_expires} and maximum_expires {times.maximum_expires}"
+        )
     keys = [account.key for account in config.accounts]
     for key in {key for key in keys if keys.count(key) > 1}:
         yield f"{where}: account {key!r} stands there twice; remove one"

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import click
 
 from emulator.journal.findings import CATALOGUE, Kind
+from emulator.sip.grammar import number
 from emulator.sip.message import REASONS
 from emulator.trunk.codes import CODES
 
@@ -19,8 +20,8 @@ def explain(what: str | None) -> None:
     """
     if what is None:
         _list(CATALOGUE.values())
-    elif what.isascii() and what.isdigit():
-        _code(int(what))
+    elif (status := number(what)) is not None:
+        _code(status)
     elif what in CATALOGUE:
         _finding(CATALOGUE[what])
     elif section := [kind for kind in CATALOGUE.values() if kind.code.startswith(what.rstrip(".") + ".")]:

@@ -132,8 +132,11 @@ class Endpoint:
             self._refuse(request, flow, Refusal(400, Finding("message.malformed", str(error))))
         except Exception as error:
             self.core.on_error(self, flow, request.call_id, error)
-            if key not in self._servers:
+            failed = self._servers.get(key)
+            if failed is None:
                 self.reply(request, flow, 500)
+            elif not failed.answered:  # made before the error: without an answer it would stay for ever
+                failed.respond(500, self.server_line)
         server = self._servers.get(key)
         if server is not None and server.answered:
             request.forget_content()

@@ -18,7 +18,7 @@ class Reinvite:
     """One attempt after the other until it is answered, refused, or given up."""
 
     __slots__ = (
-        "_body", "_dialog", "_done", "_endpoint", "_flow", "_headers", "_on_gone", "_owns_call_id", "_sent", "_stopped", "_timer",
+        "_body", "_dialog", "_done", "_endpoint", "_flow", "_headers", "_on_gone", "_sent", "_stopped", "_timer",
     )  # fmt: skip
 
     def __init__(
@@ -30,7 +30,6 @@ class Reinvite:
         body: bytes,
         done: Callable[[Response | None], None],
         on_gone: Callable[[], None],
-        owns_call_id: bool = False,
     ) -> None:
         """`headers` is header lines, Content-Type included; `done` gets the 2xx, or the refusal that ended it,
         or None when there was no answer; `on_gone` hears that the peer does not know the dialog any more (408, 481, silence)."""
@@ -41,7 +40,6 @@ class Reinvite:
         self._body = body
         self._done = done
         self._on_gone = on_gone
-        self._owns_call_id = owns_call_id
         self._sent: Outgoing | None = None
         self._timer: Timer | None = None
         self._stopped = False
@@ -71,8 +69,7 @@ class Reinvite:
         if self._stopped:
             return
         if status == 491:
-            ids = self._endpoint.ids
-            wait = 2.1 + ids.number(191) / 100 if self._owns_call_id else ids.number(_GLARE_STEPS + 1) / 100
+            wait = self._endpoint.ids.number(_GLARE_STEPS + 1) / 100
             self._timer = self._endpoint.clock.call_later(wait, self.send)
             return
         self._stopped = True  # a retransmitted 2xx is acknowledged again, above, and changes nothing

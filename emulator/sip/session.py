@@ -355,6 +355,11 @@ class Session:
         if done is not None:
             done()
 
+    def abandon(self) -> None:
+        """Leave the dialog without a word: its INVITE is answered by somebody else."""
+        self._invite = None
+        self._enter(SessionState.ENDED)
+
     def _send_bye(self) -> None:
         endpoint = self._endpoint
         flow = self._flow_out()

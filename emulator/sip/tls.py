@@ -5,6 +5,7 @@ OpenSSL is imported when the first client connects: nothing before that needs it
 
 import struct
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +78,7 @@ def server_context(certificate: Path, key: Path, allow_1_3: bool = False, ask_cl
     return context
 
 
+@cache
 def client_context() -> "SSL.Context":
     """The context of connections that the trunk opens: TLS 1.2, the other side's certificate not verified (vonage-facts, default 26)."""
     from OpenSSL import SSL

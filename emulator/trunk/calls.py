@@ -269,6 +269,14 @@ class Call:
         else:
             self.session.hang_up(done, at_once)
 
+    def abandon(self) -> None:
+        """Setting up has failed: give everything back without a word. Whoever called `start` answers the INVITE."""
+        if self._session is not None:
+            self._session.abandon()
+        self._close("")
+        if self.record.live:  # an error of ours, for a refusal comes before anything is sent
+            self.record.state, self.record.status = "refused", 500
+
     def _close(self, by: str) -> None:
         """Give everything back, whichever way the call ended."""
         for timer in (self._answering, self._watch, self._limit):

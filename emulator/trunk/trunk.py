@@ -252,8 +252,8 @@ class Trunk:
             port = self._open_port(endpoint.name)
         except Exhausted as error:
             raise Refusal(503, Finding("limit.media-ports", str(error)), (("Retry-After", "5"),)) from None
+        call = Call(self, endpoint, record, called_number, nonce, self.policy.behaviour, port, address)
         try:
-            call = Call(self, endpoint, record, called_number, nonce, self.policy.behaviour, port, address)
             answered = call.negotiate(described) if described is not None else None
             if described is None:
                 record.finding(Finding("offer.late", "an INVITE without SDP"))
@@ -266,9 +266,7 @@ class Trunk:
             )  # fmt: skip
             call.start(endpoint.invite_server(request, flow), answered)
         except Exception:
-            if self.calls.pop(request.call_id, None) is not None:
-                self.limits.ended(account.key)
-            port.close()
+            call.abandon()
             raise
 
     def _check_limits(self, endpoint: Endpoint, request: Request, flow: Flow, account: str) -> None:

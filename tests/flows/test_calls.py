@@ -5,6 +5,7 @@ import re
 import pytest
 
 from emulator.trunk.behaviour import Behaviour
+from emulator.trunk.calls import Call
 from emulator.trunk.trunk import Policy
 from tests.support.network import Network
 from tests.support.phone import SDP, Phone
@@ -340,3 +341,21 @@ def test_the_same_seed_gives_the_same_octets() -> None:
         phone.call_id = "fixed"
         conversations.append(phone.call().data)
     assert conversations[0] == conversations[1]
+
+
+def test_an_error_of_ours_while_a_call_is_set_up_is_answered_and_leaves_nothing(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The INVITE's transaction stands by then: without a final response it would stay for ever."""
+    errors: list[Exception] = []
+    network.trunk.report = errors.append
+
+    def fail(call: Call) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(Call, "_ring", fail)
+    phone = network.phone()
+    phone.dial()
+    refused = phone.expect(100, 500)
+    phone.ack(refused)
+    assert [str(error) for error in errors] == ["a bug"]
+    network.clock.advance(40)
+    assert network.idle
