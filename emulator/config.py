@@ -77,6 +77,12 @@ class DnsSettings(_Section, frozen=True):
     port: Annotated[Port, _meta("UDP and TCP port.")] = 8053
     hosts: Annotated[dict[str, str], _meta("Names of the customer's own, and their addresses.")] = {}
     upstream: Annotated[str | None, _meta("`host:port` of a name server for all other names; without one they are refused.")] = None
+    priorities: Annotated[
+        tuple[Annotated[int, msgspec.Meta(ge=0, le=65535)], Annotated[int, msgspec.Meta(ge=0, le=65535)]],
+        _meta("SRV priority of a region's first and second site. Invented.", _FACTS + "46"),
+    ] = (10, 20)
+    weight: Annotated[int, _meta("SRV weight of each proxy. Invented.", _FACTS + "46", ge=0, le=65535)] = 50
+    naptr: Annotated[bool, _meta("Serve NAPTR records for TLS, TCP and UDP, in that order.", _FACTS + "46")] = False
     ttl: Annotated[int, _meta("Time to live of every record, in seconds. Invented.", _FACTS + "46", ge=0, le=86400)] = 60
 
 
@@ -125,6 +131,17 @@ class DigestSettings(_Section, frozen=True):
 
     challenge: Annotated[Literal[407, 401], _meta("Status of the challenge.", _FACTS + "1")] = 407
     realm: Annotated[str | None, _meta("One realm for all; without it the addressed service host.", _FACTS + "4")] = None
+    accept_authorization: Annotated[bool, _meta("Take Authorization where a 407 asked for Proxy-Authorization.", _FACTS + "3")] = False
+    require_qop: Annotated[bool, _meta("Challenge a response without qop again.", _FACTS + "5")] = False
+    userhash: Annotated[bool, _meta("Tell clients that they may hash the username (RFC 7616 3.4.4).", _FACTS + "5")] = False
+    foreign_nonces: Annotated[
+        Literal["accept", "refuse"],
+        _meta("A challenge answered at another proxy: taken with a finding, or challenged again as one lab saw.", _FACTS + "5"),
+    ] = "accept"
+    refuse_after: Annotated[
+        Annotated[int, msgspec.Meta(ge=1, le=100)] | None,
+        _meta("Wrong credentials of one call that bring 403; without it each brings another challenge.", _FACTS + "6"),
+    ] = None
     algorithms: Annotated[
         tuple[Literal["MD5", "SHA-256", "SHA-512-256"], ...],
         _meta("What is offered and taken, the preferred one first.", _FACTS + "5", min_length=1),
@@ -136,6 +153,8 @@ class SessionTimerSettings(_Section, frozen=True):
     """Session timers."""
 
     minimum: Annotated[int, _meta("Min-SE, in seconds: a smaller Session-Expires gets 422.", _FACTS + "38", ge=90, le=86400)] = 90
+    ask: Annotated[bool, _meta("Set a timer for clients that support one and asked for none.", _FACTS + "38")] = False
+    interval: Annotated[int, _meta("The session interval of such a timer, in seconds.", _FACTS + "38", ge=90, le=86400)] = 1800
     refresher: Annotated[Literal["uac", "uas"], _meta("Who refreshes when the client leaves it open: it, or the trunk.", _FACTS + "38")] = (
         "uac"
     )
@@ -145,6 +164,7 @@ class RegistrarSettings(_Section, frozen=True):
     """REGISTER. Bindings never route a call."""
 
     accept: Annotated[bool, _meta("Take REGISTER; without it 405.", _FACTS + "7")] = True
+    challenge: Annotated[Literal[401, 407], _meta("Status of the challenge.", _FACTS + "2")] = 401
     default_expires: Annotated[int, _meta("Expiry of a contact that names none, in seconds.", _FACTS + "7", ge=1, le=86400)] = 3600
     minimum_expires: Annotated[int, _meta("A shorter expiry gets 423, in seconds.", _FACTS + "7", ge=1, le=3600)] = 60
     maximum_expires: Annotated[int, _meta("A longer expiry is shortened to it, in seconds. Invented.", ge=60)] = 86400
@@ -170,7 +190,38 @@ class PolicySettings(_Section, frozen=True):
         tuple[str, ...] | None,
         _meta("Numbers taken for emergency numbers; without it those in use anywhere.", _FACTS + "51"),
     ] = None
-    answer_after: Annotated[float, _seconds("From 180 Ringing to 200 OK.")] = 0.0
+    called_number: Annotated[
+        Literal["lenient", "exact"], _meta("Whether `+`, `00` and separators are taken off a called number, or bring 404.", _FACTS + "9")
+    ] = "lenient"
+    anonymous_calls: Annotated[bool, _meta("Take callers who hide their number; without it 403.", _FACTS + "11")] = True
+    from_host: Annotated[
+        Literal["any", "trunk"], _meta("Whether the host in From may be any, or must be one of the service's; else 403.", _FACTS + "12")
+    ] = "any"
+    regionless_status: Annotated[
+        Literal[404, 403, 480, 488, 503], _meta("Answer to a trunk's host that names no region.", _FACTS + "37")
+    ] = 404
+    options_status: Annotated[Literal[200, 403, 404, 405, 480, 503], _meta("Answer to OPTIONS outside a call.", _FACTS + "8")] = 200
+    late_offer: Annotated[
+        Literal["accept", "refuse"], _meta("An INVITE without SDP: taken with a finding, or 488; refused if strict.", _FACTS + "32")
+    ] = "accept"
+    reliable_provisionals: Annotated[
+        Literal["honour", "refuse"], _meta("`Require: 100rel` from a client: honoured, or 420.", _FACTS + "41")
+    ] = "honour"
+    reinvites: Annotated[Literal["accept", "refuse"], _meta("A new offer in a call that is up: looked at, or 488.", _FACTS + "42")] = (
+        "accept"
+    )
+    update_status: Annotated[Literal[405, 501], _meta("Answer to UPDATE.", _FACTS + "39")] = 405
+    refer_status: Annotated[Literal[405, 501, 603], _meta("Answer to REFER.", _FACTS + "40")] = 405
+    info_status: Annotated[Literal[200, 405], _meta("Answer to INFO. Its digits are never relayed.", _FACTS + "43")] = 200
+    t38_status: Annotated[Literal[488, 415, 606], _meta("Answer to an offer of fax over UDPTL.", _FACTS + "44")] = 488
+    ringing: Annotated[
+        Literal[180, 183], _meta("The first ringing response; 183 holds the answer, and media flows at once.", _FACTS + "14")
+    ] = 180
+    answer_after: Annotated[float, _seconds("From ringing to 200 OK.", _FACTS + "14")] = 0.0
+    product: Annotated[
+        str | None,
+        _meta("Text of Server and User-Agent; without it vsim and its version.", _FACTS + "29"),
+    ] = None
     longest_call: Annotated[float, _seconds("A call is hung up after so long; 0 never.", _FACTS + "17")] = 0.0
 
 
@@ -178,6 +229,10 @@ class LimitSettings(_Section, frozen=True):
     """Bounds on what grows."""
 
     calls: Annotated[int, _meta("Calls at once; above it 503.", ge=1)] = 4000
+    preset: Annotated[
+        Literal["current", "legacy"],
+        _meta("`legacy` enforces what older trunks had, 30 calls a second and 30 at once, where the next two say nothing.", _FACTS + "15"),
+    ] = "current"
     calls_per_second: Annotated[
         Annotated[int, msgspec.Meta(ge=1, le=10000)] | None,
         _meta("New calls of one account in a second; without it more than 3 bring a finding, and are refused if strict.", _FACTS + "15"),
@@ -596,6 +651,9 @@ def _check(config: Config, where: str) -> Iterator[str]:
             yield f"{where}: {name} {address!r} is no IP address; write one such as 127.0.0.1"
     if config.bind in ("0.0.0.0", "::") and config.advertise is None and config.layout == "ports":
         yield f"{where}: bind {config.bind} without advertise; say with advertise which address clients reach"
+    product = config.policy.product
+    if product is not None and (not re.fullmatch(r"[A-Za-z0-9.!%*_+`'~/() -]{1,100}", product) or "vonage" in product.lower()):
+        yield f"{where}: policy.product {product!r}; write a name and version such as acme-trunk/1.0, and never Vonage's own"
     if config.dns.upstream is not None and parse_host_port(config.dns.upstream) is None:
         yield f"{where}: dns.upstream {config.dns.upstream!r}; write ADDRESS:PORT"
 

@@ -20,12 +20,13 @@ from emulator.journal.journal import Journal
 from emulator.media.sockets import MediaPorts, PortPair, Selector
 from emulator.sip import tls
 from emulator.sip.flow import Flow, sent_by
+from emulator.sip.methods import NOT_ALLOWED, Methods
 from emulator.sip.timers import SessionTimerPolicy
 from emulator.sip.transport import Limits, StreamListener, UdpListener
 from emulator.trunk import regions
 from emulator.trunk.accounts import Account, Accounts
 from emulator.trunk.behaviour import Behaviour
-from emulator.trunk.limits import LimitPolicy
+from emulator.trunk.limits import LEGACY_LIMIT, LimitPolicy
 from emulator.trunk.numbers import EMERGENCY
 from emulator.trunk.registrar import RegistrarPolicy
 from emulator.trunk.trunk import Policy, Proxy, Trunk
@@ -102,8 +103,8 @@ class Service:
         self._selector = Selector(reactor, self.clock, report, media.tick, media.tick_above)
         self._media = MediaPorts(self._selector, media.first, media.last, config.ephemeral)
         self.trunk = Trunk(
-            self.clock, self.ids, self.journal, Accounts(_accounts(config)), self._places(), self._open_port, report, _policy(config),
-            PRODUCT,
+            self.clock, self.ids, self.journal, Accounts(_accounts(config)), self._places(), self._open_port, report, policy(config),
+            config.policy.product or PRODUCT,
         )  # fmt: skip
         self._nameserver: Any = None
         self._control: Any = None
@@ -221,10 +222,10 @@ class Service:
 
     def _start_dns(self, places: Sequence[regions.Place]) -> None:
         from emulator.dns.nameserver import Nameserver
-        from emulator.trunk.names import trunk_zone
+        from emulator.trunk.names import Preference, trunk_zone
 
         settings = self.config.dns
-        zone = trunk_zone(places, settings.hosts, settings.ttl)
+        zone = trunk_zone(places, settings.hosts, settings.ttl, Preference(settings.priorities, settings.weight, settings.naptr))
         upstream = parse_host_port(settings.upstream) if settings.upstream is not None else None
         self._nameserver = Nameserver(self.reactor, self.clock, self.ids, zone, upstream)
         port = 0 if self.config.ephemeral else settings.port
@@ -345,33 +346,68 @@ def _accounts(config: Config) -> list[Account]:
     return [Account(account.key, account.secret, account.numbers, account.verified) for account in config.accounts]
 
 
-def _policy(config: Config) -> Policy:
-    policy = config.policy
+def policy(config: Config) -> Policy:
+    """What the settings say of the trunk."""
+    settings, timer = config.policy, config.session_timer
     return Policy(
         strict=config.strict,
+        foreign_nonces=config.digest.foreign_nonces == "accept",
+        authorization_header=config.digest.accept_authorization,
+        require_qop=config.digest.require_qop,
+        userhash=config.digest.userhash,
+        refuse_after=config.digest.refuse_after,
+        options_status=settings.options_status,
+        late_offers=settings.late_offer == "accept" and not config.strict,
+        reliable_provisionals=settings.reliable_provisionals == "honour",
+        anonymous_calls=settings.anonymous_calls,
+        own_from_host=settings.from_host == "trunk",
+        regionless_status=settings.regionless_status,
+        lenient_numbers=settings.called_number == "lenient",
         challenge=config.digest.challenge,
         realm=config.digest.realm,
         algorithms=tuple(dict.fromkeys(config.digest.algorithms)),
         nonce_lifetime=config.digest.nonce_lifetime,
-        caller_id=policy.caller_id,
-        destinations=policy.destinations,
-        emergency_status=policy.emergency_status,
-        emergency_numbers=EMERGENCY if policy.emergency_numbers is None else frozenset(policy.emergency_numbers),
+        caller_id=settings.caller_id,
+        destinations=settings.destinations,
+        emergency_status=settings.emergency_status,
+        emergency_numbers=EMERGENCY if settings.emergency_numbers is None else frozenset(settings.emergency_numbers),
         max_calls=config.limits.calls,
         max_transactions=config.limits.transactions,
-        limits=LimitPolicy(config.limits.calls_per_second, config.limits.calls_at_once, config.limits.excess_status, config.strict),
+        limits=_limits(config),
         registrar=_registrar(config),
         behaviour=Behaviour(
-            policy.answer_after,
-            config.media.silence_timeout,
-            policy.longest_call,
-            SessionTimerPolicy(config.session_timer.minimum, config.session_timer.refresher),
+            ringing=settings.ringing,
+            answer_after=settings.answer_after,
+            silence_timeout=config.media.silence_timeout,
+            longest=settings.longest_call,
+            session_timer=SessionTimerPolicy(timer.minimum, timer.refresher, timer.ask, timer.interval),
+            methods=_methods(config),
+            reinvites=settings.reinvites == "accept",
+            t38_status=settings.t38_status,
         ),
     )
+
+
+def _methods(config: Config) -> Methods:
+    policy = config.policy
+    refused: dict[str, int] = {"UPDATE": policy.update_status, "REFER": policy.refer_status}
+    if policy.info_status != 200:
+        refused["INFO"] = policy.info_status
+    if policy.reliable_provisionals == "refuse":
+        refused["PRACK"] = NOT_ALLOWED
+    return Methods(refused)
+
+
+def _limits(config: Config) -> LimitPolicy:
+    limits = config.limits
+    default = LEGACY_LIMIT if limits.preset == "legacy" else None
+    return LimitPolicy(limits.calls_per_second or default, limits.calls_at_once or default, limits.excess_status, config.strict)
 
 
 def _registrar(config: Config) -> RegistrarPolicy | None:
     settings = config.registrar
     if not settings.accept:
         return None
-    return RegistrarPolicy(settings.default_expires, settings.minimum_expires, settings.maximum_expires, settings.contacts)
+    return RegistrarPolicy(
+        settings.default_expires, settings.minimum_expires, settings.maximum_expires, settings.contacts, challenge=settings.challenge
+    )

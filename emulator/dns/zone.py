@@ -36,6 +36,16 @@ class Service:
     host: str
 
 
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """One NAPTR record of `name` with flag `s`: `service` is found through the SRV records of `replacement` (RFC 3263 4.1)."""
+
+    name: str
+    order: int
+    service: str
+    replacement: str
+
+
 class Zone:
     """Authoritative for its names and all below them; what lies outside is not its business."""
 
@@ -45,6 +55,7 @@ class Zone:
         services: Iterable[Service],
         ttl: int = 60,
         contact: str = "vsim.invalid",
+        pointers: Iterable[Pointer] = (),
     ) -> None:
         """`addresses` gives each host's IPv4 and IPv6 addresses; `ttl` in seconds. Each name that has an address or a service is a
         zone of its own, with its own SOA and NS: the trunk owns these names and not the domain above them."""
@@ -65,6 +76,10 @@ class Zone:
             name = dns.name.from_text(service.service, apex)
             target = dns.name.from_text(service.host.lower())
             self._add(name, dns.rdatatype.SRV, f"{service.priority} {service.weight} {service.port} {target}")
+        for pointer in pointers:
+            name = dns.name.from_text(pointer.name.lower())
+            replacement = dns.name.from_text(pointer.replacement.lower())
+            self._add(name, dns.rdatatype.NAPTR, f'{pointer.order} 50 "s" "{pointer.service}" "" {replacement}')
         for apex in self._apexes:
             self._add(apex, dns.rdatatype.NS, str(self._server))
             soa = f"{self._server} hostmaster.{self._server} {_SERIAL} {_REFRESH} {_RETRY} {_EXPIRE} {ttl}"

@@ -4,6 +4,8 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
 from urllib.parse import unquote
 
 from emulator.clock import Clock
@@ -34,6 +36,24 @@ def _sha512_256(text: str) -> str:
 
 ALGORITHMS: dict[str, Callable[[str], str]] = {"MD5": _md5, "SHA-256": _sha256, "SHA-512-256": _sha512_256}
 """H of RFC 7616 3.2 by its name; the session variants (…-sess) are not offered."""
+
+
+class Users(Protocol):
+    """Who may authenticate."""
+
+    def ha1(self, username: str, realm: str, algorithm: str) -> str | None:
+        """H(A1) of RFC 7616 3.4.2; None for an unknown user."""
+
+    def named(self, hashed: str, realm: str, algorithm: str) -> str | None:
+        """The user whose H(username:realm) this is (RFC 7616 3.4.4); None for nobody's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Demands:
+    """What a check asks beyond the RFC, which lets a client answer at any proxy, and without qop as RFC 2069 had it."""
+
+    foreign_nonces: bool = True
+    qop: bool = False
 
 
 class Verdict:
@@ -69,9 +89,10 @@ class Nonces:
         lifetime: float = 300.0,
         siblings: tuple[str, ...] = (),
         algorithms: tuple[str, ...] = ("MD5",),
+        userhash: bool = False,
     ) -> None:
         """`lifetime` in seconds. `siblings` are the names of all proxies, for findings. `algorithms`, the preferred one first, are
-        what is offered and taken."""
+        what is offered and taken. `userhash` lets clients hash the username."""
         self.name = name
         self.algorithms = algorithms
         self.lifetime = lifetime
@@ -80,7 +101,8 @@ class Nonces:
         self._mark = _mark(name)
         self._serial = 0
         self._names = {_mark(sibling): sibling for sibling in (*siblings, name)}
-        self._counts: dict[str, set[int]] = {}  # nonce-counts seen, by nonce, oldest nonce first
+        self._counts: dict[str, _Counts] = {}  # nonce-counts seen, by nonce, oldest nonce first
+        self.userhash = userhash
 
     def issue(self) -> str:
         """A new nonce."""
@@ -90,7 +112,7 @@ class Nonces:
 
     def challenges(self, realm: str, stale: bool = False) -> list[str]:
         """The values of WWW- or Proxy-Authenticate headers, one for each algorithm in the order of preference (RFC 7616 3.7)."""
-        flag = ", stale=true" if stale else ""
+        flag = (", userhash=true" if self.userhash else "") + (", stale=true" if stale else "")
         nonce = self.issue()
         return [f'Digest realm="{realm}", nonce="{nonce}", algorithm={name}, qop="auth"{flag}' for name in self.algorithms]
 
@@ -105,18 +127,29 @@ class Nonces:
     def _prove(self, stem: str) -> str:
         return hashlib.blake2b(stem.encode("utf-8", "replace"), key=self._key, digest_size=_PROOF // 2).hexdigest()
 
-    def count_is_new(self, nonce: str, count: int) -> bool:
-        """Take note of a nonce-count; False when it was used before (RFC 2617 3.2.2). Gaps and disorder are no replay."""
+    def count(self, nonce: str, count: int) -> tuple[bool, int]:
+        """Take note of a nonce-count: whether it is new (RFC 2617 3.2.2; gaps and disorder are no replay), and the highest before it."""
         seen = self._counts.get(nonce)
         if seen is None:
             if len(self._counts) >= _COUNTS_KEPT:
                 del self._counts[next(iter(self._counts))]
-            self._counts[nonce] = {count}
-            return True
-        if count in seen or len(seen) >= _COUNTS_KEPT:
-            return False
-        seen.add(count)
-        return True
+            seen = self._counts[nonce] = _Counts()
+        highest = seen.highest
+        if count in seen.used or len(seen.used) >= _COUNTS_KEPT:
+            return False, highest
+        seen.used.add(count)
+        seen.highest = max(highest, count)
+        return True, highest
+
+
+class _Counts:
+    """The nonce-counts of one nonce."""
+
+    __slots__ = ("highest", "used")
+
+    def __init__(self) -> None:
+        self.used: set[int] = set()
+        self.highest = 0
 
 
 def _mark(name: str) -> str:
@@ -128,14 +161,13 @@ def check(
     method: str,
     uri: str,
     header: str,
-    ha1_of: Callable[[str, str, str], str | None],
+    users: Users,
     dialog_nonce: str | None = None,
-    strict: bool = False,
+    demands: Demands = Demands(),  # noqa: B008: immutable
 ) -> Verdict:
     """Check one Authorization or Proxy-Authorization value against a request.
 
-    `uri` is the Request-URI as received; `ha1_of(username, realm, algorithm)` gives H(A1), None for an unknown user; `dialog_nonce` is
-    the nonce that set up the dialog, good for as long as the dialog lasts. `strict` refuses nonces of other proxies.
+    `uri` is the Request-URI as received; `dialog_nonce` is the nonce that set up the dialog, good for as long as the dialog lasts.
     """
     verdict = Verdict()
     try:
@@ -166,7 +198,9 @@ def check(
 
     # Known and unknown users take the same path and the same time: the digest is computed against a value that can't match.
     hashed = ALGORITHMS[algorithm]
-    ha1 = ha1_of(username, values["realm"], algorithm)
+    if values.get("userhash", "").lower() == "true" and nonces.userhash:
+        verdict.username = username = users.named(username, values["realm"], algorithm) or username
+    ha1 = users.ha1(username, values["realm"], algorithm)
     ha2 = hashed(f"{method}:{values['uri']}")
     middle = f"{nonce}:{values['nc']}:{values['cnonce']}:{values['qop']}" if qop else nonce
     expected = hashed(f"{ha1 or 'x' * 32}:{middle}:{ha2}")
@@ -188,14 +222,20 @@ def check(
         if name != nonces.name:
             finding = Finding("digest.foreign-nonce", f"a nonce of {name} answered at {nonces.name}")
             verdict.findings.append(finding)
-            if strict:
+            if not demands.foreign_nonces:
                 return verdict
     if count == 0:
         return verdict.refuse("digest.nonce-count-replayed", "nc=00000000; counting starts at 1")
-    if count > 0 and not nonces.count_is_new(nonce, count):
-        verdict.stale = True
-        return verdict.refuse("digest.nonce-count-replayed", f"nc={count:08x} again")
+    if count > 0:
+        new, highest = nonces.count(nonce, count)
+        if not new:
+            verdict.stale = True
+            return verdict.refuse("digest.nonce-count-replayed", f"nc={count:08x} again")
+        if count < highest:
+            verdict.findings.append(Finding("digest.nonce-count-order", f"nc={count:08x} after {highest:08x}"))
     if not qop:
+        if demands.qop:
+            return verdict.refuse("digest.no-qop", "a response without qop")
         verdict.findings.append(Finding("digest.no-qop", "a response without qop"))
     if not same_target(values["uri"], uri):
         verdict.findings.append(Finding("digest.uri-mismatch", f"uri={values['uri']!r}, Request-URI {uri!r}"))

@@ -12,6 +12,7 @@ from emulator.journal.findings import Finding
 from emulator.sip.dialog import dialog_key
 from emulator.sip.flow import Flow
 from emulator.sip.headers import HeaderError
+from emulator.sip.lint import UDP_OCTETS
 from emulator.sip.message import Malformed, Request, Response, parse
 from emulator.sip.refusal import Refusal
 from emulator.sip.timers import Timers
@@ -203,6 +204,8 @@ class Endpoint:
     def transmit(self, flow: Flow, data: bytes, call_id: str) -> None:
         """Send one message and record it."""
         self.core.on_message(self, flow, False, call_id, data)
+        if len(data) > UDP_OCTETS and not flow.reliable:
+            self.core.on_finding(self, flow, call_id, Finding("response.large-over-udp", f"{len(data)} octets"), 0)
         flow.send(data)
 
     def reply(self, request: Request, flow: Flow, status: int, headers: str = "", body: bytes = b"") -> None:

@@ -14,6 +14,7 @@ from emulator.sip.flow import Flow
 from emulator.sip.grammar import number
 from emulator.sip.headers import HeaderError
 from emulator.sip.message import Request, Response
+from emulator.sip.methods import Methods
 from emulator.sip.refusal import Refusal
 from emulator.sip.reinvite import Reinvite
 from emulator.sip.reliable import ReliableProvisional
@@ -22,11 +23,8 @@ from emulator.sip.timers import LEAST_SESSION_INTERVAL, SessionTimerPolicy
 from emulator.sip.transaction import InviteServer
 from emulator.sip.uri import UriError
 
-ALLOW = "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK\r\n"
-"""No UPDATE and no REFER: the trunk has been seen refusing both (vonage-facts.md 7)."""
-
-
 _REFRESH_TRIES = 4
+_METHODS = Methods()
 
 
 class SessionState(Enum):
@@ -63,7 +61,7 @@ class SessionUser(Protocol):
         """An OPTIONS inside the dialog: header lines and body of the 200."""
 
     def on_info(self, request: Request) -> None:
-        """An INFO came; it gets 200."""
+        """An INFO came, and has been answered."""
 
     def on_ended(self, by: str) -> None:
         """The session is over: `caller` (CANCEL or BYE from the peer), `trunk` (our BYE), `no-ack`, `no-refresh` (the session timer
@@ -89,12 +87,20 @@ class Session:
     __slots__ = (
         "_routes",
         "_bye_done", "_endpoint", "_hang_up_on_ack", "_invite", "_offer_pending", "_reliable", "_unacknowledged", "_user",
-        "_reinvite", "_terms", "_timer", "_timer_policy", "dialog", "flow", "state", "when_acknowledged",
+        "_methods", "_reinvite", "_terms", "_timer", "_timer_policy", "dialog", "flow", "state", "when_acknowledged",
     )  # fmt: skip
 
-    def __init__(self, endpoint: Endpoint, invite: InviteServer, user: SessionUser, timer_policy: SessionTimerPolicy | None = None) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        invite: InviteServer,
+        user: SessionUser,
+        timer_policy: SessionTimerPolicy | None = None,
+        methods: Methods | None = None,
+    ) -> None:
         """Raises `HeaderError` when the INVITE has no usable Contact (8.1.1.8), `Refusal` when its session timer can't be taken."""
         self._timer_policy = timer_policy or SessionTimerPolicy()
+        self._methods = methods or _METHODS
         self._terms = session_timer.answer(invite.request, self._timer_policy)
         self._timer: SessionTimer | None = None
         self._reinvite: Reinvite | None = None
@@ -189,7 +195,12 @@ class Session:
         if flow.reliable:
             self.flow = flow  # the connection it uses now; a UDP flow was aimed by Via and says nothing of the peer's target
         method = request.method
-        if method == "BYE":
+        refused = self._methods.refusal(method)
+        if refused is not None:
+            self._endpoint.non_invite_server(request, flow).respond(refused, self._methods.allow + self._endpoint.server_line)
+            if method == "INFO":
+                self._user.on_info(request)
+        elif method == "BYE":
             self._on_bye(request, flow)
         elif method == "INVITE":
             self._on_reinvite(request, flow)
@@ -201,8 +212,6 @@ class Session:
         elif method == "INFO":
             self._endpoint.non_invite_server(request, flow).respond(200, self._endpoint.server_line)
             self._user.on_info(request)
-        else:
-            self._endpoint.non_invite_server(request, flow).respond(405, ALLOW + self._endpoint.server_line)
 
     def on_ack(self, request: Request) -> None:
         """The ACK of a 2xx, matched by its CSeq number (13.3.1.4)."""

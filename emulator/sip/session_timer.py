@@ -40,8 +40,9 @@ def answer(request: Request, policy: SessionTimerPolicy) -> Terms | None:
 
     Raises `Refusal`: 422 when the interval is too small, 400 when a header makes no sense.
     """
+    supported = "timer" in request.tokens("supported") or "timer" in request.tokens("require")
     if "session-expires" not in request.headers:
-        return None
+        return _asked(max(policy.interval, policy.minimum), policy.refresher) if policy.ask and supported else None
     try:
         name = "Session-Expires"
         asked = _delta(request, "session-expires")
@@ -51,7 +52,6 @@ def answer(request: Request, policy: SessionTimerPolicy) -> Terms | None:
         raise Refusal(400, Finding("message.malformed", f"{name}: {error}")) from None
     assert asked is not None
     interval, params = asked
-    supported = "timer" in request.tokens("supported") or "timer" in request.tokens("require")
     if interval < policy.minimum:
         if supported:
             finding = Finding("session-timer.too-small", f"Session-Expires: {interval}")
@@ -64,6 +64,11 @@ def answer(request: Request, policy: SessionTimerPolicy) -> Terms | None:
     refresher = "uas" if not supported else wanted if wanted in ("uac", "uas") else policy.refresher  # table 2
     headers = f"Session-Expires: {interval};refresher={refresher}\r\n"
     return Terms(interval, refresher == "uas", f"Require: timer\r\n{headers}" if supported else headers)
+
+
+def _asked(interval: int, refresher: str) -> Terms:
+    """A timer that the peer supports and did not ask for (9)."""
+    return Terms(interval, refresher == "uas", f"Require: timer\r\nSession-Expires: {interval};refresher={refresher}\r\n")
 
 
 def agreed(response: Response) -> Terms | None:

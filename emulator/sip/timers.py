@@ -23,7 +23,10 @@ LEAST_SESSION_INTERVAL = 90
 
 @dataclass(frozen=True, slots=True)
 class SessionTimerPolicy:
-    """`minimum` is our Min-SE; `refresher` is who refreshes when a client that asks for a timer leaves it open: `uac` or `uas`."""
+    """`minimum` is our Min-SE; `refresher` is who refreshes when a client leaves it open: `uac` or `uas`. `ask` has a timer of
+    `interval` seconds for clients that support one and asked for none (RFC 4028 9)."""
 
     minimum: int = LEAST_SESSION_INTERVAL
     refresher: str = "uac"
+    ask: bool = False
+    interval: int = 1800

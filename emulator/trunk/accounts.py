@@ -1,6 +1,7 @@
 """Who may call: API keys, secrets, and the numbers each owns."""
 
 from collections.abc import Iterable, Sequence
+from hmac import compare_digest
 
 from emulator.sip.digest import ALGORITHMS
 
@@ -42,6 +43,11 @@ class Accounts:
         return self._by_key.get(key)
 
     def ha1(self, key: str, realm: str, algorithm: str) -> str | None:
-        """H(A1) of an account, None for an unknown key."""
+        """See `emulator.sip.digest.Users`."""
         account = self._by_key.get(key)
         return account.ha1(realm, algorithm) if account is not None else None
+
+    def named(self, hashed: str, realm: str, algorithm: str) -> str | None:
+        """See `emulator.sip.digest.Users`."""
+        hash_of, wanted = ALGORITHMS[algorithm], hashed.lower().encode("utf-8", "surrogateescape")
+        return next((key for key in self._by_key if compare_digest(hash_of(f"{key}:{realm}").encode(), wanted)), None)

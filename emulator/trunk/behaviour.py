@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from emulator.sip.methods import Methods
 from emulator.sip.timers import SessionTimerPolicy
 
 
@@ -9,10 +10,18 @@ from emulator.sip.timers import SessionTimerPolicy
 class Behaviour:
     """Times in seconds."""
 
+    ringing: int = 180
+    """180, or 183 with the answer in it: media flows before the 200."""
     answer_after: float = 0.0
-    """From the 180 to the 200."""
+    """From the first ringing to the 200."""
     silence_timeout: float = 60.0
     """Without a packet of RTP for as long as this the call is hung up; 0 waits for ever. A call on hold is not silent."""
     longest: float = 0.0
     """The call is hung up after this long; 0 sets no limit (the page names none)."""
     session_timer: SessionTimerPolicy = field(default_factory=SessionTimerPolicy)
+    methods: Methods = field(default_factory=Methods)
+    """What is taken inside the call's dialog."""
+    reinvites: bool = True
+    """Whether an offer in a re-INVITE is looked at; without it each is refused with 488."""
+    t38_status: int = 488
+    """Answer to an offer of fax over UDPTL."""

@@ -16,7 +16,7 @@ from emulator.sip.endpoint import Endpoint
 from emulator.sip.flow import Flow
 from emulator.sip.message import Request, Response
 from emulator.sip.refusal import Refusal
-from emulator.sip.session import ALLOW, Session
+from emulator.sip.session import Session
 from emulator.sip.transaction import InviteServer
 from emulator.trunk.behaviour import Behaviour
 
@@ -59,6 +59,7 @@ class Call:
         self,
         calls: Calls,
         endpoint: Endpoint,
+        request: Request,
         record: CallRecord,
         called: str,
         nonce: str,
@@ -67,12 +68,15 @@ class Call:
         address: str,
     ) -> None:
         """`address` is the media address the answer announces. The call owns `port` from here on."""
+        self.key = f"{request.call_id}\n{request.from_tag}"
+        """What tells this call from all others that are up (RFC 3261 12: the caller's half of the dialog id)."""
         self.record = record
         self._calls = calls
         self._endpoint = endpoint
         self._called = called
         self._nonce = nonce
         self._behaviour = behaviour
+        self._allow = behaviour.methods.allow
         self._port = port
         self._local = LocalMedia(address=address, port=port.number, session_id=calls.ids.number(1 << 31))
         self._description: SessionDescription | None = None  # our last one
@@ -81,7 +85,7 @@ class Call:
         self._answering: Timer | None = None
         self._watch: Timer | None = None
         self._limit: Timer | None = None
-        self._offered_early = False  # our offer went out in a reliable 180
+        self._settled_early = False  # a reliable provisional response held our offer or answer
         self._heard = -1  # packets at the last look
 
     @property
@@ -95,7 +99,7 @@ class Call:
         """Take the INVITE: 100, 180, and the 200 when its time has come. `described` is our answer, None when we are to offer."""
         if described is not None:
             self._agree(*described)
-        self._session = Session(self._endpoint, invite, self, self._behaviour.session_timer)
+        self._session = Session(self._endpoint, invite, self, self._behaviour.session_timer, self._behaviour.methods)
         record, flow = self.record, invite.flow
         record.state = "trying"
         transport = "" if flow.transport == "UDP" else f";transport={flow.transport.lower()}"
@@ -109,15 +113,18 @@ class Call:
             self._answer()
 
     def _ring(self) -> None:
-        """180. A reliable one holds the offer when the INVITE had none: the PRACK must bring the answer (RFC 3262 5)."""
+        """180 or 183. A reliable one holds the offer when the INVITE had none: the PRACK must bring the answer (RFC 3262 5)."""
+        status, session = self._behaviour.ringing, self.session
         headers = self._contact + self._endpoint.server_line
-        if self.session.reliable and self._description is None:
+        offers = session.reliable and self._description is None
+        if offers:
             self._description = offer(self._local)
-            self._offered_early = True
+        if offers or (status == 183 and self._description is not None):
+            self._settled_early = session.reliable
             headers += f"Content-Type: {SDP_TYPE}\r\n"
-            self.session.provisional(180, headers, str(self._description).encode(), offers=True)
+            session.provisional(status, headers, str(self._description).encode(), offers)
         else:
-            self.session.provisional(180, headers)
+            session.provisional(status, headers)
 
     def _answer(self) -> None:
         self._answering = None
@@ -125,8 +132,8 @@ class Call:
             self.session.when_acknowledged = self._answer
             return
         calls, record, behaviour = self._calls, self.record, self._behaviour
-        if self._offered_early:  # offer and answer are done: the 200 holds neither (RFC 3261 13.2.1)
-            self.session.accept(self._contact + ALLOW + self._endpoint.server_line, b"", False)
+        if self._settled_early:  # offer and answer are done: the 200 holds neither (RFC 3261 13.2.1)
+            self.session.accept(self._contact + self._allow + self._endpoint.server_line, b"", False)
         else:
             offers = self._description is None
             if self._description is None:
@@ -140,12 +147,15 @@ class Call:
             self._limit = calls.clock.call_later(behaviour.longest, self.hang_up)
 
     def _headers(self, product: str = "Server") -> str:
-        return f"{self._contact}{ALLOW}{product}: {self._endpoint.product}\r\nContent-Type: {SDP_TYPE}\r\n"
+        return f"{self._contact}{self._allow}{product}: {self._endpoint.product}\r\nContent-Type: {SDP_TYPE}\r\n"
 
     # -- media ----------------------------------------------------------------------------------------------------
 
     def negotiate(self, described: SessionDescription) -> tuple[SessionDescription, Agreement]:
         """Our answer to an offer; `Refusal` 488 when nothing fits (RFC 3261 13.3.1.3)."""
+        kinds = {media.kind for media in described.media if media.port}
+        if "image" in kinds and "audio" not in kinds:
+            raise Refusal(self._behaviour.t38_status, Finding("media.t38", "m=image without m=audio"))
         try:
             return answer(described, self._local, self._description)
         except NotAcceptable as error:
@@ -187,6 +197,8 @@ class Call:
         """Hold, codec change, moved media: one more offer and answer."""
         _, self._nonce = self._calls.authorize(self._endpoint, request, flow, self._nonce)
         described = offered(request)
+        if not self._behaviour.reinvites:
+            raise Refusal(488, Finding("reinvite.refused", "an offer in a call that is up"))
         if described is None:
             self._description = offer(self._local, self._description)
         else:
@@ -215,7 +227,7 @@ class Call:
         self.hang_up()
 
     def on_options(self, request: Request) -> tuple[str, bytes]:
-        return f"{self._contact}{ALLOW}{_ACCEPT}{self._endpoint.server_line}", b""
+        return f"{self._contact}{self._allow}{_ACCEPT}{self._endpoint.server_line}", b""
 
     def on_info(self, request: Request) -> None:
         content = (request.get("content-type") or "no type").lower()

@@ -8,6 +8,8 @@ from emulator.journal.findings import Finding
 
 REAL_CALLS_PER_SECOND = 3
 """What Vonage's knowledge base gives for outbound SIP trunking; it names no cap on calls at once."""
+LEGACY_LIMIT = 30
+"""Calls in a second, and calls at once, in an older text of the same page."""
 _WINDOW = 1.0
 _TELL_AGAIN = 60.0
 

@@ -1,6 +1,7 @@
 """The table everything derives from: regions, sites, proxies, their names and addresses (product names and addresses: the page, and
 the layouts this project chose)."""
 
+import re
 from dataclasses import dataclass
 
 REGIONS = ("us", "eu", "ap")
@@ -57,6 +58,24 @@ def service_hosts() -> tuple[str, ...]:
     """Every name the trunk answers to: regions, sites and proxies under both domains, and the oldest global name."""
     names = (*REGIONS, *SITES, *PROXIES)
     return (*(host(name) for name in names), *(host(name, LEGACY_DOMAIN) for name in names), LEGACY_HOST)
+
+
+_TRUNK_HOST = re.compile(r"(?P<domain>[a-z0-9-]{1,63})\.sip(?:-(?P<region>us|eu|ap))?\.(?:vonage|nexmo)\.com")
+
+
+def trunk_domain(host: str) -> tuple[str, str | None] | None:
+    """A trunk's own host, `<domain>.sip-<region>.vonage.com`, as domain and region; the region is None where the host names none.
+
+    None for any other host (vonage-facts 1 and 8).
+    """
+    match = _TRUNK_HOST.fullmatch(host.lower())
+    return (match["domain"], match["region"]) if match else None
+
+
+def addressed_region(host: str) -> str | None:
+    """The region that a host of the service, or of a trunk, names; None for any other."""
+    match = re.fullmatch(r"(?:[a-z0-9-]{1,63}\.)?sip-(us|eu|ap)(?:-[34](?:-[12])?)?\.(?:vonage|nexmo)\.com", host.lower())
+    return match[1] if match else None
 
 
 def loopback_layout() -> tuple[Place, ...]:

@@ -24,6 +24,7 @@ class RegistrarPolicy:
     maximum_expires: int = 86400
     contacts: int = 10
     records: int = 1000
+    challenge: int = 401
 
 
 class Binding:

@@ -10,15 +10,15 @@ from emulator.journal.findings import Finding
 from emulator.journal.journal import CallRecord, Journal
 from emulator.media.port import Exhausted, Port
 from emulator.media.sdp import SessionDescription
-from emulator.sip.digest import Nonces, Verdict, check
+from emulator.sip.digest import Demands, Nonces, Verdict, check
 from emulator.sip.endpoint import Endpoint
 from emulator.sip.flow import Flow, sent_by
 from emulator.sip.grammar import number
 from emulator.sip.headers import HeaderError, NameAddr
 from emulator.sip.lint import lint
 from emulator.sip.message import Request
+from emulator.sip.methods import NOT_ALLOWED, SERVED
 from emulator.sip.refusal import Refusal
-from emulator.sip.session import ALLOW
 from emulator.sip.timers import Timers
 from emulator.sip.uri import Uri, UriError
 from emulator.trunk import regions
@@ -29,22 +29,11 @@ from emulator.trunk.limits import CallLimits, LimitPolicy
 from emulator.trunk.numbers import ANONYMOUS_USERS, EMERGENCY, BadNumber, called, caller, is_emergency
 from emulator.trunk.registrar import Registrar, RegistrarPolicy
 
-_SUPPORTED_METHODS = frozenset({"INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "PRACK"})
-_KNOWN_METHODS = _SUPPORTED_METHODS | {
-    "REGISTER",
-    "MESSAGE",
-    "SUBSCRIBE",
-    "NOTIFY",
-    "PUBLISH",
-    "REFER",
-    "UPDATE",
-}
-_SUPPORTED_OPTIONS = frozenset({"100rel", "timer"})
-"""What a client may require. 100rel is honoured and never asked for (vonage-facts, default 41)."""
-_ALLOW_FIELD = ("Allow", ALLOW.partition(": ")[2].strip())
+_ONLY_IN_DIALOGS = frozenset({"BYE", "INFO", "PRACK"})
+_KNOWN_METHODS = frozenset({*SERVED, "REGISTER", "MESSAGE", "SUBSCRIBE", "NOTIFY", "PUBLISH", "REFER", "UPDATE"})
 _MAX_CREDENTIALS = 8
 _SOURCES_KEPT = 1000
-_OPTIONS_LINES = f"{ALLOW}Accept: {SDP_TYPE}\r\n"
+_TRIES_KEPT = 10000
 
 
 @dataclass(slots=True)
@@ -58,6 +47,27 @@ class Policy:
     algorithms: tuple[str, ...] = ("MD5",)
     """Digest algorithms offered and taken, the preferred one first."""
     nonce_lifetime: float = 300.0
+    foreign_nonces: bool = True
+    """Whether a challenge may be answered at another proxy than its own."""
+    authorization_header: bool = False
+    """Whether a 407 may be answered in Authorization."""
+    require_qop: bool = False
+    userhash: bool = False
+    """Whether clients are told that they may hash the username (RFC 7616 3.4.4)."""
+    refuse_after: int | None = None
+    """Wrong credentials of one call that bring 403 instead of another challenge; None challenges for ever."""
+    options_status: int = 200
+    late_offers: bool = True
+    """Whether an INVITE without an offer is taken; without it 488."""
+    reliable_provisionals: bool = True
+    """Whether 100rel may be required (vonage-facts, default 41); it is never asked for."""
+    anonymous_calls: bool = True
+    own_from_host: bool = False
+    """Whether the host in From must be one of the service's."""
+    regionless_status: int = 404
+    """Answer to a trunk's host that names no region."""
+    lenient_numbers: bool = True
+    """Whether `+`, `00` and separators are taken off a called number."""
     caller_id: str = "refuse"
     """`refuse` or `unknown`: what a caller ID that the account may not show brings."""
     destinations: tuple[str, ...] = ("",)
@@ -113,16 +123,22 @@ class Trunk:
         self._service_hosts = frozenset(regions.service_hosts())
         self.report = report
         self._checked: set[tuple[str, str, str]] = set()
+        self._demands = Demands(self.policy.foreign_nonces and not self.policy.strict, self.policy.require_qop)
         key = ids.take(32)
         names = tuple(place.name for place in places)
         self.proxies: Mapping[str, Proxy] = {
             place.name: Proxy(
                 place,
                 Endpoint(place.name, self, clock, ids, product, timers, self.policy.max_transactions),
-                Nonces(place.name, key, clock, self.policy.nonce_lifetime, names, self.policy.algorithms),
+                Nonces(place.name, key, clock, self.policy.nonce_lifetime, names, self.policy.algorithms, self.policy.userhash),
             )
             for place in places
         }
+        methods = self.policy.behaviour.methods
+        self._allow = ("Allow", methods.allowed)
+        self._options_lines = f"{methods.allow}Accept: {SDP_TYPE}\r\n"
+        self._options = frozenset({"100rel", "timer"} if self.policy.reliable_provisionals else {"timer"})  # what may be required
+        self._tries: dict[str, int] = {}  # wrong credentials, by Call-ID
         self._methods: dict[str, Callable[[Endpoint, Request, Flow], None]] = {
             "INVITE": self._on_invite,
             "OPTIONS": self._on_options,
@@ -137,9 +153,15 @@ class Trunk:
         """See `emulator.sip.endpoint.Core`."""
         method = self._methods.get(request.method)
         if method is None:
+            if request.method in _ONLY_IN_DIALOGS:
+                raise Refusal(481, Finding("dialog.none", f"{request.method} without a To tag"))
             if request.method in _KNOWN_METHODS:
-                raise Refusal(405, Finding("method.not-allowed", request.method), (_ALLOW_FIELD,))
-            raise Refusal(501, Finding("method.unknown", request.method), (_ALLOW_FIELD,))
+                raise Refusal(
+                    self.policy.behaviour.methods.refusal(request.method) or NOT_ALLOWED,
+                    Finding("method.not-allowed", request.method),
+                    (self._allow,),
+                )
+            raise Refusal(501, Finding("method.unknown", request.method), (self._allow,))
         method(endpoint, request, flow)
 
     def on_message(self, endpoint: Endpoint, flow: Flow, incoming: bool, call_id: str, data: bytes) -> None:
@@ -178,15 +200,15 @@ class Trunk:
         record = self.journal.find(call_id)
         self.journal.event("error", record, proxy=endpoint.name, error=f"{type(error).__name__}: {error}")
         self.report(error)
-        call = self.calls.get(call_id)
-        if call is not None:
+        for call in self._calls_of(record):
             call.hang_up(at_once=True)
 
     # -- methods --------------------------------------------------------------------------------------------------
 
     def _on_options(self, endpoint: Endpoint, request: Request, flow: Flow) -> None:
         """The health check: 200 without credentials, for any user and host (page: Health checks; vonage-facts, default 8)."""
-        endpoint.reply(request, flow, 200, _OPTIONS_LINES)
+        status = self.policy.options_status
+        endpoint.reply(request, flow, status, self._options_lines)
         source = (endpoint.name, flow.transport, flow.peer[0])
         if source not in self._checked:  # a line for each new source, not for each of its checks
             if len(self._checked) >= _SOURCES_KEPT:
@@ -198,16 +220,16 @@ class Trunk:
                 proxy=endpoint.name,
                 transport=flow.transport,
                 peer=sent_by(flow.peer),
-                status=200,
+                status=status,
             )
 
     def _on_register(self, endpoint: Endpoint, request: Request, flow: Flow) -> None:
         """RFC 3261 10.3, with 401 as its challenge (vonage-facts, defaults 2 and 7)."""
         if self.policy.registrar is None:
-            raise Refusal(405, Finding("method.not-allowed", request.method), (_ALLOW_FIELD,))
+            raise Refusal(405, Finding("method.not-allowed", request.method), (self._allow,))
         _request_uri(request)
-        _check_required(request)
-        verdict = self._credentials(endpoint, request, flow, 401, None)
+        self._check_required(request)
+        verdict = self._credentials(endpoint, request, flow, self.policy.registrar.challenge, None)
         account = self.accounts.get(verdict.username)
         assert account is not None  # the digest has just been checked against it
         contacts, done = self.registrar.register(request, account)
@@ -221,7 +243,8 @@ class Trunk:
         """A new call: who calls, whom, from which number, with which media; each question may end it."""
         uri = _request_uri(request)
         _check_hops(request)
-        _check_required(request)
+        self._check_required(request)
+        self._check_host(uri)
         key, nonce = self.authorize(endpoint, request, flow, None)
         account = self.accounts.get(key)
         assert account is not None  # the digest has just been checked against it
@@ -235,12 +258,17 @@ class Trunk:
             record.called = record.called or uri.number
             raise Refusal(bad.status, bad.finding) from None
         described = offered(request)
+        if described is None and not self.policy.late_offers:
+            raise Refusal(488, Finding("offer.late", "an INVITE without SDP"))
         if "contact" not in request.headers:
             raise Refusal(400, Finding("contact.missing", "no Contact header"))
         if len(self.calls) >= self.policy.max_calls:
             raise Refusal(503, Finding("limit.calls", f"{self.policy.max_calls} calls at once"), (("Retry-After", "5"),))
         for finding in lint(request, flow, _challenged(record)):
             record.finding(finding)
+        region = regions.addressed_region(uri.host)
+        if region is not None and region != regions.region_of(endpoint.name):
+            record.finding(Finding("uri.other-region", f"{uri.host} at {endpoint.name}"))
         self._start(endpoint, request, flow, record, account, described, called_number, caller_number, nonce)
 
     def _start(
@@ -252,13 +280,13 @@ class Trunk:
             port = self._open_port(endpoint.name)
         except Exhausted as error:
             raise Refusal(503, Finding("limit.media-ports", str(error)), (("Retry-After", "5"),)) from None
-        call = Call(self, endpoint, record, called_number, nonce, self.policy.behaviour, port, address)
+        call = Call(self, endpoint, request, record, called_number, nonce, self.policy.behaviour, port, address)
         try:
             answered = call.negotiate(described) if described is not None else None
             if described is None:
                 record.finding(Finding("offer.late", "an INVITE without SDP"))
             record.caller, record.called = caller_number, called_number
-            self.calls[request.call_id] = call
+            self.calls[call.key] = call
             self.limits.began(account.key)
             self.journal.event(
                 "call.started", record, caller=caller_number, called=called_number, proxy=endpoint.name, transport=flow.transport,
@@ -280,6 +308,18 @@ class Trunk:
         else:
             self.journal.call(request.call_id).finding(excess.finding)
 
+    def _check_required(self, request: Request) -> None:
+        """8.2.2.3."""
+        if "require" in request.headers and (missing := request.tokens("require") - self._options):
+            options = ", ".join(sorted(missing))
+            raise Refusal(420, Finding("require.unsupported", options), (("Unsupported", options),))
+
+    def _check_host(self, uri: Uri) -> None:
+        """A trunk's host without a region fails the call (vonage-facts 8 and default 37)."""
+        domain = regions.trunk_domain(uri.host)
+        if domain is not None and domain[1] is None:
+            raise Refusal(self.policy.regionless_status, Finding("uri.no-region", uri.host))
+
     # -- who, whom, from which number -----------------------------------------------------------------------------
 
     def authorize(self, endpoint: Endpoint, request: Request, flow: Flow, nonce: str | None) -> tuple[str, str]:
@@ -292,6 +332,8 @@ class Trunk:
         proxy = self.proxies[endpoint.name]
         name = "proxy-authorization" if challenge == 407 else "authorization"
         headers = request.headers.get(name)
+        if headers is None and challenge == 407 and self.policy.authorization_header:
+            headers = request.headers.get("authorization")
         if headers is None:
             finding = None
             if challenge == 407 and "authorization" in request.headers:
@@ -301,17 +343,30 @@ class Trunk:
             raise self._challenge(proxy, request, challenge, Finding("digest.malformed", f"{len(headers)} {name} headers"))
         verdict: Verdict | None = None
         for header in headers:  # several realms may be answered at once (RFC 3261 22.3); one that is right is enough
-            verdict = check(proxy.nonces, request.method, request.uri, header, self.accounts.ha1, nonce, self.policy.strict)
+            verdict = check(proxy.nonces, request.method, request.uri, header, self.accounts, nonce, self._demands)
             if verdict.ok:
                 break
         assert verdict is not None
         if not verdict.ok:
             for finding in verdict.findings[:-1]:
                 self.on_finding(endpoint, flow, request.call_id, finding, 0)
+            self._count_try(request, verdict)
             raise self._challenge(proxy, request, challenge, verdict.findings[-1], verdict.stale)
         for finding in verdict.findings:
             self.on_finding(endpoint, flow, request.call_id, finding, 0)
         return verdict
+
+    def _count_try(self, request: Request, verdict: Verdict) -> None:
+        """403 in place of one more challenge where the policy has an end to them (vonage-facts, default 6)."""
+        most = self.policy.refuse_after
+        if most is None or verdict.stale:
+            return
+        tries = self._tries.pop(request.call_id, 0) + 1
+        if tries >= most:
+            raise Refusal(403, Finding("digest.too-many-tries", f"{tries} tries"))
+        if len(self._tries) >= _TRIES_KEPT:
+            del self._tries[next(iter(self._tries))]
+        self._tries[request.call_id] = tries
 
     def _challenge(self, proxy: Proxy, request: Request, status: int, finding: Finding | None, stale: bool = False) -> Refusal:
         name = "Proxy-Authenticate" if status == 407 else "WWW-Authenticate"
@@ -319,7 +374,7 @@ class Trunk:
         return Refusal(status, finding, tuple((name, value) for value in values))
 
     def _realm(self, uri: str, proxy: Proxy) -> str:
-        """The addressed service host; the old global name for any older name (vonage-facts, default 4)."""
+        """The addressed host of the service or of a trunk; the old global name for any older name (vonage-facts, default 4)."""
         if self.policy.realm is not None:
             return self.policy.realm
         try:
@@ -327,7 +382,7 @@ class Trunk:
         except UriError:
             host = ""
         if host not in self._service_hosts:
-            return proxy.place.host
+            return host if regions.trunk_domain(host) else proxy.place.host
         return regions.LEGACY_HOST if host.endswith(regions.LEGACY_DOMAIN) else host
 
     def _called(self, uri: Uri, record: CallRecord) -> str:
@@ -339,7 +394,7 @@ class Trunk:
                 policy.emergency_status,
                 Finding("called.emergency", f"{user}; emergency calls are never placed"),
             )
-        number, findings = called(user, policy.strict)
+        number, findings = called(user, policy.strict or not policy.lenient_numbers)
         for finding in findings:
             record.finding(finding)
         if not any(number.startswith(prefix) for prefix in policy.destinations):
@@ -350,11 +405,18 @@ class Trunk:
         """The caller ID (vonage-facts, defaults 10 to 12): P-Asserted-Identity before From, and the account's own."""
         asserted = None
         for value in request.all("p-asserted-identity"):
-            asserted = _user_of(value)
+            try:
+                asserted = Uri.parse(NameAddr.parse(value).uri).number
+            except (HeaderError, UriError) as error:
+                raise BadNumber(400, Finding("message.malformed", f"P-Asserted-Identity: {error}")) from None
             break
+        if self.policy.own_from_host and not _is_ours(request.headers["from"][0], self._service_hosts):
+            raise BadNumber(403, Finding("caller-id.host", request.headers["from"][0]))
         from_user = _user_of(request.headers["from"][0])
         privacy = request.get("privacy")
         hidden = from_user.lower() in ANONYMOUS_USERS or (privacy is not None and _hides(privacy))
+        if hidden and not self.policy.anonymous_calls:
+            raise BadNumber(403, Finding("caller-id.anonymous-refused", privacy or from_user))
         number, findings = caller(
             asserted, from_user, hidden, account.caller_ids, account.key, account.numbers[0] if account.numbers else "",
             self.policy.strict, self.policy.caller_id == "unknown",
@@ -367,17 +429,19 @@ class Trunk:
 
     def forget(self, call: Call) -> None:
         """The call is over."""
-        if self.calls.pop(call.record.call_id, None) is not None and call.record.account is not None:
+        if self.calls.pop(call.key, None) is not None and call.record.account is not None:
             self.limits.ended(call.record.account)
 
     def hang_up(self, id: str) -> bool:
         """End the call with the journal's number `id`; False when it is not up."""
-        record = self.journal.get(id)
-        call = self.calls.get(record.call_id) if record is not None else None
-        if call is None:
-            return False
-        call.hang_up()
-        return True
+        calls = self._calls_of(self.journal.get(id))
+        for call in calls:
+            call.hang_up()
+        return bool(calls)
+
+    def _calls_of(self, record: CallRecord | None) -> list[Call]:
+        """The calls that share a record: one, unless a client uses a Call-ID for several at once."""
+        return [call for call in self.calls.values() if call.record is record]
 
     def hang_up_all(self, done: Callable[[], None]) -> None:
         """End every call at once; `done` is called when each has been answered or given up."""
@@ -405,13 +469,6 @@ def _challenged(record: CallRecord) -> bytes | None:
     """The call's first INVITE as it came, when the one at hand is another."""
     invites = [data for _, incoming, _, data in record.messages[:8] if incoming and data.startswith(b"INVITE ")]
     return invites[0] if len(invites) > 1 else None
-
-
-def _check_required(request: Request) -> None:
-    """8.2.2.3."""
-    if "require" in request.headers and (missing := request.tokens("require") - _SUPPORTED_OPTIONS):
-        options = ", ".join(sorted(missing))
-        raise Refusal(420, Finding("require.unsupported", options), (("Unsupported", options),))
 
 
 def _check_hops(request: Request) -> None:
@@ -442,6 +499,13 @@ def _user_of(value: str) -> str:
         return Uri.parse(NameAddr.parse(value).uri).number
     except (HeaderError, UriError):
         return ""
+
+
+def _is_ours(value: str, hosts: frozenset[str]) -> bool:
+    try:
+        return Uri.parse(NameAddr.parse(value).uri).host.lower() in hosts
+    except (HeaderError, UriError):
+        return False
 
 
 def _hides(privacy: str) -> bool:

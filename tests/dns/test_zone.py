@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from emulator.dns.zone import UDP_SAFE, Service, Zone
 from emulator.trunk import regions
-from emulator.trunk.names import trunk_zone
+from emulator.trunk.names import Preference, trunk_zone
 
 ZONE = trunk_zone(regions.loopback_layout(), {"pbx.example.net": "127.0.0.9", "six.example.net": "::1"})
 
@@ -177,3 +177,24 @@ def test_services_name_what_they_serve() -> None:
 def test_the_hosts_file_has_every_name_once() -> None:
     names = [name for line in ZONE.hosts_file().splitlines() for name in line.split("\t")[1].split(" ")]
     assert len(names) == len(set(names)) and set(regions.service_hosts()) < set(names)
+
+
+def test_naptr_names_the_transports_where_it_is_asked_for() -> None:
+    """RFC 3263 4.1; vonage-facts, default 46."""
+    zone = trunk_zone(regions.loopback_layout(), preference=Preference(naptr=True))
+    answer = zone.answer(dns.message.make_query("sip-eu.vonage.com", "NAPTR").to_wire(), True)
+    assert answer is not None
+    texts = sorted(rdata.to_text() for rdata in dns.message.from_wire(answer).answer[0])
+    assert texts == [
+        '10 50 "s" "SIPS+D2T" "" _sips._tcp.sip-eu.vonage.com.',
+        '20 50 "s" "SIP+D2T" "" _sip._tcp.sip-eu.vonage.com.',
+        '30 50 "s" "SIP+D2U" "" _sip._udp.sip-eu.vonage.com.',
+    ]
+    assert not ask("sip-eu.vonage.com", "NAPTR").answer
+
+
+def test_priorities_and_weights_are_settings() -> None:
+    zone = trunk_zone(regions.loopback_layout(), preference=Preference((1, 5), 7))
+    answer = zone.answer(dns.message.make_query("_sip._udp.sip-us.vonage.com", "SRV").to_wire(), True)
+    assert answer is not None
+    assert sorted((r.priority, r.weight) for r in dns.message.from_wire(answer).answer[0]) == [(1, 7), (1, 7), (5, 7), (5, 7)]
