@@ -15,7 +15,7 @@ meet. Nothing imports `service.py` or `cli/`.
     service.py     wire     the composition root: builds each object once, opens listeners, stops in order
 
     sip/           RFC 3261 and friends; knows nothing of Vonage
-      grammar uri headers message body framing refusal timers flow lint     words
+      grammar uri headers message body framing refusal timers methods flow lint     words
       digest transaction endpoint dialog session reliable reinvite session_timer    machines
       transport tls                                                    wires
     media/         SDP, RTP, RTCP; knows nothing of SIP
