@@ -198,7 +198,7 @@ class Service:
     def _on_connection_finding(self, proxy: Proxy) -> Callable[[Flow, Finding], None]:
         def on_finding(flow: Flow, finding: Finding) -> None:
             self.journal.event(
-                "connection.refused",
+                "finding" if flow.open else "connection.refused",
                 None,
                 proxy=proxy.name,
                 transport=flow.transport,

@@ -100,6 +100,7 @@ _SIGNALLING = (
     Kind("limit.connections", "warning", "fewer connections at once", "reuse connections, or raise limits.connections", "vsim's own bound"),
     Kind("stream.framing", "error", "messages framed by Content-Length", "send a Content-Length header in every message over TCP and TLS", "RFC 3261 18.3"),
     Kind("stream.idle", "note", "whole messages, and keep-alives on quiet connections", "send CRLF keep-alives (RFC 5626 4.4.1) or OPTIONS", "vsim's own bound"),
+    Kind("stream.keepalive-rare", "note", "a keep-alive at least every 120 s on a connection", "send CRLF CRLF every 95 to 120 s, or OPTIONS", "RFC 5626 4.4.1"),
     Kind("stream.gone", "warning", "a connection that stays open until the answer has come", "keep the connection open, or listen on the port of your Via", "RFC 3261 18.2.2"),
     Kind("stream.unread", "warning", "a peer that reads what it is sent", "read from the connection", "vsim's own bound"),
     Kind("limit.transactions", "warning", "fewer requests at once", "slow down, or raise limits.transactions", "vsim's own bound"),

@@ -249,8 +249,10 @@ class Endpoint:
         if finding is not None:
             self.core.on_finding(self, flow, request.call_id, finding, refusal.status)
             headers += _warning(flow, finding.public)
-        if refusal.status in (401, 407, 503) or request.method != "INVITE":
-            # A challenge holds no state, or a flood of INVITEs would (26.3.2.4); nor does "too busy".
+        known = request.authenticated or request.to_tag
+        if not known or refusal.status in (401, 407, 503) or request.method != "INVITE":
+            # A challenge holds no state, or a flood of INVITEs would (26.3.2.4); nor does "too busy". And a stranger, whose address
+            # may be a victim's, gets one answer and no retransmissions of it (8.2.7).
             self.transmit(
                 flow,
                 request.respond(

@@ -115,9 +115,11 @@ class Message:
 class Request(Message):
     """A request; `uri` is the Request-URI as written."""
 
-    __slots__ = ("_head", "_head_tag", "method", "uri")
+    __slots__ = ("_head", "_head_tag", "authenticated", "method", "uri")
 
     def __init__(self, method: str, uri: str) -> None:
+        self.authenticated = False
+        """Whether its sender has shown that it holds a secret; set by whoever checks."""
         self.method = method
         self.uri = uri
         self._head: str | None = None

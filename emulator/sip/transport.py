@@ -23,6 +23,8 @@ _WRITE_LIMIT = 1 << 20
 _DIAL_SECONDS = 5
 _DIAL_OCTETS = 65536
 PONG = b"\r\n"
+KEEPALIVE_SECONDS = 120.0
+"""The longest a client may be silent on a connection where nothing else is agreed (RFC 5626 4.4.1)."""
 
 
 class Receiver(Protocol):
@@ -177,6 +179,8 @@ class Connection(StreamProtocol):
         self._choked = False
         self._owed = 0
         self._waiting: list[bytes] = []
+        self._heard = 0.0
+        self._told = False
         self.open = False
         self.dialling = False
         """True from our own attempt to connect until it has succeeded or failed."""
@@ -208,11 +212,12 @@ class Connection(StreamProtocol):
     def dataReceived(self, data: bytes) -> None:
         if not self.open:
             return
+        self._check_pace()
         try:
             items = self._framer.feed(data)
         except FramingError as error:
-            self._listener.on_finding(self.flow, Finding("stream.framing", str(error)))
             self.close()
+            self._listener.on_finding(self.flow, Finding("stream.framing", str(error)))
             return
         for item in items:
             if not self.open:
@@ -224,6 +229,15 @@ class Connection(StreamProtocol):
                 self._listener.receive(item, self.flow)
         limits = self._listener.limits
         self._await_message(limits.message_seconds if self._framer.pending else limits.idle_seconds)
+
+    def _check_pace(self) -> None:
+        """A connection that was silent for so long would have lost its place in many a NAT (RFC 5626 4.4.1)."""
+        now = self._listener.clock.seconds()
+        silent = now - self._heard if self._heard else 0.0
+        self._heard = now
+        if silent > KEEPALIVE_SECONDS and not self._told:
+            self._told = True
+            self._listener.on_finding(self.flow, Finding("stream.keepalive-rare", f"silent for {silent:.0f} s"))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self._timer is not None:
@@ -243,11 +257,9 @@ class Connection(StreamProtocol):
         if self._choked:
             self._owed += len(data)
             if self._owed > _WRITE_LIMIT:
-                self._listener.on_finding(
-                    self.flow,
-                    Finding("stream.unread", f"{self._owed} octets wait for a peer that reads none"),
-                )
                 self.abort()
+                finding = Finding("stream.unread", f"{self._owed} octets wait for a peer that reads none")
+                self._listener.on_finding(self.flow, finding)
                 return
         transport: Any = self.transport
         transport.write(data)
@@ -273,8 +285,8 @@ class Connection(StreamProtocol):
 
     def _too_late(self) -> None:
         what = "half a message" if self._framer.pending else "no message"
-        self._listener.on_finding(self.flow, Finding("stream.idle", f"{what} in the time allowed"))
         self.abort()
+        self._listener.on_finding(self.flow, Finding("stream.idle", f"{what} in the time allowed"))
 
     def pauseProducing(self) -> None:
         self._choked = True

@@ -352,6 +352,7 @@ class Trunk:
                 self.on_finding(endpoint, flow, request.call_id, finding, 0)
             self._count_try(request, verdict)
             raise self._challenge(proxy, request, challenge, verdict.findings[-1], verdict.stale)
+        request.authenticated = True
         for finding in verdict.findings:
             self.on_finding(endpoint, flow, request.call_id, finding, 0)
         return verdict
