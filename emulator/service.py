@@ -197,7 +197,7 @@ class Service:
 
     def _on_connection_finding(self, proxy: Proxy) -> Callable[[Flow, Finding], None]:
         def on_finding(flow: Flow, finding: Finding) -> None:
-            self.journal.event(
+            self.journal.event_of_stranger(
                 "finding" if flow.open else "connection.refused",
                 None,
                 proxy=proxy.name,
@@ -210,7 +210,7 @@ class Service:
 
     def _on_handshake_failure(self, proxy: Proxy) -> Callable[[tuple[str, int], Finding], None]:
         def on_failure(peer: tuple[str, int], finding: Finding) -> None:
-            self.journal.event("tls.refused", None, proxy=proxy.name, peer=sent_by(peer), finding=str(finding))
+            self.journal.event_of_stranger("tls.refused", None, proxy=proxy.name, peer=sent_by(peer), finding=str(finding))
 
         return on_failure
 

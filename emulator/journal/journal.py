@@ -4,11 +4,13 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-from emulator.clock import Clock
+from emulator.clock import Clock, Timer
 from emulator.journal.events import Event
 from emulator.journal.findings import Finding, printable
 
 _FINDINGS_PER_CALL = 64
+_STRANGERS_EVENTS = 200
+_STRANGERS_EVENTS_PER_SECOND = 50.0
 
 
 class Media(Protocol):
@@ -166,6 +168,10 @@ class Journal:
         self._event_number = 0
         self._call_number = 0
         self._listeners: dict[object, Callable[[Event], None]] = {}
+        self._allowance = float(_STRANGERS_EVENTS)
+        self._allowance_at = clock.seconds()
+        self._unsaid = 0
+        self._telling: Timer | None = None
 
     # -- calls ----------------------------------------------------------------------------------------------------
 
@@ -242,6 +248,27 @@ class Journal:
         if self._listeners:
             for listener in list(self._listeners.values()):
                 listener(event)
+
+    def event_of_stranger(self, kind: str, record: CallRecord | None = None, **fields: Any) -> None:
+        """Note an event that anybody can bring about, as `event` does, unless there were very many lately: then only their count.
+
+        A flood must fill neither the log nor the list of events.
+        """
+        now = self._clock.seconds()
+        left = self._allowance + (now - self._allowance_at) * _STRANGERS_EVENTS_PER_SECOND
+        self._allowance, self._allowance_at = min(left, _STRANGERS_EVENTS), now
+        if self._allowance >= 1:
+            self._allowance -= 1
+            self.event(kind, record, **fields)
+            return
+        self._unsaid += 1
+        if self._telling is None:
+            self._telling = self._clock.call_later(1.0, self._tell)
+
+    def _tell(self) -> None:
+        self._telling = None
+        unsaid, self._unsaid = self._unsaid, 0
+        self.event("suppressed", None, events=unsaid, why="too many of callers without credentials")
 
     def events(self, after: int = 0) -> list[Event]:
         """The events kept with a number above `after`, oldest first."""

@@ -186,7 +186,9 @@ class Trunk:
                 if status not in (401, 407):
                     record.state, record.ended = "refused", self.clock.wall()
         kind = "call.refused" if status and record is not None and not record.live else "finding"
-        self.journal.event(
+        known = record is not None and record.account is not None
+        note = self.journal.event if known else self.journal.event_of_stranger
+        note(
             kind,
             record,
             status=status or None,

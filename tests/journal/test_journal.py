@@ -144,3 +144,19 @@ def test_calls_without_credentials_do_not_push_out_the_real_ones(clock: SteppedC
     for k in range(100):
         journal.authenticated(journal.call(f"new {k}"), "abcd1234")
     assert sum(record.call_id.startswith("new") for record in journal.calls()) >= 74
+
+
+def test_a_flood_of_strangers_fills_neither_log_nor_events(clock: SteppedClock) -> None:
+    """robustness 22: what anybody can bring about is told at a bounded rate, and counted beyond it."""
+    journal = Journal(clock)
+    for _ in range(5000):
+        journal.event_of_stranger("finding")
+    assert len(journal.events()) == 200
+    clock.advance(1)
+    last = journal.events()[-1]
+    assert (last.kind, last.fields["events"]) == ("suppressed", 4800)
+    for _ in range(100):
+        journal.event_of_stranger("finding")
+    assert sum(event.kind == "finding" for event in journal.events()) == 250
+    journal.event("call.started")  # of a known caller
+    assert journal.events()[-1].kind == "call.started"
