@@ -1,4 +1,4 @@
-"""`python -m benchmarks [NAME…]`: runs the named benchmarks, or all but the soak, which takes minutes.
+"""`python -m benchmarks [NAME…]`: runs the named benchmarks, or all but `hostile` and `soak`, which take minutes.
 
 Prints a table each, and all results as one JSON line at the end.
 """
@@ -6,13 +6,16 @@ Prints a table each, and all results as one JSON line at the end.
 import json
 import sys
 
-from benchmarks import rtp_echo, sip_calls, soak, startup
+from benchmarks import hostile, rtp_echo, sip_calls, soak, startup
 
-BENCHMARKS = {"sip": sip_calls.measure, "rtp": rtp_echo.measure, "start": startup.measure, "soak": soak.measure}
+BENCHMARKS = {"sip": sip_calls.measure, "rtp": rtp_echo.measure, "start": startup.measure, "hostile": hostile.measure, "soak": soak.measure}
+
+
+_LONG = ("hostile", "soak")
 
 
 def main() -> None:
-    wanted = sys.argv[1:] or [name for name in BENCHMARKS if name != "soak"]
+    wanted = sys.argv[1:] or [name for name in BENCHMARKS if name not in _LONG]
     unknown = set(wanted) - set(BENCHMARKS)
     if unknown:
         sys.exit(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")

@@ -1,14 +1,17 @@
-"""docs/conformance.md names only tests that exist."""
+"""docs/conformance.md and docs/robustness.md name only tests that exist."""
 
 import re
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 
 
-def test_each_named_test_exists() -> None:
-    named = re.findall(r"`([a-z_/]+\.py)::(test_\w+)`", (ROOT / "docs" / "conformance.md").read_text())
-    assert len(named) > 40
+@pytest.mark.parametrize(("page", "least"), [("conformance.md", 40), ("robustness.md", 30)])
+def test_each_named_test_exists(page: str, least: int) -> None:
+    named = re.findall(r"`([a-z_/]+\.py)::(test_\w+)`", (ROOT / "docs" / page).read_text())
+    assert len(named) > least
     missing = [f"{file}::{test}" for file, test in named if f"def {test}(" not in (ROOT / "tests" / file).read_text()]
     assert not missing
 

@@ -220,9 +220,12 @@ class Journal:
         self.octets -= record.octets
 
     def message(self, record: CallRecord, seconds: float, incoming: bool, flow: str, data: bytes) -> None:
-        """Keep a message of a call; above the bounds only its count. One call may take a sixteenth of all octets."""
+        """Keep a message of a call; above the bounds only its count. One call may take a sixteenth of all octets, and one whose caller
+        has not proved who it is a little: an INVITE, its challenge and the next try.
+        """
         size = len(data)
-        if len(record.messages) >= self._max_messages or record.octets + size > self._max_octets >> 4:
+        most = self._max_octets >> (4 if record.account is not None else 12)
+        if len(record.messages) >= self._max_messages or record.octets + size > most:
             record.dropped += 1
             return
         record.messages.append((seconds, incoming, flow, data))

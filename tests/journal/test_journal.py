@@ -122,6 +122,7 @@ def test_the_octets_of_all_messages_are_bounded(clock: SteppedClock) -> None:
     journal = Journal(clock, calls=100, messages=100, octets=16000)
     for k in range(50):
         record = journal.call(str(k))
+        journal.authenticated(record, "abcd1234")
         record.state = "answered" if k == 0 else "ended"
         for _ in range(3):
             journal.message(record, 0.0, True, "us-3-1", b"x" * 400)
@@ -129,6 +130,17 @@ def test_the_octets_of_all_messages_are_bounded(clock: SteppedClock) -> None:
     assert journal.octets <= 16000 and len(journal) == 20 and journal.find("0") is not None
     journal.reset()
     assert (journal.octets, len(journal)) == (800, 1)
+
+
+def test_a_caller_without_credentials_has_room_for_an_invite_its_challenge_and_another(clock: SteppedClock) -> None:
+    journal = Journal(clock, octets=64 << 20)
+    record = journal.call("stranger")
+    for _ in range(100):
+        journal.message(record, 0.0, True, "us-3-1", b"x" * 1000)
+    assert (record.octets, record.dropped) == (16000, 84)
+    journal.authenticated(record, "abcd1234")
+    journal.message(record, 0.0, True, "us-3-1", b"x" * 1000)
+    assert record.octets == 17000
 
 
 def test_calls_without_credentials_do_not_push_out_the_real_ones(clock: SteppedClock) -> None:
