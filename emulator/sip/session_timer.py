@@ -40,9 +40,11 @@ def answer(request: Request, policy: SessionTimerPolicy) -> Terms | None:
 
     Raises `Refusal`: 422 when the interval is too small, 400 when a header makes no sense.
     """
-    supported = "timer" in request.tokens("supported") or "timer" in request.tokens("require")
     if "session-expires" not in request.headers:
-        return _asked(max(policy.interval, policy.minimum), policy.refresher) if policy.ask and supported else None
+        if policy.ask and _supported(request):
+            return _asked(max(policy.interval, policy.minimum), policy.refresher)
+        return None
+    supported = _supported(request)
     try:
         name = "Session-Expires"
         asked = _delta(request, "session-expires")
@@ -64,6 +66,10 @@ def answer(request: Request, policy: SessionTimerPolicy) -> Terms | None:
     refresher = "uas" if not supported else wanted if wanted in ("uac", "uas") else policy.refresher  # table 2
     headers = f"Session-Expires: {interval};refresher={refresher}\r\n"
     return Terms(interval, refresher == "uas", f"Require: timer\r\n{headers}" if supported else headers)
+
+
+def _supported(request: Request) -> bool:
+    return "timer" in request.tokens("supported") or "timer" in request.tokens("require")
 
 
 def _asked(interval: int, refresher: str) -> Terms:

@@ -3,6 +3,7 @@ the layouts this project chose)."""
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 REGIONS = ("us", "eu", "ap")
 CITIES = {
@@ -72,6 +73,7 @@ def trunk_domain(host: str) -> tuple[str, str | None] | None:
     return (match["domain"], match["region"]) if match else None
 
 
+@lru_cache(maxsize=256)
 def addressed_region(host: str) -> str | None:
     """The region that a host of the service, or of a trunk, names; None for any other."""
     match = re.fullmatch(r"(?:[a-z0-9-]{1,63}\.)?sip-(us|eu|ap)(?:-[34](?:-[12])?)?\.(?:vonage|nexmo)\.com", host.lower())

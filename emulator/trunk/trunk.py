@@ -318,6 +318,8 @@ class Trunk:
 
     def _check_host(self, uri: Uri) -> None:
         """A trunk's host without a region fails the call (vonage-facts 8 and default 37)."""
+        if uri.host in self._service_hosts:
+            return
         domain = regions.trunk_domain(uri.host)
         if domain is not None and domain[1] is None:
             raise Refusal(self.policy.regionless_status, Finding("uri.no-region", uri.host))
