@@ -90,6 +90,7 @@ _SIGNALLING = (
     Kind("prack.unmatched", "error", "a RAck that names the RSeq, CSeq and method of the waiting response", "copy RSeq and CSeq of the response into RAck", "RFC 3262 7.2"),
     Kind("contact.missing", "error", "a Contact in every INVITE", "add a Contact with the address you listen on", "RFC 3261 8.1.1.8"),
     Kind("body.type", "error", "application/sdp", "send the offer as application/sdp", "RFC 3261 8.2.3"),
+    Kind("body.accept", "error", "an Accept with application/sdp, or none", "add application/sdp to Accept", "RFC 3261 20.1"),
     Kind("body.encoding", "error", "a body that is not encoded", "send the offer without Content-Encoding", "RFC 3261 8.2.3"),
     Kind("body.malformed", "error", "a multipart body that follows its grammar", "write the boundary as RFC 2046 5.1 does, or send the SDP alone", "RFC 2046 5.1"),
     Kind("request.merged", "error", "each request once", "send a request by one path only, or give a new one a new CSeq", "RFC 3261 8.2.2.2"),

@@ -103,6 +103,19 @@ class Endpoint:
         except Exception as error:
             self.core.on_error(self, flow, call_id, error)
 
+    def endless(self, head: bytes, what: str, status: int, flow: Flow) -> None:
+        """The headers of a message on a stream whose end can't be found: a request is answered all the same (18.3). Never raises."""
+        try:
+            try:
+                message = parse(head)
+            except Malformed as malformed:
+                if malformed.message is None:
+                    return
+                message = malformed.message
+            self._on_malformed(Malformed(what, message, status), head, flow)
+        except Exception as error:
+            self.core.on_error(self, flow, "", error)
+
     def _on_request(self, request: Request, flow: Flow) -> None:
         flow = self._answer_path(request, flow)
         method = request.method

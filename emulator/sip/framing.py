@@ -9,7 +9,17 @@ _TLS_HANDSHAKE = b"\x16\x03"
 
 
 class FramingError(ValueError):
-    """The stream can't be cut into messages any more; the text says why."""
+    """The stream can't be cut into messages any more; the text says why.
+
+    `items` came whole before that. `head` are the headers of the message that has no end, empty when they are not known either, and
+    `status` is what it may be answered with.
+    """
+
+    def __init__(self, what: str, status: int = 400) -> None:
+        super().__init__(what)
+        self.status = status
+        self.head = b""
+        self.items: list[bytes | Keepalive] = []
 
 
 class Keepalive(Enum):
@@ -36,9 +46,17 @@ class Framer:
 
     def feed(self, data: bytes) -> list[bytes | Keepalive]:
         """What is complete now, in order. Raises `FramingError`; the connection is of no use after that."""
+        items: list[bytes | Keepalive] = []
+        try:
+            self._feed(data, items)
+        except FramingError as error:
+            error.items = items
+            raise
+        return items
+
+    def _feed(self, data: bytes, items: list[bytes | Keepalive]) -> None:
         buffer = self._buffer
         buffer += data
-        items: list[bytes | Keepalive] = []
         while buffer:
             if self._needed:
                 if len(buffer) < self._needed:
@@ -59,8 +77,11 @@ class Framer:
                 break
             if end > self._max_head:
                 raise FramingError(f"headers of more than {self._max_head} octets")
-            self._needed = end + 4 + self._body_length(end)
-        return items
+            try:
+                self._needed = end + 4 + self._body_length(end)
+            except FramingError as error:
+                error.head = bytes(buffer[: end + 4])
+                raise
 
     def _cut(self, count: int) -> bytes:
         message = bytes(self._buffer[:count])
@@ -100,5 +121,5 @@ class Framer:
             raise FramingError(f"Content-Length {text[:20]!r} is not a number")
         length = int(text)
         if length > self._max_body:
-            raise FramingError(f"a body of {length} octets where {self._max_body} are the most")
+            raise FramingError(f"a body of {length} octets where {self._max_body} are the most", 513)
         return length

@@ -77,7 +77,7 @@ def print_params(params: Params) -> str:
 _PLAIN_VIA = re.compile(r"SIP/2\.0/([A-Za-z0-9]+) ([A-Za-z0-9.\-]+)(?::([0-9]{1,5}))?(;rport)?;branch=([A-Za-z0-9\-.!%*_+`'~]+)(;rport)?")
 # the same with the white space, the case and the IPv6 references of the grammar
 _ANY_VIA = re.compile(
-    r"\s*SIP\s*/\s*2\.0\s*/\s*([A-Za-z0-9\-.!%*_+`'~]+)\s+(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.\-]+)\s*(?::\s*([0-9]{1,5}))?\s*(?=;|$)",
+    r"\s*SIP\s*/\s*([0-9]{1,4}\.[0-9]{1,4})\s*/\s*([A-Za-z0-9\-.!%*_+`'~]+)\s+(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.\-]+)\s*(?::\s*([0-9]{1,5}))?\s*(?=;|$)",
     re.I,
 )
 
@@ -85,9 +85,10 @@ _ANY_VIA = re.compile(
 class Via:
     """One via-parm: transport, sent-by host and port (None when absent), parameters."""
 
-    __slots__ = ("host", "params", "port", "transport")
+    __slots__ = ("host", "params", "port", "transport", "version")
 
-    def __init__(self, transport: str, host: str, port: int | None, params: Params) -> None:
+    def __init__(self, transport: str, host: str, port: int | None, params: Params, version: str = "2.0") -> None:
+        self.version = version
         self.transport = transport
         self.host = host
         self.port = port
@@ -104,15 +105,15 @@ class Via:
         match = _ANY_VIA.match(text)
         if match is None:
             raise HeaderError(f"{text[:60]!r} is not SIP/2.0/TRANSPORT host[:port]")
-        transport, host, port = match.groups()
+        version, transport, host, port = match.groups()
         value = int(port) if port else None
         if value is not None and not 0 < value < 65536:
             raise HeaderError(f"port {value}")
-        return cls(transport, host, value, parse_params(text[match.end() :]))
+        return cls(transport, host, value, parse_params(text[match.end() :]), version)
 
     def __str__(self) -> str:
         port = f":{self.port}" if self.port is not None else ""
-        return f"SIP/2.0/{self.transport} {self.host}{port}{print_params(self.params)}"
+        return f"SIP/{self.version}/{self.transport} {self.host}{port}{print_params(self.params)}"
 
 
 class CSeq:

@@ -4,8 +4,10 @@ What matching needs (start line, top Via, From and To tags, Call-ID, CSeq) is pa
 raw text until somebody asks for it.
 """
 
+import re
 from typing import NoReturn
 
+from emulator.sip.grammar import TOKEN
 from emulator.sip.headers import CSeq, HeaderError, Via, split_commas, tag_of
 
 MAX_HEADERS = 256
@@ -150,12 +152,12 @@ class Request(Message):
         via = f"Via: {self.via}\r\n"
         if len(vias) > 1 or "," in vias[0]:
             via += "".join(f"Via: {other}\r\n" for other in (*split_commas(vias[0])[1:], *vias[1:]))
-        to = headers["to"][0] if "to" in headers else ""
-        if to_tag and not self.to_tag:
+        to = self.get("to") or ""
+        if to and to_tag and not self.to_tag:
             to = f"{to};tag={to_tag}"
-        self._head = head = (
-            f"{via}From: {self.get('from') or ''}\r\nTo: {to}\r\nCall-ID: {self.call_id}\r\nCSeq: {self.get('cseq') or ''}\r\n"
-        )
+        fields = (("From", self.get("from")), ("To", to), ("Call-ID", self.call_id), ("CSeq", self.get("cseq")))
+        # what a malformed request lacks is left out: an empty From would be malformed too
+        self._head = head = via + "".join([f"{name}: {value}\r\n" for name, value in fields if value])
         self._head_tag = to_tag
         return head
 
@@ -206,8 +208,15 @@ def parse(data: bytes) -> Request | Response:
         else:
             headers[name] = [value.strip(" \t")]
     _base_headers(message, headers)
-    if isinstance(message, Request) and start[-7:].upper() != "SIP/2.0":  # the version is case-insensitive (7.1)
-        raise Malformed(f"version {start.rpartition(' ')[2][:20]!r}", message, status=505)
+    if not plain and isinstance(message, Request):
+        version = start.split()[-1]
+        if version.upper() != "SIP/2.0":  # the version is case-insensitive (7.1)
+            raise Malformed(f"version {version[:20]!r}", message, status=505)
+        if start != f"{message.method} {message.uri} {version}" or " " in message.uri:
+            raise Malformed("white space in the start line beyond the two spaces it has", message)
+    via = headers["via"][0]
+    if ("," in via or ";;" in via or "; " in via or via[-1:] == ";") and _STRAY.search(via):
+        raise Malformed("Via: a separator that separates nothing", message)
     if broken:
         raise Malformed(broken, message)
     _body(message, headers, data, head_end + 4)
@@ -231,12 +240,12 @@ def _start(line: str) -> Request | Response:
         if not (code.isascii() and code.isdigit() and "100" <= code <= "699" and line[11:12] in (" ", "")):
             raise Malformed(f"a status line with the code {code!r}")
         return Response(int(code), line[12:])
-    parts = line.split(" ")
-    if len(parts) != 3 or not parts[0] or not parts[1]:
+    words = line.split()
+    if len(words) < 3 or TOKEN.fullmatch(words[0]) is None:
         raise Malformed("a start line that is neither a request's nor a response's")
-    if parts[2][:4].upper() != "SIP/":
+    if words[-1][:4].upper() != "SIP/":
         raise Malformed("a start line without SIP/2.0")
-    return Request(parts[0], parts[1])
+    return Request(words[0], " ".join(words[1:-1]))
 
 
 def _base_headers(message: Request | Response, headers: dict[str, list[str]]) -> None:
@@ -282,6 +291,7 @@ def _one_of_each(message: Request | Response, headers: dict[str, list[str]]) -> 
     raise AssertionError("each header stands there once")
 
 
+_STRAY = re.compile(r"[;,]\s*(?:[;,]|$)")
 _NO_CSEQ = CSeq(0, "")
 
 

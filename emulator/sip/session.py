@@ -45,6 +45,10 @@ class SessionUser(Protocol):
     def on_answer(self, request: Request) -> None:
         """A request that must hold the answer to the offer in our response: the ACK of a 2xx, or the PRACK of a 180."""
 
+    def on_prack(self, request: Request) -> tuple[str, bytes]:
+        """A PRACK that owes us no answer, and may hold an offer of its own when our provisional response held one (RFC 3262 5): header
+        lines and body of its 200, or `Refusal`."""
+
     def on_refresh(self) -> tuple[str, bytes]:
         """A re-INVITE of ours is to be sent that changes nothing: its header lines and its offer."""
 
@@ -232,7 +236,8 @@ class Session:
         if self._reliable is None or not self._reliable.acknowledge(request):
             # "If the PRACK does not match any unacknowledged reliable provisional response, the UAS responds with a 481" (RFC 3262 3)
             raise Refusal(481, Finding("prack.unmatched", request.get("rack") or "no RAck header"))
-        self._endpoint.non_invite_server(request, flow).respond(200, self._endpoint.server_line)
+        headers, body = ("", b"") if self._offer_pending else self._user.on_prack(request)
+        self._endpoint.non_invite_server(request, flow).respond(200, headers + self._endpoint.server_line, body)
         if self._offer_pending:
             self._offer_pending = False
             self._user.on_answer(request)

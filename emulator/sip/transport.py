@@ -33,6 +33,9 @@ class Receiver(Protocol):
     def receive(self, data: bytes, flow: Flow) -> None:
         """One whole message."""
 
+    def endless(self, head: bytes, what: str, status: int, flow: Flow) -> None:
+        """The headers of a message whose end can't be found, and what it may be answered with; nothing follows on this connection."""
+
     def flow_lost(self, flow: Flow) -> None:
         """A connection has gone."""
 
@@ -213,12 +216,11 @@ class Connection(StreamProtocol):
         if not self.open:
             return
         self._check_pace()
+        lost: FramingError | None = None
         try:
             items = self._framer.feed(data)
         except FramingError as error:
-            self.close()
-            self._listener.on_finding(self.flow, Finding("stream.framing", str(error)))
-            return
+            lost, items = error, error.items
         for item in items:
             if not self.open:
                 return
@@ -227,6 +229,12 @@ class Connection(StreamProtocol):
                     self.write(PONG)
             else:
                 self._listener.receive(item, self.flow)
+        if lost is not None:
+            if lost.head and self.open:
+                self._listener.endless(lost.head, str(lost), lost.status, self.flow)
+            self.close()
+            self._listener.on_finding(self.flow, Finding("stream.framing", str(lost)))
+            return
         limits = self._listener.limits
         self._await_message(limits.message_seconds if self._framer.pending else limits.idle_seconds)
 
@@ -368,6 +376,7 @@ class StreamListener(Factory):
         self.clock = clock
         self.limits = limits
         self.receive = receiver.receive
+        self.endless = receiver.endless
         self.flow_lost = receiver.flow_lost
         self.on_finding = on_finding
         self.connections: set[Connection] = set()

@@ -86,7 +86,7 @@ class Uri:
         place, semicolon, params = rest.partition(";")
         self.host, self.port = host_port(place)
         if semicolon:
-            self.params = parse_params(params)
+            self.params = _unescaped(parse_params(params))
 
     @property
     def number(self) -> str:
@@ -134,6 +134,11 @@ class Uri:
 
 def _params(text: str, whole: str) -> Params:
     try:
-        return parse_params(text)
+        return _unescaped(parse_params(text))
     except HeaderError as error:
         raise UriError(f"{whole[:60]!r}: {error}") from None
+
+
+def _unescaped(params: Params) -> Params:
+    """Names without their escapes (19.1.2: "escaped" may stand in pname and pvalue)."""
+    return {unquote(name).lower() if "%" in name else name: value for name, value in params.items()}

@@ -221,6 +221,13 @@ class Call:
         else:
             self._agree(self._description, agreement)
 
+    def on_prack(self, request: Request) -> tuple[str, bytes]:
+        described = offered(request) if request.body and self._settled_early else None
+        if described is None:
+            return "", b""
+        self._agree(*self.negotiate(described))
+        return f"Content-Type: {SDP_TYPE}\r\n", str(self._description).encode()
+
     def _lose(self, finding: Finding) -> None:
         """Without a usable answer in the ACK there is no session to go on with (RFC 3261 13.2.2.4)."""
         self.on_finding(finding)

@@ -28,6 +28,7 @@ CODES = {
     ),
     404: Code("the number does not exist, or is no number at all", "dial E.164 digits: country code, then number", _KB),
     405: Code("the trunk does not take this method", "look at Allow; it has no UPDATE and no REFER", "vonage-facts, defaults 39, 40"),
+    406: Code("the caller's Accept has no session description", "leave Accept out, or add application/sdp", "RFC 3261 21.4.7"),
     407: Code("every INVITE must be authenticated", "repeat it with Proxy-Authorization: the API key and secret", _KB),
     408: Code("no response from the destination", "try another target, or later", _KB),
     415: Code("the body is of another type or encoded", "send application/sdp", "RFC 3261 21.4.13"),
@@ -49,5 +50,6 @@ CODES = {
     503: Code("the proxy is down or full", "heed Retry-After and try the next SRV target (RFC 3263 4.3)", "RFC 3261 21.5.4"),
     504: Code("the client went silent, for instance without PRACK", "answer each reliable response with PRACK", "RFC 3262 3"),
     505: Code("not SIP/2.0", "write SIP/2.0 in the start line", "RFC 3261 21.5.6"),
+    513: Code("the message is larger than the trunk takes", "offer less; limits.message_octets says how much", "RFC 3261 21.5.11"),
     603: Code("the called party declined", "do not try other targets", "RFC 3261 21.6.2"),
 }  # fmt: skip

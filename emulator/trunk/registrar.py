@@ -94,6 +94,8 @@ class Registrar:
             uri = Uri.parse(NameAddr.parse(request.headers["to"][0]).uri)
         except (HeaderError, UriError) as error:
             raise Refusal(400, Finding("message.malformed", f"To: {error}")) from None
+        if uri.scheme not in ("sip", "sips"):
+            raise Refusal(400, Finding("message.malformed", f"To: {uri.scheme} is no scheme of an address-of-record"))
         user = uri.number.removeprefix("+")
         if user != account.key and user not in account.numbers:
             raise Refusal(404, Finding("register.address", uri.number or "no user part"))

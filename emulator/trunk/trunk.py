@@ -209,6 +209,8 @@ class Trunk:
 
     def _on_options(self, endpoint: Endpoint, request: Request, flow: Flow) -> None:
         """The health check: 200 without credentials, for any user and host (page: Health checks; vonage-facts, default 8)."""
+        _request_uri(request)
+        self._check_required(request)
         status = self.policy.options_status
         endpoint.reply(request, flow, status, self._options_lines)
         source = (endpoint.name, flow.transport, flow.peer[0])
@@ -259,6 +261,7 @@ class Trunk:
         except BadNumber as bad:
             record.called = record.called or uri.number
             raise Refusal(bad.status, bad.finding) from None
+        _check_accepted(request)
         described = offered(request)
         if described is None and not self.policy.late_offers:
             raise Refusal(488, Finding("offer.late", "an INVITE without SDP"))
@@ -486,6 +489,14 @@ def _check_hops(request: Request) -> None:
         raise Refusal(400, Finding("message.malformed", f"Max-Forwards {value[:20]!r} is not a number from 0 to 255"))
     if not hops:
         raise Refusal(483, Finding("request.too-many-hops", "Max-Forwards: 0"))
+
+
+def _check_accepted(request: Request) -> None:
+    """13.3.1: an answer that the caller can't read helps nobody."""
+    if "accept" in request.headers:
+        types = {value.partition(";")[0].strip().lower() for value in request.all("accept")}
+        if types.isdisjoint({SDP_TYPE, "application/*", "*/*"}):
+            raise Refusal(406, Finding("body.accept", ", ".join(sorted(types))))
 
 
 def _request_uri(request: Request) -> Uri:

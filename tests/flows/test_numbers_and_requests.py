@@ -155,7 +155,7 @@ def test_the_health_check_needs_no_credentials_and_no_state(network: Network, tr
 
 
 @pytest.mark.parametrize(
-    ("uri", "status"), [("http://example.com/", 416), ("sip:", 400), ("sip:a b@c", None), ("tel:+442071234567", 407), ("nonsense", 400)]
+    ("uri", "status"), [("http://example.com/", 416), ("sip:", 400), ("sip:a b@c", 400), ("tel:+442071234567", 407), ("nonsense", 400)]
 )
 def test_request_uris(network: Network, uri: str, status: int | None) -> None:
     phone = network.phone()
@@ -366,3 +366,21 @@ def test_a_header_that_is_read_late_is_refused_by_name(network: Network, header:
         phone.ack(challenged)
         phone.invite(extra=extra + phone.credentials(challenged))
     assert named in (phone.expect(400).get("warning") or "")
+
+
+@pytest.mark.parametrize(("status", "what"), [(400, "no Content-Length"), (513, "a body of 70000 octets where 65535 are the most")])
+def test_a_request_whose_end_is_unknown_is_answered(network: Network, status: int, what: str) -> None:
+    """RFC 3261 18.3, 21.5.11; a response or an ACK gets nothing."""
+    phone = network.phone(transport="TCP")
+    head = INVITE.replace("Content-Length", "X-Content-Length").partition("\r\n\r\n")[0] + "\r\n\r\n"
+    for text in (head, head.replace("INVITE", "ACK"), "SIP/2.0 200 OK\r\n\r\n", "rubbish\r\n\r\n"):
+        network.endpoint().endless(text.encode(), what, status, phone.flow)  # type: ignore[attr-defined]
+    assert what in (phone.expect(status).get("warning") or "")
+    phone.expect_nothing()
+
+
+def test_an_answer_leaves_out_what_the_request_lacked(network: Network) -> None:
+    phone = network.phone()
+    phone.transmit(INVITE.replace("From:", "X-From:").replace("To:", "X-To:"))
+    answer = phone.expect(400)
+    assert answer.get("from") is None and answer.get("to") is None and answer.get("cseq")

@@ -132,3 +132,19 @@ def test_the_200_waits_for_its_own_time_too() -> None:
     phone.expect_nothing()
     network.clock.advance(3)
     phone.ack(phone.expect(200))
+
+
+def test_a_prack_may_hold_an_offer_when_the_183_held_the_answer() -> None:
+    """RFC 3262 5; an offer that fits nothing is refused, and the 183 is acknowledged all the same."""
+    for body, status in ((SDP.replace("0 8 101", "8 101"), 200), (SDP.replace("0 8 101", "3"), 488)):
+        network = Network(Policy(behaviour=Behaviour(ringing=183, answer_after=1)))
+        phone = network.phone()
+        phone.dial(extra="Require: 100rel\r\n")
+        early = phone.expect(100, 183)
+        phone.to_tag, phone.remote_target = early.to_tag, "sip:442071234567@127.0.13.1:5060"
+        phone.in_dialog("PRACK", f"RAck: {early.get('rseq')} {phone.cseq} INVITE\r\n", body)
+        acknowledged = phone.expect(status)
+        if status == 200:
+            assert b"RTP/AVP 8 101" in acknowledged.body and b"RTP/AVP 0 101" in early.body
+        network.clock.advance(1)
+        assert not phone.expect(200).body

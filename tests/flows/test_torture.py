@@ -102,13 +102,13 @@ INVALID = {
     "3.1.2.4 numbers out of range": (400, message("REGISTER", cseq="CSeq: 36893488147419103232 REGISTER")),
     "3.1.2.6 a quote that does not end": (400, message("INVITE", to='To: "Mr. J. User <sip:j.user@example.com>', body=_SDP)),
     "3.1.2.7 brackets round the Request-URI": (400, message("INVITE", start="INVITE <sip:442071234567@sip-us.vonage.com> SIP/2.0")),
-    "3.1.2.8 white space in the Request-URI": (None, message("INVITE", start="INVITE sip:442071234567@sip-us.vonage.com; lr SIP/2.0")),
+    "3.1.2.8 white space in the Request-URI": (400, message("INVITE", start="INVITE sip:442071234567@sip-us.vonage.com; lr SIP/2.0")),
     "3.1.2.9 more spaces than one in the start line": (
-        None,
+        400,
         message("INVITE", start="INVITE  sip:442071234567@sip-us.vonage.com  SIP/2.0"),
     ),
     "3.1.2.10 a space at the end of the start line": (
-        None,
+        400,
         message("OPTIONS", start="OPTIONS sip:442071234567@sip-us.vonage.com SIP/2.0 "),
     ),
     "3.1.2.11 escaped headers in the Request-URI": (
@@ -122,7 +122,7 @@ INVALID = {
     "3.1.2.19 a status of four digits": (None, message(start="SIP/2.0 4294967301 better not break the receiver", cseq="CSeq: 1 INVITE")),
     "3.2.1 a branch that is the cookie alone": (200, message(via="Via: SIP/2.0/UDP 192.0.2.10:5070;branch=z9hG4bK;rport")),
     "3.3.1 headers that are missing": (400, message("INVITE", drop=("call_id", "from_", "to"))),
-    "3.3.2 an unknown scheme": (200, message(start="OPTIONS nobodyKnowsThisScheme:totallyopaquecontent SIP/2.0")),
+    "3.3.2 an unknown scheme": (416, message(start="OPTIONS nobodyKnowsThisScheme:totallyopaquecontent SIP/2.0")),
     "3.3.3 a known scheme that is none of SIP's": (416, message("INVITE", start="INVITE soap.beep://192.0.2.103:3002 SIP/2.0")),
     "3.3.5 extensions that nobody has": (
         420,

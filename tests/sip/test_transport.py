@@ -24,6 +24,7 @@ class Peer:
 
     def __init__(self, clock: SteppedClock, limits: Limits | None = None) -> None:
         self.messages: list[bytes] = []
+        self.ends: list[tuple[bytes, int, bool]] = []
         self.findings: list[tuple[str, bool]] = []
         self.listener = StreamListener("TCP", clock, limits or Limits(), self, self._found)
         self.connection = self.listener.buildProtocol(IPv4Address("TCP", "192.0.2.10", 5070))
@@ -35,6 +36,9 @@ class Peer:
 
     def receive(self, data: bytes, flow: Flow) -> None:
         self.messages.append(data)
+
+    def endless(self, head: bytes, what: str, status: int, flow: Flow) -> None:
+        self.ends.append((head, status, flow.open))
 
     def flow_lost(self, flow: Flow) -> None:
         """Nothing waits for it."""
@@ -64,9 +68,14 @@ def test_half_a_message_ends_the_connection_before_anybody_is_told(peer: Peer, c
     assert peer.findings == [("stream.idle", False)] and isinstance(peer.connection, Connection)
 
 
-def test_a_stream_that_can_not_be_cut_ends_the_connection(peer: Peer) -> None:
-    peer.send(b"OPTIONS sip:h SIP/2.0\r\nContent-Length: x\r\n\r\n")
-    assert peer.findings == [("stream.framing", False)]
+@pytest.mark.parametrize(("length", "status"), [("x", 400), ("2000000000", 513)])
+def test_a_stream_that_can_not_be_cut_ends_the_connection_when_all_before_has_been_served(peer: Peer, length: str, status: int) -> None:
+    """However the octets come: whole messages before the broken one are served, and the broken one is answered (18.3)."""
+    whole = b"OPTIONS sip:h SIP/2.0\r\nContent-Length: 0\r\n\r\n"
+    broken = f"OPTIONS sip:h SIP/2.0\r\nContent-Length: {length}\r\n\r\n".encode()
+    peer.send(whole + broken + whole)
+    assert peer.messages == [whole]
+    assert peer.ends == [(broken, status, True)] and peer.findings == [("stream.framing", False)]
 
 
 def test_a_peer_that_reads_nothing_is_cut_off(peer: Peer) -> None:
