@@ -22,7 +22,7 @@ meet. Nothing imports `service.py` or `cli/`.
       codecs sdp offer rtp rtcp port    words       stream   machine        sockets   wire
     dns/           zone   words                nameserver   wire
     trunk/         what Vonage does with a call: the only place where SIP and media meet
-      regions numbers codes behaviour names    words       accounts trunk calls limits registrar    machines
+      regions numbers forward_list codes behaviour names    words       accounts trunk calls limits registrar    machines
     journal/       events findings ladder    words   journal    machine
     control/       model    words       api openapi    machines           endpoints server client    wires
     cli/           a file per group of commands; the one place that names the reactor

@@ -651,6 +651,12 @@ def _check(config: Config, where: str) -> Iterator[str]:
             yield f"{where}: {name} {address!r} is no IP address; write one such as 127.0.0.1"
     if config.bind in ("0.0.0.0", "::") and config.advertise is None and config.layout == "ports":
         yield f"{where}: bind {config.bind} without advertise; say with advertise which address clients reach"
+    for number, one in config.numbers.items():
+        if one.forward is not None:
+            from emulator.trunk.forward_list import check  # a parser that a config without forwarding has no need of
+
+            problems = check(one.forward)[1]
+            yield from (f"{where}: numbers.{number}.forward, {problem}" for problem in problems if problem.severity == "error")
     product = config.policy.product
     if product is not None and (not re.fullmatch(r"[A-Za-z0-9.!%*_+`'~/() -]{1,100}", product) or "vonage" in product.lower()):
         yield f"{where}: policy.product {product!r}; write a name and version such as acme-trunk/1.0, and never Vonage's own"

@@ -156,3 +156,12 @@ def test_the_schema_and_the_table_know_every_setting() -> None:
 def test_the_settings_page_is_up_to_date() -> None:
     page = Path(__file__).resolve().parent.parent / "docs" / "settings.md"
     assert page.read_text() == table(), "run: python -m emulator.config > docs/settings.md"
+
+
+def test_mistakes_in_a_forward_list_are_told_by_column(tmp_path: Path) -> None:
+    path = tmp_path / "vsim.yaml"
+    path.write_text('numbers: {"447700900000": {forward: "sip:1@a.example;timeout=500, tel:+44"}}\n')
+    with pytest.raises(Unusable) as told:
+        load(str(path))
+    assert "numbers.447700900000.forward, column 17: " in str(told.value) and "timeout=2000" in str(told.value)
+    assert str(told.value).count("column") == 2
