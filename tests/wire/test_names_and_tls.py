@@ -181,6 +181,7 @@ def test_tshark_finds_no_malformed_packet(serve: Serve) -> None:
         f"tcp.port=={dns_port},dns",
     ]
     protocols = run([*read, "-T", "fields", "-e", "_ws.col.Protocol"]).stdout.split()
-    assert protocols.count("SIP") + protocols.count("SIP/SDP") > 300 and protocols.count("DNS") >= 6
+    # over TCP a frame may hold several messages: what is certain are the ten of each call over UDP
+    assert protocols.count("SIP") + protocols.count("SIP/SDP") > 200 and protocols.count("DNS") >= 6
     broken = run([*read, "-Y", "_ws.malformed || sip.msg_hdr.unknown || _ws.expert.severity == error"]).stdout
     assert broken == ""
