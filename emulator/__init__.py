@@ -10,7 +10,7 @@ How it is laid out. Three rings; imports point inward only:
 meet. Nothing imports `service.py` or `cli/`.
 
     config.py      words    the one typed model behind vsim.yaml, VSIM_* and flags
-    clock.py ids.py         time and every random choice, handed in; one seed
+    clock.py ids.py chance.py    time and every random choice, handed in; one seed
     authority.py   wire     the CA and the server certificate on disk
     service.py     wire     the composition root: builds each object once, opens listeners, stops in order
 
@@ -18,16 +18,17 @@ meet. Nothing imports `service.py` or `cli/`.
       grammar uri headers message body framing refusal timers methods flow lint     words
       digest transaction endpoint dialog session reliable reinvite session_timer    machines
       transport tls                                                    wires
-    media/         SDP, RTP, RTCP; knows nothing of SIP
-      codecs sdp offer rtp rtcp port    words       stream   machine        sockets   wire
+    media/         SDP, RTP, SRTP, DTMF; knows nothing of SIP
+      codecs sdp crypto offer rtp rtcp dtmf dtmf_sender reception quality plan g711 tone shipped port    words
+      stream srtp dialler player far_end ear recording wav decoder impair    machines        sockets   wire
     dns/           zone   words                nameserver   wire
     trunk/         what Vonage does with a call: the only place where SIP and media meet
-      regions numbers forward_list codes behaviour names    words       accounts trunk calls limits registrar    machines
+      regions numbers forward_list codes behaviour names    words       accounts trunk calls studio limits registrar    machines
     journal/       events findings ladder    words   journal    machine
     control/       model    words       api openapi    machines           endpoints server client    wires
     cli/           a file per group of commands; the one place that names the reactor
 
-Four seams end the part without I/O: `Endpoint.receive(data, flow)` and `flow.send(data)` for SIP, `stream.receive(buffer, length)` and its
+Four seams end the part without I/O: `Endpoint.receive(data, flow)` and `flow.send(data)` for SIP, `stream.reader(buffer, view, length)` and its
 `send` for RTP, `zone.answer(query)` for DNS, `api.handle(request)` for control. Everything between them runs in a unit test without a
 reactor.
 """

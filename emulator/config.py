@@ -101,9 +101,39 @@ class MediaSettings(_Section, frozen=True):
     """RTP."""
 
     ports: Annotated[str, _meta("First and last UDP port.", _FACTS + "45", pattern="^[0-9]{1,5}-[0-9]{1,5}$")] = "10000-20000"
+    port: Annotated[
+        Port | None,
+        _meta("One port, and the next for RTCP, for all calls of an address, which are told apart by the address in their SDP."),
+    ] = None
+    latch: Annotated[
+        bool, _meta("Take the first packet of a call for its client's, wherever it comes from: for clients behind a NAT. Once, then never.")
+    ] = False
+    codecs: Annotated[
+        tuple[Literal["PCMA", "PCMU", "G722", "G729", "iLBC", "speex"], ...],
+        _meta("What is spoken, in the order of our own offers; calls to or from +1 have PCMU before PCMA.", _FACTS + "30", min_length=1),
+    ] = ("PCMA", "PCMU", "G722", "G729", "iLBC", "speex")
+    ilbc_mode: Annotated[
+        Literal["30", "20", "offered"], _meta("The iLBC frame of our answers; 30 is what every stack decodes.", _FACTS + "30")
+    ] = "30"
+    crypto_on_avp: Annotated[bool, _meta("Answer RTP/AVP with a=crypto as SRTP; without it as plain RTP.", _FACTS + "33")] = False
+    crypto_lifetime: Annotated[bool, _meta("Take an a=crypto line with a lifetime.", _FACTS + "33")] = False
+    play: Annotated[str, _meta("What the far end plays: echo, tone, silence, nothing, or the path of a WAV file.", min_length=1)] = "echo"
+    echo_digits: Annotated[bool, _meta("Send a digit back once it has ended.")] = True
+    impair_sent: Annotated[
+        tuple[str, ...],
+        _meta("What is done to the far end's packets, such as `loss probability=0.05`, `jitter mean=0.03 deviation=0.01`."),
+    ] = ()
+    impair_heard: Annotated[tuple[str, ...], _meta("The same for the client's packets on their way to the far end.")] = ()
+    record: Annotated[str | None, _meta("Folder for a WAV file of each call, heard on the left and sent on the right.")] = None
+    record_seconds: Annotated[float, _seconds("The longest recording.")] = 3600.0
+    tones: Annotated[bool, _meta("Look for digits that are sent as tones, which the trunk does not relay.", _PAGE)] = True
     silence_timeout: Annotated[float, _seconds("A call without RTP for so long is hung up; 0 never.")] = 60.0
     tick: Annotated[float, _seconds("Above `tick_above` sockets, how often they are read; 0 at every wake-up.")] = 0.002
     tick_above: Annotated[int, _meta("Sockets above which the tick is used.", ge=0)] = 200
+
+    @property
+    def plays_file(self) -> bool:
+        return self.play not in ("echo", "tone", "silence", "nothing")
 
     @property
     def first(self) -> int:

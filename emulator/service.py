@@ -17,7 +17,9 @@ from emulator.control.model import AccountKey, DnsEndpoint, Endpoints, Held, Med
 from emulator.ids import Ids
 from emulator.journal.findings import Finding
 from emulator.journal.journal import Journal
-from emulator.media.sockets import MediaPorts, PortPair, Selector
+from emulator.media.codecs import CODECS
+from emulator.media.plan import Plan, Specs
+from emulator.media.sockets import MediaPorts, PortPair, Selector, SharedPort, SharedPorts
 from emulator.sip import tls
 from emulator.sip.flow import Flow, sent_by
 from emulator.sip.methods import NOT_ALLOWED, Methods
@@ -29,7 +31,8 @@ from emulator.trunk.behaviour import Behaviour
 from emulator.trunk.limits import LEGACY_LIMIT, LimitPolicy
 from emulator.trunk.numbers import EMERGENCY
 from emulator.trunk.registrar import RegistrarPolicy
-from emulator.trunk.trunk import Policy, Proxy, Trunk
+from emulator.trunk.studio import Studio
+from emulator.trunk.trunk import MediaPolicy, Policy, Proxy, Trunk
 
 PRODUCT = f"vsim/{__version__}"
 _STOP_SECONDS = 4.0
@@ -101,10 +104,14 @@ class Service:
         )  # fmt: skip
         media = config.media
         self._selector = Selector(reactor, self.clock, report, media.tick, media.tick_above)
-        self._media = MediaPorts(self._selector, media.first, media.last, config.ephemeral)
+        self._media: MediaPorts | SharedPorts
+        if media.port is not None:
+            self._media = SharedPorts(self._selector, 0 if config.ephemeral else media.port, media.latch)
+        else:
+            self._media = MediaPorts(self._selector, self.clock, media.first, media.last, config.ephemeral, media.latch)
         self.trunk = Trunk(
             self.clock, self.ids, self.journal, Accounts(_accounts(config)), self._places(), self._open_port, report, policy(config),
-            config.policy.product or PRODUCT,
+            config.policy.product or PRODUCT, studio=_studio(config, self.clock),
         )  # fmt: skip
         self._nameserver: Any = None
         self._control: Any = None
@@ -117,7 +124,7 @@ class Service:
         places = regions.loopback_layout() if config.layout == "loopback" else regions.ports_layout(config.bind)
         return [replace(place, udp=0, tcp=0, tls=0) for place in places] if config.ephemeral else places
 
-    def _open_port(self, proxy: str) -> PortPair:
+    def _open_port(self, proxy: str) -> PortPair | SharedPort:
         return self._media.open(self.trunk.proxies[proxy].place.address)
 
     # -- starting -------------------------------------------------------------------------------------------------
@@ -265,12 +272,19 @@ class Service:
             dns=DnsEndpoint(address=config.dns.address, port=self._nameserver.port),
             ca=str(self._certificates.ca),
             account=AccountKey(key=account.key, secret=account.secret),
-            media=MediaEndpoint(ports=[] if config.ephemeral else [config.media.first, config.media.last]),
+            media=MediaEndpoint(ports=self._media_range()),
             proxies={
                 place.name: ProxyEndpoint(host=place.host, address=place.address, udp=place.udp, tcp=place.tcp, tls=place.tls)
                 for place in places
             },
         )
+
+    def _media_range(self) -> list[int]:
+        """First and last media port; nothing where the system chooses them."""
+        media = self.config.media
+        if self.config.ephemeral:
+            return []
+        return [media.first, media.last] if media.port is None else [media.port, media.port + 1]
 
     # -- what the control API asks --------------------------------------------------------------------------------
 
@@ -384,8 +398,54 @@ def policy(config: Config) -> Policy:
             methods=_methods(config),
             reinvites=settings.reinvites == "accept",
             t38_status=settings.t38_status,
+            media=_plan(config),
         ),
+        media=_spoken(config),
     )
+
+
+def _spoken(config: Config) -> MediaPolicy:
+    media = config.media
+    by_name = {codec.name: codec for codec in CODECS}
+    mode = None if media.ilbc_mode == "offered" else int(media.ilbc_mode)
+    return MediaPolicy(tuple(by_name[name] for name in dict.fromkeys(media.codecs)), media.crypto_on_avp, media.crypto_lifetime, mode)
+
+
+def _plan(config: Config) -> Plan:
+    media = config.media
+    if not (media.impair_sent or media.impair_heard):
+        return Plan(media.play, media.echo_digits)
+    from emulator.media.impair import check, described
+
+    specs: dict[str, Specs] = {}
+    for name, texts in (("media.impair_sent", media.impair_sent), ("media.impair_heard", media.impair_heard)):
+        try:
+            specs[name] = tuple(check(described(texts)))
+        except ValueError as error:
+            raise Unusable(name, str(error)) from None
+    return Plan(media.play, media.echo_digits, specs["media.impair_sent"], specs["media.impair_heard"])
+
+
+def _studio(config: Config, clock: Clock) -> Studio:
+    """Prompts and recordings; files are read now, for reading one takes too long while calls are up."""
+    media = config.media
+    prompts: dict[str, Any] = {}
+    if media.plays_file:
+        from emulator.media.wav import WavError, read
+
+        try:
+            prompts[media.play] = read(media.play)
+        except WavError as error:
+            raise Unusable("media.play", str(error)) from None
+    folder = Path(media.record) if media.record is not None else None
+    if folder is not None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if not os.access(folder, os.W_OK):
+                raise PermissionError(13, "may not be written")
+        except OSError as error:
+            raise Unusable("media.record", f"{folder}: {_words(error)}; name a folder that can be written") from None
+    return Studio(clock, prompts, folder, media.record_seconds, media.tones)
 
 
 def _methods(config: Config) -> Methods:

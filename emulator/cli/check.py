@@ -17,12 +17,18 @@ def check(files: tuple[str, ...], print_schema: bool) -> None:
     if print_schema:
         click.echo(json.dumps(schema(), indent=1))
         return
+    from emulator.service import policy  # what no single setting can know is found when they are put to use
+
     if not files:
         raise click.UsageError("name at least one FILE, or --schema")
     wrong = False
     for name in files:
         try:
-            load(name)
+            config = load(name)
+            try:
+                policy(config)
+            except Unusable as error:
+                raise Unusable(name, str(error)) from None
         except Unusable as error:
             wrong = True
             click.echo(str(error), err=True)

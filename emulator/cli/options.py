@@ -35,6 +35,9 @@ def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--strict/--no-strict", default=None, help="Refuse what would only be warned about."),
             click.option("--ephemeral", is_flag=True, default=None, help="Let the system choose every port."),
             click.option("--endpoints", metavar="FILE", help="Where to write what listens where.  [default: vsim.json]"),
+            click.option("--media-port", "media__port", metavar="PORT", help="One media port for all calls, instead of a range."),
+            click.option("--play", "media__play", metavar="WHAT", help="The far end: echo, tone, silence, nothing, or a WAV file."),
+            click.option("--record", "media__record", metavar="DIR", help="Write a WAV file of each call there."),
             click.option("--log-format", type=click.Choice(["text", "json"]), help="How events are printed."),
         )
     ):

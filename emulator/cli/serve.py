@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from emulator.control.model import Endpoints
 
 _FLUSH_SECONDS = 0.05
+_DESCRIPTORS = 65536
 _GC_THRESHOLDS = (20_000, 20, 50)
 """A call leaves no cycles behind, so the collector finds next to nothing: with Python's own thresholds its walks cost a third of a call."""
 
@@ -28,7 +29,8 @@ def serve(config_file: str | None, **flags: Any) -> None:
     Prints where everything listens, then one line per event. SIGTERM or Ctrl-C ends every call with BYE and stops within five seconds;
     a second one stops at once.
     """
-    run(load(config_file, os.environ, flags))
+    # two underscores stand for the dot of a nested setting, which no parameter can have in its name
+    run(load(config_file, os.environ, {name.replace("__", "."): value for name, value in flags.items()}))
 
 
 def run(config: Config) -> None:
@@ -37,6 +39,7 @@ def run(config: Config) -> None:
     from emulator.journal.events import line
     from emulator.service import Service
 
+    _raise_descriptor_limit()
     output = _Output(reactor)
     problem: list[Unusable] = []
     service = Service(config, reactor, _report)
@@ -83,6 +86,18 @@ def run(config: Config) -> None:
     reactor.run(installSignalHandlers=False)
     if problem:
         raise problem[0]
+
+
+def _raise_descriptor_limit() -> None:
+    """A call has three media sockets, and the soft limit of many systems is 1,024 descriptors."""
+    try:
+        import resource
+    except ImportError:  # not a Unix
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(_DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _reactor() -> Any:

@@ -165,16 +165,79 @@ _TLS = (
 
 _MEDIA = (
     Kind("media.no-audio", "error", "an audio line", "offer audio", "page: Codecs"),
-    Kind("media.codec", "error", "one of its codecs", "offer PCMA or PCMU", "page: Codecs"),
-    Kind("media.profile", "error", "RTP/AVP", "offer RTP/AVP; this version has no SRTP", "page: Media Protocols"),
+    Kind("media.codec", "error", "one of its codecs", "offer PCMA, PCMU, iLBC, G729, G722 or speex/16000", "page: Codecs"),
+    Kind("media.profile", "error", "RTP/AVP or RTP/SAVP", "offer RTP/AVP, or RTP/SAVP with a=crypto; the trunk speaks no DTLS", "page: Media Protocols"),
     Kind("media.t38", "error", "audio", "send fax as G.711 audio; nothing says that the trunk takes T.38", "vonage-facts, default 44"),
     Kind("media.payload-type", "warning", "packets of the agreed payload types", "send the payload type of the answer", "RFC 3264 6.1"),
     Kind("media.address", "error", "a numeric address in c=", "write the address you receive on", "RFC 8866 5.7"),
+    Kind("media.annex-b", "note", "G.729 without annex B", "offer fmtp annexb=no; the answer says so", "page: Codecs; RFC 4856 2.1.9"),
+    Kind("media.event-clock", "note", "telephone-event at the clock rate of the codec", "offer telephone-event once for each clock rate", "RFC 4733 2.1"),
+    Kind("media.ice", "note", "no ICE", "leave the candidates out; the address in c= is used", "page: Media Protocols"),
+    Kind("media.dtls", "note", "keys in a=crypto, not DTLS", "offer RTP/SAVP with a=crypto; fingerprint and setup are ignored", "page: Media Protocols"),
+    Kind("media.stranger", "warning", "media from where the SDP says", "send from the address and port of your own SDP, or set media.latch", "robustness: RTP injection"),
+    Kind("media.after-bye", "note", "no media after BYE", "stop sending when the call ends", "RFC 3261 15"),
+    Kind("media.before-answer", "note", "media once the call is answered", "wait for the 200, or for early media", "RFC 3261 13.2.1"),
+    Kind("media.malformed", "warning", "RTP and RTCP on media ports", "send nothing else there: no STUN, no DTLS, no empty packets", "RFC 3550 5.1"),
+    Kind("media.address-taken", "error", "a media address of its own for each call", "use another port for each call, or a range of media ports at the trunk", "vsim's own bound"),
+    Kind("media.not-recorded", "warning", "a folder that can be written and a codec that can be decoded", "look at media.record; install vsim[audio]", "vsim's own"),
+    Kind("sdp.version", "warning", "an o= version one higher in a changed description, the same in an unchanged one", "count the version up by one", "RFC 3264 8"),
+    Kind("sdp.origin", "warning", "the same o= user and session id throughout a call", "change only the version", "RFC 3264 8"),
     Kind("media.no-telephone-event", "warning", "telephone-event for digits", "offer telephone-event/8000", "page: DTMF"),
     Kind("media.other-lines", "note", "one audio line", "leave the others out; they are answered with port 0", "RFC 3264 6"),
     Kind("media.silence", "warning", "RTP while a call is up", "send audio or comfort noise, and hang up when done", "vsim's own bound"),
-    Kind("media.stranger", "warning", "media from where the SDP says", "send from the address and port of your own SDP", "robustness: RTP injection"),
     Kind("sdp.answer", "error", "an answer that fits the offer", "answer each m= line of the offer in its place", "RFC 3264 6"),
 )  # fmt: skip
 
-CATALOGUE: dict[str, Kind] = {kind.code: kind for section in (_SIGNALLING, _DIGEST, _NUMBERS, _TLS, _MEDIA) for kind in section}
+_RTP = (
+    Kind("rtp.ssrc-changed", "warning", "one SSRC a call", "keep the SSRC; a new one looks like another speaker", "RFC 3550 8"),
+    Kind("rtp.timestamp-jump", "warning", "timestamps that follow the audio", "count the timestamp up by the samples in each packet", "RFC 3550 5.1"),
+    Kind("rtp.dtx", "note", "audio without pauses", "turn silence suppression off if the other end clips", "RFC 3551 4.1"),
+    Kind("rtp.ptime", "note", "20 ms of audio a packet", "send packets of the ptime in the answer", "RFC 8866 6.4"),
+    Kind("rtp.clock-drift", "warning", "a clock that keeps its rate", "send as many samples a second as the codec has", "RFC 3550 5.1"),
+    Kind("rtp.loss", "warning", "every packet", "look at the network, and at sequence numbers that skip", "RFC 3550 6.4.1"),
+    Kind("rtcp.loss", "warning", "a client that hears every packet", "look at the network, and at the client's media port", "RFC 3550 6.4.1"),
+    Kind("rtcp.counts", "warning", "sender reports that count what was sent", "count packets in SR as they leave", "RFC 3550 6.4.1"),
+)  # fmt: skip
+
+_SRTP = (
+    Kind("srtp.no-crypto", "error", "an a=crypto line with AES_CM_128_HMAC_SHA1_80, a key, and nothing more", "offer a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:… with RTP/SAVP", "RFC 4568 5.1.2"),
+    Kind("srtp.suite", "error", "AES_CM_128_HMAC_SHA1_80", "add an a=crypto line with that suite", "page: Media Protocols; RFC 4568 6.2.1"),
+    Kind("srtp.malformed", "warning", "a=crypto lines that follow their grammar, each with a tag of its own", "write the line as RFC 4568 9.2 does; the key is 30 octets in base64", "RFC 4568 9"),
+    Kind("srtp.mki", "warning", "one key, without an MKI", "leave |MKI:length and further keys out of the a=crypto line", "RFC 4568 6.1"),
+    Kind("srtp.lifetime", "warning", "a key without a lifetime", "leave |2^n out of the a=crypto line, or set media.crypto_lifetime", "RFC 4568 6.1"),
+    Kind("srtp.session-parameter", "warning", "an a=crypto line without session parameters", "leave out KDR, WSH, FEC_ORDER, FEC_KEY and UNENCRYPTED or UNAUTHENTICATED media", "RFC 4568 6.3"),
+    Kind("srtp.too-many", "warning", "at most 16 a=crypto lines of an m= line", "offer fewer; the first 16 are looked at", "vsim's own bound"),
+    Kind("srtp.on-avp", "note", "RTP/SAVP for SRTP", "offer RTP/SAVP, or set media.crypto_on_avp; the call is plain RTP", "vonage-facts, default 33"),
+    Kind("srtp.in-clear", "warning", "keys over TLS", "use SIP over TLS: whoever reads the SDP has the keys", "page: Media Protocols; vonage-facts, default 34"),
+    Kind("srtp.forged", "error", "packets under the key of the SDP", "protect with the key of your own a=crypto line, RTP and RTCP", "RFC 3711 3.3"),
+    Kind("srtp.replayed", "warning", "each packet once", "count the sequence number up; send no packet twice", "RFC 3711 3.3.2"),
+    Kind("srtp.unusable", "warning", "SRTP where it was agreed", "send nothing but SRTP and SRTCP to media ports", "RFC 3711 3.1"),
+)  # fmt: skip
+
+_DTMF = (
+    Kind("dtmf.no-marker", "warning", "the marker bit on the first packet of each event", "set the marker bit on the first packet (or that packet was lost)", "RFC 4733 2.2.2"),
+    Kind("dtmf.marker-repeated", "note", "the marker bit on the first packet of an event alone", "clear the marker bit on updates, segments and end packets", "RFC 4733 2.2.2"),
+    Kind("dtmf.no-end", "warning", "a packet with the E bit at the end of a digit", "send the last packet with E, three times", "RFC 4733 2.5.1.4"),
+    Kind("dtmf.end-once", "note", "the end packet three times", "repeat it, for one that is lost ends no digit", "RFC 4733 2.5.1.4"),
+    Kind("dtmf.one-packet", "warning", "updates while a digit lasts", "send a packet every 20 to 50 ms of a digit", "RFC 4733 2.5.1.2"),
+    Kind("dtmf.clock", "warning", "durations in the clock of the rtpmap", "count duration in units of the telephone-event's clock rate", "RFC 4733 2.3.5"),
+    Kind("dtmf.duration-backwards", "warning", "a duration that grows", "count duration from the beginning of the digit", "RFC 4733 2.3.5"),
+    Kind("dtmf.zero-duration", "note", "a duration above 0", "send the first packet when some of the digit has passed", "RFC 4733 2.3.5"),
+    Kind("dtmf.timestamp-moved", "warning", "one timestamp for a whole digit", "keep the timestamp of the first packet in all updates", "RFC 4733 2.2.1"),
+    Kind("dtmf.timestamp-reused", "warning", "a timestamp of its own for each digit", "move the timestamp on between digits", "RFC 4733 2.2.1"),
+    Kind("dtmf.short", "warning", "digits of at least 40 ms", "press longer; receivers may drop shorter ones", "ITU-T Q.24"),
+    Kind("dtmf.long", "note", "digits of at most some seconds", "look for a key that hangs", "RFC 4733 2.5.1.3"),
+    Kind("dtmf.gap", "note", "40 ms between two digits", "pause between digits", "ITU-T Q.24"),
+    Kind("dtmf.letter", "note", "0 to 9, * and #", "send A to D only where the far end knows them", "RFC 4733 3.2"),
+    Kind("dtmf.flash", "note", "0 to 9, * and #", "send no flash; the trunk has nothing to do with it", "RFC 4733 3.2; RFC 2833 3.10"),
+    Kind("dtmf.event-unknown", "warning", "an event of those in the answer, 0-15", "send only events that the fmtp lists", "RFC 4733 2.4.1"),
+    Kind("dtmf.volume", "warning", "digits of -36 dBm0 or louder", "set the volume field to 36 or less; 10 is common", "RFC 2833 3.5; RFC 4733 2.3.4 names no bound"),
+    Kind("dtmf.reserved", "note", "the reserved bit clear", "clear bit R of the payload", "RFC 4733 2.3.3"),
+    Kind("dtmf.several", "note", "one event in a packet", "send a packet for each event", "RFC 4733 2.5.1.5"),
+    Kind("dtmf.malformed", "warning", "four octets of payload", "send event, E and volume, and duration", "RFC 4733 2.3"),
+    Kind("dtmf.in-band", "warning", "digits as RFC 4733 events", "send telephone-event; tones in the audio are not relayed", "page: DTMF"),
+)  # fmt: skip
+
+CATALOGUE: dict[str, Kind] = {
+    kind.code: kind for section in (_SIGNALLING, _DIGEST, _NUMBERS, _TLS, _MEDIA, _RTP, _SRTP, _DTMF) for kind in section
+}

@@ -19,6 +19,9 @@ class Media(Protocol):
     def snapshot(self) -> dict[str, Any]:
         """Counters and what was negotiated, ready for JSON."""
 
+    def findings(self) -> list[Finding]:
+        """What was odd about them."""
+
 
 class CallRecord:
     """One call as the journal has it: a challenged INVITE and its retry are one call, for they share their Call-ID.
@@ -91,8 +94,13 @@ class CallRecord:
             "ended_by": self.ended_by,
             "codec": self.codec,
             "media": self.media.snapshot() if self.media is not None else None,
-            "findings": [_finding(finding) for finding in self.findings],
+            "findings": [_finding(finding) for finding in self.all_findings],
         }
+
+    @property
+    def all_findings(self) -> list[Finding]:
+        """Those of signalling, and those of media as it stands."""
+        return [*self.findings, *(self.media.findings() if self.media is not None else ())]
 
     def detail(self) -> dict[str, Any]:
         """The call with its messages; `at` counts in seconds from the first one."""

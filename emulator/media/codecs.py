@@ -1,29 +1,55 @@
-"""The audio codecs of the trunk, in its own order, and what an answer says of each."""
+"""The audio codecs of the trunk, and what a description says of each (page: Codecs)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """`payload_type` is the static one, or the one our own offers use; `clock` in Hz as the rtpmap writes it."""
+    """`payload_type` is the static one, or the one our own offers use; `clock` in Hz as the rtpmap writes it.
+
+    Dynamic numbers are invented: the real trunk's are not known, these are what most stacks use (vonage-facts, default 30).
+    """
 
     name: str
     clock: int
     payload_type: int
-    silence: bytes
+    silence: bytes = b""
     """One octet of silence, for the codecs whose samples are octets."""
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.name.upper(), self.clock
 
 
 PCMU = Codec("PCMU", 8000, 0, b"\xff")
 PCMA = Codec("PCMA", 8000, 8, b"\xd5")
+G722 = Codec("G722", 8000, 9)
+"""Samples at 16,000 Hz; its RTP clock says 8000 for history's sake (RFC 3551 4.5.2)."""
+G729 = Codec("G729", 8000, 18)
+ILBC = Codec("iLBC", 8000, 97)
+SPEEX = Codec("speex", 16000, 98)
 
-CODECS = (PCMA, PCMU)
-"""What is offered and accepted, in the order of the page."""
+CODECS = (PCMA, PCMU, G722, G729, ILBC, SPEEX)
+"""What is accepted, and offered in this order (vonage-facts, default 30)."""
 
-BY_NAME = {(codec.name, codec.clock): codec for codec in CODECS}
+BY_NAME = {codec.key: codec for codec in CODECS}
 
 TELEPHONE_EVENT = "TELEPHONE-EVENT"
 EVENT_PAYLOAD_TYPE = 101
 """Of our own offers; the real trunk's is not known, 101 is what most stacks use."""
 EVENTS = "0-15"
 """The sixteen digits (RFC 4733 3.2)."""
+
+ILBC_MODES = (20, 30)
+"""Milliseconds a frame (RFC 3952)."""
+
+
+def for_number(codecs: Sequence[Codec], number: str) -> tuple[Codec, ...]:
+    """The codecs in the order that calls to or from `number` are offered them: for one of +1 PCMU goes before PCMA (default 30)."""
+    ordered = list(codecs)
+    if number.startswith("1") and PCMA in ordered and PCMU in ordered:
+        a, u = ordered.index(PCMA), ordered.index(PCMU)
+        if a < u:
+            ordered[a], ordered[u] = PCMU, PCMA
+    return tuple(ordered)

@@ -1,41 +1,85 @@
-"""Offer and answer (RFC 3264): which codec, which payload types, where to, and who may send."""
+"""Offer and answer (RFC 3264): which codec, which payload types, which keys, where to, and who may send."""
 
 import ipaddress
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from emulator.journal.findings import Finding
-from emulator.media.codecs import BY_NAME, CODECS, EVENT_PAYLOAD_TYPE, EVENTS, TELEPHONE_EVENT, Codec
+from emulator.media import crypto
+from emulator.media.codecs import (
+    BY_NAME,
+    CODECS,
+    EVENT_PAYLOAD_TYPE,
+    EVENTS,
+    G729,
+    ILBC,
+    TELEPHONE_EVENT,
+    Codec,
+)
+from emulator.media.crypto import Crypto
 from emulator.media.sdp import Connection, Media, SessionDescription
 
 PTIME = 20
 _NOWHERE = frozenset({"0.0.0.0", "::"})
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
+_PLAIN = frozenset({"RTP/AVP", "RTP/AVPF"})
+_SECURE = frozenset({"RTP/SAVP", "RTP/SAVPF"})
+_PACKET_TIMES = range(10, 201)
+_MODE = re.compile(r"(?:^|[;\s])mode\s*=\s*(20|30)(?:\s|;|$)", re.I)
+_NO_ANNEX_B = re.compile(r"(?:^|[;\s])annexb\s*=\s*no(?:\s|;|$)", re.I)
 
 
 class NotAcceptable(Exception):
-    """Nothing in the offer fits: 488 with this warn-code (RFC 3261 20.43) and text."""
+    """Nothing in the offer fits: 488 with this warn-code (RFC 3261 20.43) and text. `findings` came on the way to it."""
 
-    def __init__(self, warning: int, text: str, finding: Finding) -> None:
+    def __init__(self, warning: int, text: str, finding: Finding, findings: tuple[Finding, ...] = ()) -> None:
         super().__init__(text)
         self.warning = warning
         self.text = text
         self.finding = finding
+        self.findings = findings
 
 
 @dataclass(slots=True)
 class LocalMedia:
-    """Our side of a session: where we listen, and the numbers of our o= line."""
+    """Our side of a session: where we listen, the numbers of our o= line, and what we speak."""
 
     address: str
     port: int
     session_id: int
     codecs: tuple[Codec, ...] = CODECS
+    key: Callable[[], bytes] = bytes
+    """Makes our SRTP master key and salt, 30 octets (RFC 4568 6.1); asked at most once."""
+    secure: bool = False
+    """Whether our own offers are RTP/SAVP."""
+    crypto_on_avp: bool = False
+    """Whether a=crypto on an RTP/AVP line makes it SRTP; without it such a line is plain (vonage-facts, default 33)."""
+    take_lifetime: bool = False
+    """Whether an a=crypto line with a lifetime is taken."""
+    ilbc_mode: int | None = 30
+    """What an answer says of iLBC; None follows the offer. 30 is what every stack decodes, whatever it offers (RFC 3952 5)."""
+    rtcp_port: int | None = None
+    """Where RTCP is heard when that is not the next port up."""
+    _key: bytes = b""
 
     @property
     def family(self) -> str:
         return "IP6" if ":" in self.address else "IP4"
+
+    @property
+    def master_key(self) -> bytes:
+        self._key = self._key or self.key()
+        return self._key
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The SRTP master keys of a session, 30 octets each: of what we send, and of what we hear."""
+
+    ours: bytes = field(repr=False)
+    theirs: bytes = field(repr=False)
 
 
 @dataclass(slots=True)
@@ -43,7 +87,8 @@ class Agreement:
     """What an offer and its answer settled.
 
     `payload_type` and `event_type` are the numbers we send with, which are the other side's (RFC 3264 5.1); `event_type` is None without
-    telephone-event. `remote` and `remote_rtcp` are address and port; `send` and `receive` are ours.
+    telephone-event. `remote` and `remote_rtcp` are address and port; `send` and `receive` are ours. `ptime` is what the other side wants
+    to receive, in milliseconds, and `mode` iLBC's frame, 20 or 30. `keys` is None where media is plain.
     """
 
     codec: Codec
@@ -55,6 +100,11 @@ class Agreement:
     send: bool
     receive: bool
     ptime: int = PTIME
+    mode: int = 30
+    keys: Keys | None = None
+    muxed: bool = False
+    taken: Crypto | None = field(default=None, repr=False)
+    """The line of theirs that was taken."""
     findings: list[Finding] = field(default_factory=list)
 
 
@@ -71,7 +121,7 @@ def answer(
         if media.kind != "audio" or media.port == 0 or chosen is not None:
             continue
         try:
-            chosen = (at, _settle(offer_, media))
+            chosen = (at, _settle(offer_, media, local))
         except NotAcceptable as error:
             problem = problem or error
     if chosen is None:
@@ -83,13 +133,16 @@ def answer(
     description = _description(local)
     for at, media in enumerate(offer_.media):
         if at == place:
-            formats = [(agreement.payload_type, agreement.codec)]
-            description.media.append(_audio(local.port, media.profile, formats, agreement))
+            line = _audio(local, media.profile, [(agreement.payload_type, agreement.codec)], agreement)
+            if agreement.taken is not None:
+                line.attributes.insert(0, f"crypto:{crypto.answer(agreement.taken, local.master_key)}")
+            description.media.append(line)
         else:
             description.media.append(Media(media.kind, 0, media.profile, media.formats[:1]))
     refused = [media.kind for at, media in enumerate(offer_.media) if at != place and media.port]
     if refused:
         agreement.findings.append(Finding("media.other-lines", ", ".join(refused)))
+    agreement.findings.extend(_browser(offer_))
     _set_version(description, local, previous)
     return description, agreement
 
@@ -97,12 +150,15 @@ def answer(
 def offer(local: LocalMedia, previous: SessionDescription | None = None) -> SessionDescription:
     """An offer of our own: every codec in the trunk's order, and telephone-event."""
     description = _description(local)
-    description.media.append(_audio(local.port, "RTP/AVP", [(codec.payload_type, codec) for codec in local.codecs], None))
+    line = _audio(local, "RTP/SAVP" if local.secure else "RTP/AVP", [(codec.payload_type, codec) for codec in local.codecs], None)
+    if local.secure:
+        line.attributes.insert(0, f"crypto:{crypto.offer(local.master_key)}")
+    description.media.append(line)
     _set_version(description, local, previous)
     return description
 
 
-def agree(ours: SessionDescription, theirs: SessionDescription) -> Agreement:
+def agree(ours: SessionDescription, theirs: SessionDescription, local: LocalMedia) -> Agreement:
     """What the answer to our offer settles. Raises `NotAcceptable` when it is none of what was offered (RFC 3264 6)."""
     if len(theirs.media) != len(ours.media) or theirs.media[0].kind != "audio":
         lines = f"{len(theirs.media)} m= lines for our {len(ours.media)}"
@@ -110,45 +166,127 @@ def agree(ours: SessionDescription, theirs: SessionDescription) -> Agreement:
     media = theirs.media[0]
     if media.port == 0:
         raise NotAcceptable(304, "the answer refuses the audio", Finding("sdp.answer", "audio with port 0"))
-    return _settle(theirs, media)
+    if media.profile != ours.media[0].profile:
+        seen = f"{media.profile} for our {ours.media[0].profile}"
+        raise NotAcceptable(399, "the answer's profile is not the offer's", Finding("sdp.answer", seen))
+    agreement = _settle(theirs, media, local)
+    if agreement.taken is not None and agreement.taken.tag != 1:
+        seen = f"a=crypto:{agreement.taken.tag} for our tag 1"
+        raise NotAcceptable(399, "the answer's crypto tag is not the offer's", Finding("sdp.answer", seen))
+    return agreement
 
 
-def _settle(description: SessionDescription, media: Media) -> Agreement:
-    """Codec, payload types, address and direction of one audio line as its sender described it."""
-    if media.profile not in ("RTP/AVP", "RTP/AVPF"):
+def changed_without_a_version(before: SessionDescription, now: SessionDescription) -> Finding | None:
+    """What is wrong with the o= line of a later description of theirs (RFC 3264 8); None when nothing is."""
+    if before.version is None or now.version is None:
+        return None
+    if before.origin.split()[:2] != now.origin.split()[:2]:
+        return Finding("sdp.origin", f"o={now.origin} after o={before.origin}")
+    if now.version == before.version:
+        same = str(now) == str(before)
+        return None if same else Finding("sdp.version", f"version {now.version} again, and another description")
+    if now.version != before.version + 1:
+        return Finding("sdp.version", f"version {now.version} after {before.version}")
+    return None
+
+
+def _settle(description: SessionDescription, media: Media, local: LocalMedia) -> Agreement:
+    """Codec, payload types, keys, address and direction of one audio line as its sender described it."""
+    if media.profile not in _PLAIN and media.profile not in _SECURE:
         raise NotAcceptable(302, "the transport of the media is not supported", Finding("media.profile", media.profile))
     encodings = media.encodings()
+    known = {codec.key for codec in local.codecs}
     codec, payload_type = next(
-        ((BY_NAME[name, clock], number) for number, name, clock in encodings if (name, clock) in BY_NAME),
+        ((BY_NAME[name, clock], number) for number, name, clock in encodings if (name, clock) in known),
         (None, -1),
     )
     if codec is None:
         names = ", ".join(f"{name}/{clock}" for _, name, clock in encodings if name != TELEPHONE_EVENT) or " ".join(media.formats)
         raise NotAcceptable(305, "no codec of the trunk offered", Finding("media.codec", names))
-    event = _event(encodings, codec)
     host, port = _address(description, media)
     on_hold = host in _NOWHERE  # the hold of RFC 2543 (RFC 3264 8.4)
     direction = description.direction_of(media)
+    muxed = media.attribute("rtcp-mux") is not None
     agreement = Agreement(
         codec=codec,
         payload_type=payload_type,
-        event_type=event[0] if event else None,
-        event_clock=event[1] if event else 0,
+        event_type=None,
+        event_clock=0,
         remote=(host, port),
-        remote_rtcp=None if on_hold else _rtcp(media, host, port),
+        remote_rtcp=None if on_hold else (host, port) if muxed else _rtcp(media, host, port),
         send=direction in ("sendrecv", "recvonly") and not on_hold,
         receive=direction in ("sendrecv", "sendonly"),
-        ptime=PTIME,
+        muxed=muxed,
     )
-    if event is None:
-        agreement.findings.append(Finding("media.no-telephone-event", " ".join(media.formats)))
+    parameters = media.format_parameters(payload_type)
+    if codec is ILBC:
+        mode = _MODE.search(parameters)
+        # "If the mode parameter is absent, 30 is assumed"; 30 of either side is 30 for both (RFC 3952 5)
+        agreement.mode = local.ilbc_mode or (int(mode[1]) if mode else 30)
+    elif codec is G729 and not _NO_ANNEX_B.search(parameters):
+        agreement.findings.append(Finding("media.annex-b", parameters or "no annexb=no"))  # its default is yes (RFC 4856 2.1.9)
+    agreement.ptime = _packet_time(media, codec, agreement.mode)
+    _settle_events(agreement, encodings, media)
+    _settle_keys(agreement, media, local)
     return agreement
 
 
-def _event(encodings: list[tuple[int, str, int]], codec: Codec) -> tuple[int, int] | None:
-    """Payload type and clock of telephone-event: the one of the codec's clock when several rates are offered (RFC 4733 2.1)."""
+def _packet_time(media: Media, codec: Codec, mode: int) -> int:
+    """Milliseconds of audio a packet that the other side wants to receive: its ptime in whole frames, not above its maxptime."""
+    frame = mode if codec is ILBC else 20 if codec.name == "speex" else 10
+    wanted = _milliseconds(media.attribute("ptime")) or (mode if codec is ILBC else PTIME)
+    most = _milliseconds(media.attribute("maxptime")) or _PACKET_TIMES[-1]
+    return max(frame, min(wanted, most) // frame * frame)
+
+
+def _milliseconds(text: str | None) -> int | None:
+    """A ptime; fractions, which RFC 8866 6.4 does not rule out, count down."""
+    whole = (text or "").partition(".")[0]
+    return int(whole) if re.fullmatch("[0-9]{1,4}", whole) and int(whole) in _PACKET_TIMES else None
+
+
+def _settle_events(agreement: Agreement, encodings: list[tuple[int, str, int]], media: Media) -> None:
+    """telephone-event: the one of the codec's clock when several rates are offered (RFC 4733 2.1), else the first."""
     events = [(number, clock) for number, name, clock in encodings if name == TELEPHONE_EVENT]
-    return next((event for event in events if event[1] == codec.clock), None)
+    if not events:
+        agreement.findings.append(Finding("media.no-telephone-event", " ".join(media.formats)))
+        return
+    clock = agreement.codec.clock
+    agreement.event_type, agreement.event_clock = next((event for event in events if event[1] == clock), events[0])
+    if agreement.event_clock != clock:
+        agreement.findings.append(
+            Finding("media.event-clock", f"telephone-event/{agreement.event_clock} beside {agreement.codec.name}/{clock}")
+        )
+
+
+def _settle_keys(agreement: Agreement, media: Media, local: LocalMedia) -> None:
+    """SDES: from RTP/SAVP always, from RTP/AVP where that is a setting."""
+    lines = [text.partition(":")[2] for text in media.attributes if text.startswith("crypto:")]
+    if media.profile in _PLAIN:
+        if lines and not local.crypto_on_avp:
+            agreement.findings.append(Finding("srtp.on-avp", f"{len(lines)} a=crypto lines on {media.profile}"))
+        if not lines or not local.crypto_on_avp:
+            return
+    try:
+        choice = crypto.choose(lines, take_lifetime=local.take_lifetime)
+    except crypto.NoCrypto as error:
+        if media.profile in _PLAIN:
+            agreement.findings.extend(error.findings)
+            return
+        raise NotAcceptable(399, str(error), error.findings[0], error.findings[1:]) from None
+    agreement.taken = choice.crypto
+    agreement.keys = Keys(local.master_key, choice.crypto.key)
+    agreement.findings.extend(choice.findings)
+
+
+def _browser(description: SessionDescription) -> Iterator[Finding]:
+    """What soft phones and browsers add; the trunk ignores it."""
+    attributes = [*description.attributes, *(text for media in description.media for text in media.attributes)]
+    names = {text.partition(":")[0] for text in attributes}
+    if ice := names & {"ice-ufrag", "ice-pwd", "ice-options", "ice-lite", "candidate"}:
+        yield Finding("media.ice", ", ".join(sorted(ice)))
+    if dtls := names & {"fingerprint", "setup"}:
+        yield Finding("media.dtls", ", ".join(sorted(dtls)))
 
 
 def _address(description: SessionDescription, media: Media) -> tuple[str, int]:
@@ -165,7 +303,7 @@ def _address(description: SessionDescription, media: Media) -> tuple[str, int]:
 
 
 def _rtcp(media: Media, host: str, port: int) -> tuple[str, int] | None:
-    """Where RTCP goes: a=rtcp (RFC 3605), the RTP port when muxed (RFC 5761), else the next port up; None when there is none."""
+    """Where RTCP goes: a=rtcp (RFC 3605), else the next port up; None when there is none."""
     value = media.attribute("rtcp")
     if value:
         parts = value.split()
@@ -183,15 +321,26 @@ def _description(local: LocalMedia) -> SessionDescription:
     return description
 
 
-def _audio(port: int, profile: str, formats: list[tuple[int, Codec]], agreement: Agreement | None) -> Media:
+def _audio(local: LocalMedia, profile: str, formats: list[tuple[int, Codec]], agreement: Agreement | None) -> Media:
     """An audio line with its codecs and telephone-event. An answer repeats the event type of the offer, an offer has our own."""
-    media = Media("audio", port, profile, [str(number) for number, _ in formats])
-    media.attributes.extend(f"rtpmap:{number} {codec.name}/{codec.clock}" for number, codec in formats)
+    media = Media("audio", local.port, profile, [str(number) for number, _ in formats])
+    mode = (local.ilbc_mode or 30) if agreement is None else agreement.mode
+    for number, codec in formats:
+        media.attributes.append(f"rtpmap:{number} {codec.name}/{codec.clock}")
+        if codec is G729:
+            media.attributes.append(f"fmtp:{number} annexb=no")
+        elif codec is ILBC:
+            media.attributes.append(f"fmtp:{number} mode={mode}")
     event, clock = (EVENT_PAYLOAD_TYPE, 8000) if agreement is None else (agreement.event_type, agreement.event_clock)
     if event is not None:
         media.formats.append(str(event))
         media.attributes.extend((f"rtpmap:{event} telephone-event/{clock}", f"fmtp:{event} {EVENTS}"))
-    media.attributes.append(f"ptime:{PTIME}")
+    only_ilbc = all(codec is ILBC for _, codec in formats)
+    media.attributes.append(f"ptime:{mode if only_ilbc else PTIME}")
+    if agreement is not None and agreement.muxed:
+        media.attributes.append("rtcp-mux")
+    elif local.rtcp_port is not None:
+        media.attributes.append(f"rtcp:{local.rtcp_port}")
     media.attributes.append("sendrecv" if agreement is None else _direction(agreement))
     return media
 

@@ -1,6 +1,7 @@
 """RTCP (RFC 3550 6): compound packets read with every length checked, and the reports we send."""
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 SR, RR, SDES, BYE = 200, 201, 202, 203
@@ -17,20 +18,48 @@ class RtcpError(ValueError):
 
 @dataclass(slots=True)
 class SenderInfo:
-    """What a sender report said: its SSRC and the middle 32 bits of its NTP time (6.4.1, LSR)."""
+    """What a sender report said: its SSRC, the middle 32 bits of its NTP time (6.4.1, LSR), and what it has sent."""
 
     ssrc: int
     ntp_middle: int
+    packets: int
+    octets: int
 
 
-def parse(data: bytes | memoryview) -> tuple[set[int], SenderInfo | None]:
-    """The packet types of a compound packet, and the sender info of its SR if it has one.
+@dataclass(slots=True)
+class Block:
+    """A reception report block (6.4.1): what the other side says it hears of `ssrc`.
+
+    `fraction` is in 1/256 since its last report, `lost` signed, `jitter` in timestamp units, `lsr` and `dlsr` in 1/65536 s.
+    """
+
+    ssrc: int
+    fraction: int
+    lost: int
+    highest: int
+    jitter: int
+    lsr: int
+    dlsr: int
+
+
+@dataclass(slots=True)
+class Compound:
+    """A compound packet: the types of its packets, the sender info of its first SR, the blocks of all reports."""
+
+    types: set[int]
+    sender: SenderInfo | None
+    blocks: list[Block]
+
+
+def parse(data: bytes | memoryview) -> Compound:
+    """A compound packet read.
 
     Raises `RtcpError` when version, first type or any length is wrong (A.2).
     """
     at, total = 0, len(data)
     types: set[int] = set()
     sender: SenderInfo | None = None
+    blocks: list[Block] = []
     count = 0
     while at < total:
         if total - at < 4:
@@ -46,10 +75,13 @@ def parse(data: bytes | memoryview) -> tuple[set[int], SenderInfo | None]:
         if kind == SR:
             if octets < 28 + 24 * (first & 31):
                 raise RtcpError("a sender report too short for its blocks")
-            ssrc, seconds, fraction, *_ = _SENDER.unpack_from(data, at + 4)
-            sender = sender or SenderInfo(ssrc, (seconds & 0xFFFF) << 16 | fraction >> 16)
-        elif kind == RR and octets < 8 + 24 * (first & 31):
-            raise RtcpError("a receiver report too short for its blocks")
+            ssrc, seconds, fraction, _, packets, sent = _SENDER.unpack_from(data, at + 4)
+            sender = sender or SenderInfo(ssrc, (seconds & 0xFFFF) << 16 | fraction >> 16, packets, sent)
+            blocks.extend(_blocks(data, at + 28, first & 31))
+        elif kind == RR:
+            if octets < 8 + 24 * (first & 31):
+                raise RtcpError("a receiver report too short for its blocks")
+            blocks.extend(_blocks(data, at + 8, first & 31))
         types.add(kind)
         count += 1
         if count > MAX_PACKETS:
@@ -57,7 +89,20 @@ def parse(data: bytes | memoryview) -> tuple[set[int], SenderInfo | None]:
         at += octets
     if not types:
         raise RtcpError("an empty packet")
-    return types, sender
+    return Compound(types, sender, blocks)
+
+
+def _blocks(data: bytes | memoryview, at: int, count: int) -> Iterator[Block]:
+    for place in range(at, at + 24 * count, 24):
+        ssrc, losses, highest, jitter, lsr, dlsr = _BLOCK.unpack_from(data, place)
+        lost = losses & 0xFFFFFF
+        yield Block(ssrc, losses >> 24, lost - 0x1000000 if lost & 0x800000 else lost, highest, jitter, lsr, dlsr)
+
+
+def ntp_middle(wall: float) -> int:
+    """The middle 32 bits of the NTP time of Unix time `wall` (6.4.1)."""
+    ntp = wall + _NTP_EPOCH
+    return int(ntp * 65536) & 0xFFFFFFFF
 
 
 def report_block(ssrc: int, lost_fraction: int, lost: int, highest: int, jitter: int, lsr: int, dlsr: int) -> bytes:

@@ -163,7 +163,7 @@ def check(
     header: str,
     users: Users,
     dialog_nonce: str | None = None,
-    demands: Demands = Demands(),  # noqa: B008: immutable
+    demands: Demands = Demands(),
 ) -> Verdict:
     """Check one Authorization or Proxy-Authorization value against a request.
 

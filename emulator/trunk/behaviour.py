@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from emulator.media.plan import Plan
 from emulator.sip.methods import Methods
 from emulator.sip.timers import SessionTimerPolicy
 
@@ -25,3 +26,5 @@ class Behaviour:
     """Whether an offer in a re-INVITE is looked at; without it each is refused with 488."""
     t38_status: int = 488
     """Answer to an offer of fax over UDPTL."""
+    media: Plan = field(default_factory=Plan)
+    """What the far end plays, and what is done to media."""

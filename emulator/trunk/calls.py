@@ -7,7 +7,8 @@ from emulator.clock import Clock, Timer
 from emulator.ids import Ids
 from emulator.journal.findings import Finding
 from emulator.journal.journal import CallRecord, Journal
-from emulator.media.offer import Agreement, LocalMedia, NotAcceptable, agree, answer, offer
+from emulator.media.dtmf import Digit
+from emulator.media.offer import Agreement, LocalMedia, NotAcceptable, agree, answer, changed_without_a_version, offer
 from emulator.media.port import Port
 from emulator.media.sdp import SdpError, SessionDescription
 from emulator.media.stream import Stream
@@ -19,6 +20,7 @@ from emulator.sip.refusal import Refusal
 from emulator.sip.session import Session
 from emulator.sip.transaction import InviteServer
 from emulator.trunk.behaviour import Behaviour
+from emulator.trunk.studio import Set, Studio
 
 SDP_TYPE = "application/sdp"
 _ACCEPT = f"Accept: {SDP_TYPE}\r\n"
@@ -30,6 +32,7 @@ class Calls(Protocol):
     clock: Clock
     ids: Ids
     journal: Journal
+    studio: Studio
 
     def authorize(self, endpoint: Endpoint, request: Request, flow: Flow, nonce: str | None) -> tuple[str, str]:
         """Digest on an INVITE: the account's key and the nonce used, or `Refusal`."""
@@ -65,9 +68,9 @@ class Call:
         nonce: str,
         behaviour: Behaviour,
         port: Port,
-        address: str,
+        local: LocalMedia,
     ) -> None:
-        """`address` is the media address the answer announces. The call owns `port` from here on."""
+        """`local` is our side of the media. The call owns `port` from here on."""
         self.key = f"{request.call_id}\n{request.from_tag}"
         """What tells this call from all others that are up (RFC 3261 12: the caller's half of the dialog id)."""
         self.record = record
@@ -78,7 +81,8 @@ class Call:
         self._behaviour = behaviour
         self._allow = behaviour.methods.allow
         self._port = port
-        self._local = LocalMedia(address=address, port=port.number, session_id=calls.ids.number(1 << 31))
+        self._local = local
+        self._theirs: SessionDescription | None = None  # their last description
         self._description: SessionDescription | None = None  # our last one
         self._stream: Stream | None = None
         self._session: Session | None = None
@@ -87,6 +91,7 @@ class Call:
         self._limit: Timer | None = None
         self._settled_early = False  # a reliable provisional response held our offer or answer
         self._heard = -1  # packets at the last look
+        self._set: Set | None = None
 
     @property
     def session(self) -> Session:
@@ -99,6 +104,8 @@ class Call:
         """Take the INVITE: 100, 180, and the 200 when its time has come. `described` is our answer, None when we are to offer."""
         if described is not None:
             self._agree(*described)
+            if self._behaviour.ringing == 183:
+                self._begin_media()
         self._session = Session(self._endpoint, invite, self, self._behaviour.session_timer, self._behaviour.methods)
         record, flow = self.record, invite.flow
         record.state = "trying"
@@ -139,6 +146,10 @@ class Call:
             if self._description is None:
                 self._description = offer(self._local)
             self.session.accept(self._headers(), str(self._description).encode(), offers)
+        if self._stream is not None:
+            if behaviour.ringing != 183:
+                self._stream.answered()
+            self._begin_media(answered=True)
         record.state, record.answered, record.status = "answered", calls.clock.wall(), 200
         calls.journal.event("call.answered", record, codec=record.codec or "")
         if behaviour.silence_timeout > 0:
@@ -156,10 +167,15 @@ class Call:
         kinds = {media.kind for media in described.media if media.port}
         if "image" in kinds and "audio" not in kinds:
             raise Refusal(self._behaviour.t38_status, Finding("media.t38", "m=image without m=audio"))
+        if self._theirs is not None and (odd := changed_without_a_version(self._theirs, described)) is not None:
+            self.record.finding(odd)
+        self._theirs = described
         try:
             return answer(described, self._local, self._description)
         except NotAcceptable as error:
             warning = f'{error.warning} {self._local.address} "{error.text}"'
+            for finding in error.findings:
+                self.record.finding(finding)
             raise Refusal(488, error.finding, (("Warning", warning),)) from None
 
     def _agree(self, description: SessionDescription, agreement: Agreement) -> None:
@@ -167,18 +183,32 @@ class Call:
         self.record.codec = agreement.codec.name
         for finding in agreement.findings:
             self.record.finding(finding)
+        calls = self._calls
+        if agreement.keys is not None and self.record.transport != "TLS":
+            self.record.finding(Finding("srtp.in-clear", f"a=crypto over {self.record.transport}"))
         if self._stream is None:
-            ids = self._calls.ids
-            self._stream = Stream(agreement, self._calls.clock, ids.ssrc(), ids.sequence())
+            self._stream = Stream(agreement, calls.clock, calls.ids, self._behaviour.media, self._on_digit)
             self.record.media = self._stream
+            self._set = calls.studio.set_for(self._stream, self.record.id)
         else:
             self._stream.change(agreement)
         self._port.attach(self._stream)
+        if self.record.state == "answered":
+            self._begin_media(answered=True)
+
+    def _begin_media(self, answered: bool = False) -> None:
+        """The far end may be heard: early media, or the answer."""
+        if self._stream is not None and self._set is not None:
+            self._stream.start_reports()
+            self._set.start(answered)
+
+    def _on_digit(self, digit: Digit) -> None:
+        self._calls.journal.event("call.digit", self.record, digit=digit.name, ms=round(1000 * digit.duration), volume=-digit.volume)
 
     def _on_watch(self) -> None:
         """Look whether anything was heard since the last look: no clock is read per packet for this."""
         stream = self._stream
-        heard = stream.packets if stream is not None else 0
+        heard = stream.heard.packets if stream is not None else 0
         on_hold = stream is not None and not stream.agreement.receive
         if heard == self._heard or (heard == 0 and self._heard < 0):
             if not on_hold:
@@ -212,7 +242,7 @@ class Call:
             described = offered(request)
             if described is None:
                 raise NotAcceptable(399, "no answer", Finding("sdp.answer", "an ACK without SDP"))
-            agreement = agree(self._description, described)
+            agreement = agree(self._description, described, self._local)
         except Refusal as refusal:
             assert refusal.finding is not None
             self._lose(refusal.finding)
@@ -248,7 +278,7 @@ class Call:
         assert self._description is not None
         self._calls.journal.event("call.refreshed", self.record)
         try:
-            self._agree(self._description, agree(self._description, SessionDescription.parse(response.body)))
+            self._agree(self._description, agree(self._description, SessionDescription.parse(response.body), self._local))
         except (SdpError, NotAcceptable) as error:  # the session goes on as it was (RFC 3261 14.1)
             self.on_finding(error.finding if isinstance(error, NotAcceptable) else Finding("sdp.malformed", str(error)))
 
@@ -303,6 +333,10 @@ class Call:
                 timer.cancel()
         if self._stream is not None:
             self._stream.end()
+        if self._set is not None:
+            self._set.close()
+            for finding in self._set.findings:
+                self.record.finding(finding)
         self._port.close()
         self._session = None  # each knows the other: apart, both are freed at once, without the garbage collector
         self.record.ended, self.record.ended_by = self._calls.clock.wall(), by
@@ -311,5 +345,13 @@ class Call:
     def _summary(self) -> dict[str, object]:
         record = self.record
         seconds = (record.ended or 0.0) - (record.answered or record.ended or 0.0)
-        packets = self._stream.packets if self._stream is not None else 0
-        return {"seconds": round(seconds, 1), "codec": record.codec or "", "packets": packets}
+        told: dict[str, object] = {"seconds": round(seconds, 1), "codec": record.codec or "", "packets": 0}
+        if self._stream is not None:
+            heard = self._stream.heard
+            told["packets"] = heard.packets
+            if heard.packets:
+                told.update(lost=max(0, heard.lost), jitter_ms=round(heard.jitter_ms, 1), mos=round(heard.mos(record.codec), 2))
+            told["digits"] = self._stream.snapshot()["digits"] if self._stream.digits else ""
+        if self._set is not None and self._set.recorded:
+            told["recording"] = self._set.recorded
+        return told

@@ -30,7 +30,7 @@ def trunk_zone(
     places: Sequence[regions.Place],
     customer_hosts: Mapping[str, str] | None = None,
     ttl: int = 60,
-    preference: Preference = Preference(),  # noqa: B008: immutable
+    preference: Preference = Preference(),
 ) -> Zone:
     """The zone of all service names in a layout, and of the customer's own names that the trunk should know."""
     by_name = {place.name: place for place in places}

@@ -8,6 +8,9 @@ from emulator.clock import Clock
 from emulator.ids import Ids
 from emulator.journal.findings import Finding
 from emulator.journal.journal import CallRecord, Journal
+from emulator.media.codecs import CODECS, Codec, for_number
+from emulator.media.crypto import KEY_OCTETS
+from emulator.media.offer import LocalMedia
 from emulator.media.port import Exhausted, Port
 from emulator.media.sdp import SessionDescription
 from emulator.sip.digest import Demands, Nonces, Verdict, check
@@ -28,12 +31,23 @@ from emulator.trunk.calls import SDP_TYPE, Call, offered
 from emulator.trunk.limits import CallLimits, LimitPolicy
 from emulator.trunk.numbers import ANONYMOUS_USERS, EMERGENCY, BadNumber, called, caller, is_emergency
 from emulator.trunk.registrar import Registrar, RegistrarPolicy
+from emulator.trunk.studio import Studio
 
 _ONLY_IN_DIALOGS = frozenset({"BYE", "INFO", "PRACK"})
 _KNOWN_METHODS = frozenset({*SERVED, "REGISTER", "MESSAGE", "SUBSCRIBE", "NOTIFY", "PUBLISH", "REFER", "UPDATE"})
 _MAX_CREDENTIALS = 8
 _SOURCES_KEPT = 1000
 _TRIES_KEPT = 10000
+
+
+@dataclass(frozen=True, slots=True)
+class MediaPolicy:
+    """What the trunk speaks; see `emulator.media.offer.LocalMedia`."""
+
+    codecs: tuple[Codec, ...] = CODECS
+    crypto_on_avp: bool = False
+    crypto_lifetime: bool = False
+    ilbc_mode: int | None = 30
 
 
 @dataclass(slots=True)
@@ -79,6 +93,7 @@ class Policy:
     """Per proxy."""
     limits: LimitPolicy = field(default_factory=LimitPolicy)
     behaviour: Behaviour = field(default_factory=Behaviour)
+    media: MediaPolicy = field(default_factory=MediaPolicy)
     registrar: RegistrarPolicy | None = field(default_factory=RegistrarPolicy)
     """None refuses REGISTER with 405: one Vonage guide says registration is not needed (vonage-facts 3)."""
 
@@ -110,6 +125,7 @@ class Trunk:
         policy: Policy | None = None,
         product: str = "vsim",
         timers: Timers | None = None,
+        studio: Studio | None = None,
     ) -> None:
         """`open_port(proxy)` opens a media port pair on that proxy's address and raises `Exhausted` when none is free; `report` is
         told of errors that are ours."""
@@ -118,6 +134,7 @@ class Trunk:
         self.journal = journal
         self.accounts = accounts
         self.policy = policy or Policy()
+        self.studio = studio or Studio(clock)
         self.calls: dict[str, Call] = {}
         self._open_port = open_port
         self._service_hosts = frozenset(regions.service_hosts())
@@ -280,12 +297,21 @@ class Trunk:
         self, endpoint: Endpoint, request: Request, flow: Flow, record: CallRecord, account: Account,
         described: SessionDescription | None, called_number: str, caller_number: str, nonce: str,
     ) -> None:  # fmt: skip
-        address = flow.local[0]
         try:
             port = self._open_port(endpoint.name)
         except Exhausted as error:
             raise Refusal(503, Finding("limit.media-ports", str(error)), (("Retry-After", "5"),)) from None
-        call = Call(self, endpoint, request, record, called_number, nonce, self.policy.behaviour, port, address)
+        call = Call(
+            self,
+            endpoint,
+            request,
+            record,
+            called_number,
+            nonce,
+            self.policy.behaviour,
+            port,
+            self._local_media(flow.local[0], port, called_number),
+        )
         try:
             answered = call.negotiate(described) if described is not None else None
             if described is None:
@@ -301,6 +327,14 @@ class Trunk:
         except Exception:
             call.abandon()
             raise
+
+    def _local_media(self, address: str, port: Port, number: str) -> LocalMedia:
+        """Our side of a call's media; what it offers depends on the number."""
+        spoken = self.policy.media
+        return LocalMedia(
+            address, port.number, self.ids.number(1 << 31), for_number(spoken.codecs, number), lambda: self.ids.take(KEY_OCTETS),
+            crypto_on_avp=spoken.crypto_on_avp, take_lifetime=spoken.crypto_lifetime, ilbc_mode=spoken.ilbc_mode,
+        )  # fmt: skip
 
     def _check_limits(self, endpoint: Endpoint, request: Request, flow: Flow, account: str) -> None:
         excess = self.limits.start(account)

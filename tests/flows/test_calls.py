@@ -170,7 +170,7 @@ def test_a_late_offer_is_answered_with_an_offer(network: Network) -> None:
     phone.invite(body="")
     phone.invite(body="", extra=phone.credentials(phone.expect(407)))
     answered = phone.expect(100, 180, 200)
-    assert "m=audio 10000 RTP/AVP 8 0 101" in answered.body.decode()
+    assert "m=audio 10000 RTP/AVP 8 0 9 18 97 98 101" in answered.body.decode()
     phone.to_tag, phone.remote_target = answered.to_tag, "sip:x@127.0.13.1"
     phone.in_dialog("ACK", body=SDP, cseq=2)
     assert network.ports[0].stream is not None

@@ -106,7 +106,8 @@ def test_the_api_key_as_caller_id_is_refused_when_strict() -> None:
     ("body", "status", "code"),
     [
         (SDP.replace("0 8 101", "3 97"), 488, "media.codec"),
-        (SDP.replace("RTP/AVP", "RTP/SAVP"), 488, "media.profile"),
+        (SDP.replace("RTP/AVP", "RTP/SAVP"), 488, "srtp.no-crypto"),
+        (SDP.replace("RTP/AVP", "UDP/TLS/RTP/SAVPF"), 488, "media.profile"),
         (SDP.replace("m=audio", "m=video"), 488, "media.no-audio"),
         (SDP.replace("IP4 192.0.2.10\r\nt", "IP4 phone.example\r\nt"), 488, "media.address"),
         ("v=0\r\nrubbish", 400, "sdp.malformed"),

@@ -1,11 +1,17 @@
 """Offer and answer (RFC 3264)."""
 
+from base64 import b64encode
+from dataclasses import replace
+
 import pytest
 
-from emulator.media.offer import Agreement, LocalMedia, NotAcceptable, agree, answer, offer
+from emulator.media.codecs import CODECS, G722, PCMU, for_number
+from emulator.media.offer import Agreement, Keys, LocalMedia, NotAcceptable, agree, answer, changed_without_a_version, offer
 from emulator.media.sdp import SessionDescription
 
-LOCAL = LocalMedia("127.0.13.1", 10000, 77)
+LOCAL = LocalMedia("127.0.13.1", 10000, 77, key=lambda: b"k" * 30)
+THEIR_KEY = "inline:" + b64encode(b"t" * 30).decode()
+OUR_KEY = "inline:" + b64encode(b"k" * 30).decode()
 
 
 def described(*lines: str, head: str = "c=IN IP4 192.0.2.1") -> SessionDescription:
@@ -17,9 +23,13 @@ def answered(*lines: str, head: str = "c=IN IP4 192.0.2.1") -> tuple[str, Agreem
     return str(description), agreement
 
 
+def codes(agreement: Agreement) -> set[str]:
+    return {finding.code for finding in agreement.findings}
+
+
 def test_the_answer_names_one_codec_and_telephone_event_with_the_offerers_numbers() -> None:
     """interop-quirks 3, 24: more than one codec makes PJSIP send an UPDATE."""
-    text, agreement = answered("m=audio 4000 RTP/AVP 18 8 0 120", "a=rtpmap:120 telephone-event/8000", "a=fmtp:120 0-16")
+    text, agreement = answered("m=audio 4000 RTP/AVP 3 8 0 120", "a=rtpmap:120 telephone-event/8000", "a=fmtp:120 0-16")
     assert text == (
         "v=0\r\no=- 77 1 IN IP4 127.0.13.1\r\ns=vsim\r\nc=IN IP4 127.0.13.1\r\nt=0 0\r\nm=audio 10000 RTP/AVP 8 120\r\n"
         "a=rtpmap:8 PCMA/8000\r\na=rtpmap:120 telephone-event/8000\r\na=fmtp:120 0-15\r\na=ptime:20\r\na=sendrecv\r\n"
@@ -36,8 +46,10 @@ def test_the_telephone_event_of_the_codecs_clock_is_taken() -> None:
     """interop-quirks 3: several clock rates at once."""
     lines = ("m=audio 4000 RTP/AVP 0 97 101", "a=rtpmap:97 telephone-event/16000", "a=rtpmap:101 telephone-event/8000")
     assert answered(*lines)[1].event_type == 101
-    agreement = answered(*lines[:2])[1]
-    assert agreement.event_type is None and [finding.code for finding in agreement.findings] == ["media.no-telephone-event"]
+    only_other = answered(*lines[:2])[1]
+    assert (only_other.event_type, only_other.event_clock) == (97, 16000)
+    assert [finding.code for finding in only_other.findings] == ["media.event-clock"]
+    assert [finding.code for finding in answered("m=audio 4000 RTP/AVP 0")[1].findings] == ["media.no-telephone-event"]
 
 
 @pytest.mark.parametrize(
@@ -79,10 +91,153 @@ def test_of_two_audio_lines_on_one_port_the_plain_one_is_taken() -> None:
     assert "m=audio 0 RTP/SAVP 0\r\nm=audio 10000 RTP/AVP 0" in text
 
 
-def test_crypto_in_avp_is_answered_as_plain_rtp() -> None:
+def test_crypto_in_avp_is_answered_as_plain_rtp_or_by_setting_as_srtp() -> None:
     """interop-quirks 9; vonage-facts, default 33."""
-    text, _ = answered("m=audio 4000 RTP/AVP 0", "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:x")
-    assert "crypto" not in text
+    line = f"a=crypto:1 AES_CM_128_HMAC_SHA1_80 {THEIR_KEY}"
+    text, agreement = answered("m=audio 4000 RTP/AVP 0", line)
+    assert "crypto" not in text and agreement.keys is None and "srtp.on-avp" in codes(agreement)
+    taking = replace(LOCAL, crypto_on_avp=True)
+    description, agreement = answer(described("m=audio 4000 RTP/AVP 0", line), taking)
+    assert f"a=crypto:1 AES_CM_128_HMAC_SHA1_80 {OUR_KEY}" in str(description) and agreement.keys == Keys(b"k" * 30, b"t" * 30)
+    description, agreement = answer(described("m=audio 4000 RTP/AVP 0", line.replace("_80", "_32")), taking)
+    assert "crypto" not in str(description) and agreement.keys is None
+
+
+@pytest.mark.parametrize(
+    ("tags", "taken"),
+    [
+        (["1 AES_CM_128_HMAC_SHA1_80"], 1),  # Asterisk, baresip
+        (["1 AES_256_CM_HMAC_SHA1_80", "2 AES_256_CM_HMAC_SHA1_32", "3 AES_CM_128_HMAC_SHA1_80", "4 AES_CM_128_HMAC_SHA1_32"], 3),  # PJSIP
+        (["7 AES_CM_128_HMAC_SHA1_80"], 7),  # FreeSWITCH
+        (["1 AES_CM_128_HMAC_SHA1_80", "2 AES_CM_128_HMAC_SHA1_32", "3 AES_256_CM_HMAC_SHA1_80", "4 F8_128_HMAC_SHA1_80"], 1),  # linphone
+    ],
+)
+def test_the_answer_to_srtp_repeats_the_offered_tag(tags: list[str], taken: int) -> None:
+    """interop-quirks 8; RFC 4568 5.1.2: PJSIP drops the call for another tag."""
+    lines = [f"a=crypto:{tag} {THEIR_KEY if '128' in tag else 'inline:' + b64encode(b'x' * 46).decode()}" for tag in tags]
+    text, agreement = answered("m=audio 4000 RTP/SAVP 8", *lines)
+    assert f"m=audio 10000 RTP/SAVP 8\r\na=crypto:{taken} AES_CM_128_HMAC_SHA1_80 {OUR_KEY}\r\n" in text
+    assert agreement.keys == Keys(b"k" * 30, b"t" * 30)
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        (f"1 AES_CM_128_HMAC_SHA1_32 {THEIR_KEY}", "srtp.suite"),
+        (f"1 AES_CM_128_HMAC_SHA1_80 {THEIR_KEY}|2^31|1:1", "srtp.mki"),
+        (f"1 AES_CM_128_HMAC_SHA1_80 {THEIR_KEY}|2^31", "srtp.lifetime"),
+        ("1 AES_CM_128_HMAC_SHA1_80 inline:short", "srtp.malformed"),
+        (f"1 AES_CM_128_HMAC_SHA1_80 {THEIR_KEY} UNENCRYPTED_SRTP", "srtp.session-parameter"),
+    ],
+)
+def test_srtp_that_the_trunk_does_not_speak(value: str, code: str) -> None:
+    """interop-quirks 8; page: a single crypto suite."""
+    with pytest.raises(NotAcceptable) as refused:
+        answered("m=audio 4000 RTP/SAVP 0", f"a=crypto:{value}")
+    assert code in {finding.code for finding in (refused.value.finding, *refused.value.findings)}
+
+
+def test_our_secure_offer_and_its_answers() -> None:
+    local = replace(LOCAL, secure=True)
+    ours = offer(local)
+    assert f"RTP/SAVP 8 0 9 18 97 98 101\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 {OUR_KEY}\r\n" in str(ours)
+    line = f"a=crypto:1 AES_CM_128_HMAC_SHA1_80 {THEIR_KEY}"
+    assert agree(ours, described("m=audio 4000 RTP/SAVP 0", line), local).keys == Keys(b"k" * 30, b"t" * 30)
+    for lines in (
+        ("m=audio 4000 RTP/SAVP 0", line.replace("crypto:1", "crypto:2")),
+        ("m=audio 4000 RTP/AVP 0", line),
+        ("m=audio 4000 RTP/SAVP 0",),
+    ):
+        with pytest.raises(NotAcceptable):
+            agree(ours, described(*lines), local)
+
+
+@pytest.mark.parametrize(
+    ("lines", "name", "answers", "annex_b"),
+    [
+        (("m=audio 4000 RTP/AVP 9",), "G722", "a=rtpmap:9 G722/8000", False),
+        (("m=audio 4000 RTP/AVP 18", "a=fmtp:18 annexb=no"), "G729", "a=fmtp:18 annexb=no", False),
+        (("m=audio 4000 RTP/AVP 18",), "G729", "a=fmtp:18 annexb=no", True),
+        (("m=audio 4000 RTP/AVP 18", "a=fmtp:18 annexb=yes"), "G729", "a=fmtp:18 annexb=no", True),
+        (("m=audio 4000 RTP/AVP 111", "a=rtpmap:111 iLBC/8000", "a=fmtp:111 mode=30"), "iLBC", "a=fmtp:111 mode=30", False),
+        (("m=audio 4000 RTP/AVP 111", "a=rtpmap:111 ILBC/8000", "a=fmtp:111 mode=20"), "iLBC", "a=fmtp:111 mode=30", False),
+        (("m=audio 4000 RTP/AVP 99", "a=rtpmap:99 SPEEX/16000"), "speex", "a=rtpmap:99 speex/16000", False),
+    ],
+)
+def test_each_codec_as_clients_offer_it(lines: tuple[str, ...], name: str, answers: str, annex_b: bool) -> None:
+    """interop-quirks 4, 5 and 12."""
+    text, agreement = answered(*lines)
+    assert agreement.codec.name == name and answers in text.split("\r\n")
+    assert ("media.annex-b" in codes(agreement)) is annex_b
+    assert f"a=ptime:{30 if name == 'iLBC' else 20}" in text
+
+
+def test_speex_at_another_rate_is_no_codec_of_the_trunk() -> None:
+    with pytest.raises(NotAcceptable):
+        answered("m=audio 4000 RTP/AVP 99", "a=rtpmap:99 speex/8000")
+
+
+def test_the_frame_of_ilbc_may_follow_the_offer() -> None:
+    """RFC 3952 5."""
+    for asked, mode in (("mode=20", 20), ("mode=30", 30), ("", 30)):
+        lines = ("m=audio 4000 RTP/AVP 111", "a=rtpmap:111 iLBC/8000", *([f"a=fmtp:111 {asked}"] if asked else []))
+        description, agreement = answer(described(*lines), replace(LOCAL, ilbc_mode=None))
+        assert f"mode={mode}" in str(description) and f"a=ptime:{mode}" in str(description) and agreement.mode == mode
+
+
+@pytest.mark.parametrize(
+    ("attributes", "ptime"),
+    [
+        ((), 20),
+        (("a=ptime:40",), 40),
+        (("a=ptime:30", "a=maxptime:20"), 20),
+        (("a=maxptime:300",), 20),
+        (("a=ptime:1000000",), 20),
+        (("a=ptime:35",), 30),
+    ],
+)
+def test_packets_of_ours_last_what_the_client_asks_for(attributes: tuple[str, ...], ptime: int) -> None:
+    """interop-quirks 11; RFC 8866 6.4."""
+    assert answered("m=audio 4000 RTP/AVP 0", *attributes)[1].ptime == ptime
+
+
+def test_calls_to_the_united_states_are_offered_pcmu_first() -> None:
+    """vonage-facts, default 30."""
+    assert [codec.name for codec in for_number(CODECS, "14155550100")][:2] == ["PCMU", "PCMA"]
+    assert [codec.name for codec in for_number(CODECS, "442071234567")][:2] == ["PCMA", "PCMU"]
+    assert for_number((G722, PCMU), "14155550100") == (G722, PCMU)
+
+
+def test_rtcp_on_the_port_of_rtp_where_it_is_offered() -> None:
+    """RFC 5761 5.1.3."""
+    text, agreement = answered("m=audio 4000 RTP/AVP 0", "a=rtcp-mux")
+    assert "a=rtcp-mux" in text and agreement.remote_rtcp == ("192.0.2.1", 4000)
+
+
+def test_what_browsers_add_is_ignored_and_told() -> None:
+    text, agreement = answered(
+        "m=audio 4000 RTP/AVP 0",
+        "a=ice-ufrag:x",
+        "a=candidate:1 1 UDP 1 192.0.2.1 4000 typ host",
+        "a=fingerprint:sha-256 AB",
+        "a=setup:actpass",
+    )
+    assert {"media.ice", "media.dtls"} <= codes(agreement) and "ice" not in text and "fingerprint" not in text
+
+
+@pytest.mark.parametrize(
+    ("origin", "change", "code"),
+    [
+        ("- 1 2 IN IP4 192.0.2.1", True, None), ("- 1 1 IN IP4 192.0.2.1", False, None), ("- 1 1 IN IP4 192.0.2.1", True, "sdp.version"),
+        ("- 1 5 IN IP4 192.0.2.1", True, "sdp.version"), ("- 2 1 IN IP4 192.0.2.1", True, "sdp.origin"),
+    ],
+)  # fmt: skip
+def test_the_version_of_a_later_offer(origin: str, change: bool, code: str | None) -> None:
+    """RFC 3264 8."""
+    before, now = described("m=audio 4000 RTP/AVP 0"), described("m=audio 4000 RTP/AVP 0", *(["a=sendonly"] if change else []))
+    now.origin = origin
+    finding = changed_without_a_version(before, now)
+    assert (finding.code if finding is not None else None) == code
 
 
 def test_connection_in_the_media_section_only() -> None:
@@ -101,8 +256,9 @@ def test_rtcp_is_never_aimed_at_a_third_party() -> None:
 @pytest.mark.parametrize(
     ("lines", "head", "warning"),
     [
-        (("m=audio 4000 RTP/AVP 3 18",), "c=IN IP4 192.0.2.1", 305),
-        (("m=audio 4000 RTP/SAVP 0",), "c=IN IP4 192.0.2.1", 302),
+        (("m=audio 4000 RTP/AVP 3 13",), "c=IN IP4 192.0.2.1", 305),
+        (("m=audio 4000 RTP/SAVP 0",), "c=IN IP4 192.0.2.1", 399),
+        (("m=audio 4000 UDP/TLS/RTP/SAVPF 0",), "c=IN IP4 192.0.2.1", 302),
         (("m=audio 0 RTP/AVP 0",), "c=IN IP4 192.0.2.1", 304),
         (("m=video 4000 RTP/AVP 97",), "c=IN IP4 192.0.2.1", 304),
         (("m=audio 4000 RTP/AVP 0",), "c=IN IP4 phone.example", 399),
@@ -117,8 +273,9 @@ def test_what_fits_nothing_says_why(lines: tuple[str, ...], head: str, warning: 
 
 def test_our_offer_and_its_answers() -> None:
     ours = offer(LOCAL)
-    assert "m=audio 10000 RTP/AVP 8 0 101\r\n" in str(ours)
-    agreement = agree(ours, described("m=audio 4000 RTP/AVP 0 101", "a=rtpmap:101 telephone-event/8000"))
+    assert "m=audio 10000 RTP/AVP 8 0 9 18 97 98 101\r\n" in str(ours)
+    assert {"a=fmtp:18 annexb=no", "a=fmtp:97 mode=30", "a=rtpmap:98 speex/16000"} <= set(str(ours).split("\r\n"))
+    agreement = agree(ours, described("m=audio 4000 RTP/AVP 0 101", "a=rtpmap:101 telephone-event/8000"), LOCAL)
     assert (agreement.codec.name, agreement.event_type) == ("PCMU", 101)
     for lines in (
         ("m=audio 0 RTP/AVP 0",),
@@ -127,7 +284,7 @@ def test_our_offer_and_its_answers() -> None:
         ("m=audio 4000 RTP/AVP 3",),
     ):
         with pytest.raises(NotAcceptable):
-            agree(ours, described(*lines))
+            agree(ours, described(*lines), LOCAL)
 
 
 def test_the_version_counts_up_only_when_something_changed() -> None:

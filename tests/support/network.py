@@ -67,7 +67,7 @@ class MemoryPort:
         """A datagram arrives from where the SDP says."""
         assert self.stream is not None
         buffer = bytearray(packet) + bytearray(200)
-        self.stream.receive(buffer, memoryview(buffer), len(packet))
+        self.stream.reader(buffer, memoryview(buffer), len(packet))
 
 
 class Network:

@@ -1,0 +1,80 @@
+"""Records one call: what was heard on the left, what was sent on the right, as a WAV file of 8,000 samples a second."""
+
+from array import array
+from collections.abc import Callable
+
+from emulator.clock import Clock
+from emulator.media.decoder import Decoder, decoder
+from emulator.media.stream import Stream
+from emulator.media.wav import RECORDING_RATE, Recorder, WavError
+
+_SLACK = 0.12
+"""Seconds that a packet may come early or late before the recording follows it: jitter is no silence."""
+
+
+class _Side:
+    """One direction: a decoder, and where its next packet goes."""
+
+    def __init__(self, put: Callable[[int, "array[int]"], None], began: float) -> None:
+        self._put = put
+        self._began = began
+        self._next = 0
+        self._decoder: Decoder | None = None
+        self._decodes = ""
+
+    def take(self, codec: str, mode: int, payload: bytes, now: float) -> bool:
+        """False when there is no decoder for `codec`."""
+        if codec != self._decodes:
+            self._decoder, self._decodes = decoder(codec, mode), codec
+        if self._decoder is None:
+            return False
+        samples = self._decoder.decode(payload)
+        here = int((now - self._began) * RECORDING_RATE)
+        if abs(here - self._next) > _SLACK * RECORDING_RATE:
+            self._next = here
+        self._put(self._next, samples)
+        self._next += len(samples)
+        return True
+
+
+class Recording:
+    """A recording of `stream`, which it listens to until `close`."""
+
+    def __init__(self, stream: Stream, recorder: Recorder, clock: Clock) -> None:
+        self._stream = stream
+        self._recorder = recorder
+        self._clock = clock
+        began = clock.seconds()
+        self._heard = _Side(recorder.heard, began)
+        self._sent = _Side(recorder.sent, began)
+        self.problem: str | None = None
+        """Why nothing, or not all, was recorded."""
+        stream.tap_heard = self._on_heard
+        stream.tap_sent = self._on_sent
+
+    @property
+    def path(self) -> str:
+        return str(self._recorder.path)
+
+    def _on_heard(self, payload_type: int, payload: bytes) -> None:
+        self._take(self._heard, payload)
+
+    def _on_sent(self, payload_type: int, payload: bytes) -> None:
+        self._take(self._sent, payload)
+
+    def _take(self, side: _Side, payload: bytes) -> None:
+        agreement = self._stream.agreement
+        try:
+            if not side.take(agreement.codec.name, agreement.mode, payload, self._clock.seconds()):
+                self.problem = f"no decoder for {agreement.codec.name}; install vsim[audio]"
+        except WavError as error:
+            self.problem = str(error)
+        if self._recorder.truncated:
+            self.problem = "longer than media.record_seconds; the rest is not there"
+
+    def close(self) -> None:
+        """Finish the file; harmless when done before."""
+        try:
+            self._recorder.close()
+        except WavError as error:
+            self.problem = str(error)

@@ -1,0 +1,77 @@
+"""What all calls share to be heard and recorded: the far end's prompts, the folder of recordings, the ear for tones."""
+
+from pathlib import Path
+
+from emulator.clock import Clock
+from emulator.journal.findings import Finding
+from emulator.media.ear import Ear
+from emulator.media.far_end import FarEnd, Prompts
+from emulator.media.plan import ECHO, NOTHING
+from emulator.media.recording import Recording
+from emulator.media.stream import Stream
+from emulator.media.wav import Recorder, WavError
+
+
+class Set:
+    """What one call has of it."""
+
+    __slots__ = ("_far_end", "_problem", "_recording", "_stream", "_studio", "recorded")
+
+    def __init__(self, studio: "Studio", stream: Stream, far_end: FarEnd | None, recording: Recording | None, problem: str | None) -> None:
+        self._problem = problem
+        self._studio = studio
+        self._stream = stream
+        self._far_end = far_end
+        self._recording = recording
+        self.recorded = recording.path if recording is not None else ""
+
+    def start(self, answered: bool) -> None:
+        """The far end may be heard; harmless when it is already."""
+        if self._far_end is not None:
+            self._far_end.start()
+            if answered:
+                self._far_end.dial()
+        if self._studio.ear is not None:
+            self._studio.ear.add(self._stream)
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What went wrong with the recording."""
+        problem = self._recording.problem if self._recording is not None else self._problem
+        return [Finding("media.not-recorded", problem)] if problem is not None else []
+
+    def close(self) -> None:
+        """The call is over."""
+        if self._far_end is not None:
+            self._far_end.stop()
+        if self._studio.ear is not None:
+            self._studio.ear.remove(self._stream)
+        if self._recording is not None:
+            self._recording.close()
+
+
+class Studio:
+    """`prompts` are the files that may be played, `record` the folder of recordings; `seconds` bounds each of them."""
+
+    def __init__(
+        self, clock: Clock, prompts: Prompts | None = None, record: Path | None = None, seconds: float = 3600.0, listens: bool = True
+    ) -> None:
+        """`listens` is whether digits sent as tones are looked for."""
+        self._clock = clock
+        self._prompts = prompts or {}
+        self._record = record
+        self._seconds = seconds
+        self.ear = Ear(clock) if listens else None
+
+    def set_for(self, stream: Stream, name: str) -> Set:
+        """What a call with the journal's number `name` gets."""
+        plan = stream.plan
+        plays = plan.play not in (ECHO, NOTHING) or bool(plan.digits)
+        far_end = FarEnd(stream, self._clock, self._prompts) if plays else None
+        recording, problem = None, None
+        if self._record is not None:
+            try:
+                recording = Recording(stream, Recorder(self._record / f"call-{name}.wav", self._seconds), self._clock)
+            except WavError as error:
+                problem = str(error)  # a call must not fail for its recording
+        return Set(self, stream, far_end, recording, problem)

@@ -1,0 +1,234 @@
+"""Media in whole calls: codecs, keys, digits, what the far end plays, recordings, findings."""
+
+import struct
+import wave
+from base64 import b64decode, b64encode
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from emulator.media.plan import Plan
+from emulator.media.srtp import Inbound, Outbound
+from emulator.media.tone import digit_tone
+from emulator.trunk.behaviour import Behaviour
+from emulator.trunk.studio import Studio
+from emulator.trunk.trunk import Policy
+from tests.support.network import MemoryPort, Network
+from tests.support.phone import SDP, Phone
+
+KEY = b"t" * 30
+SECURE = SDP.replace("RTP/AVP", "RTP/SAVP") + f"a=crypto:4 AES_CM_128_HMAC_SHA1_80 inline:{b64encode(KEY).decode()}\r\n"
+
+
+def network_with(**media: object) -> Network:
+    return Network(Policy(behaviour=Behaviour(media=Plan(**media))))  # type: ignore[arg-type]
+
+
+def rtp(sequence: int, payload: bytes = b"\xff" * 160, payload_type: int = 0, marker: bool = False) -> bytes:
+    return struct.pack("!BBHII", 0x80, marker << 7 | payload_type, sequence, sequence * 160, 7) + payload
+
+
+def codes(network: Network) -> set[str]:
+    record = network.journal.get("last")
+    assert record is not None
+    return {finding.code for finding in record.all_findings}
+
+
+def press(network: Network, port: MemoryPort, digits: str, payload_type: int = 101) -> None:
+    """Digits as telephone-events, 100 ms each."""
+    sequence = 1000
+    for place, digit in enumerate(digits):
+        for step in (*range(1, 6), 5, 5):
+            end = step == 5
+            payload = struct.pack("!BBH", "0123456789*#".index(digit), end << 7 | 10, step * 160)
+            port.hear(struct.pack("!BBHII", 0x80, (step == 1) << 7 | payload_type, sequence, 8000 + place * 4000, 7) + payload)
+            sequence += 1
+            network.clock.advance(0.02)
+        network.clock.advance(0.3)
+
+
+def end(phone: Phone) -> None:
+    phone.in_dialog("BYE")
+    phone.expect(200)
+
+
+def test_a_secure_call_is_answered_with_the_offered_tag_and_echoed() -> None:
+    network = Network()
+    phone = network.phone(transport="TLS")
+    answered = phone.call(body=SECURE)
+    line = next(text for text in answered.body.decode().split("\r\n") if text.startswith("a=crypto:"))
+    assert line.startswith("a=crypto:4 AES_CM_128_HMAC_SHA1_80 inline:") and b"RTP/SAVP" in answered.body
+    ours = b64decode(line.partition("inline:")[2])
+    outbound, inbound = Outbound(KEY), Inbound(ours)
+    packet = bytearray(rtp(1)) + bytearray(200)
+    network.ports[0].hear(bytes(packet[: outbound.protect(packet, 172)]))
+    echo = bytearray(network.ports[0].sent[0]) + bytearray(200)
+    assert bytes(echo[12 : inbound.unprotect(echo, 182)]) == b"\xff" * 160
+    assert network.journal.get("last").summary()["media"]["srtp"] is True  # type: ignore[union-attr]
+    assert "srtp.in-clear" not in codes(network)
+    end(phone)
+
+
+def test_two_calls_have_two_keys_and_a_reinvite_keeps_ours() -> None:
+    network = Network()
+    first, second = network.phone(), network.phone()
+    keys = [phone.call(body=SECURE).body.partition(b"inline:")[2].split(b"\r\n")[0] for phone in (first, second)]
+    assert keys[0] != keys[1] and "srtp.in-clear" in codes(network)
+    first.transmit(first.request("INVITE", first.remote_target, body=SECURE.replace("phone 1 1", "phone 1 2")))
+    challenged = first.expect(407)
+    first.transmit(first.request("INVITE", first.remote_target, first.credentials(challenged), SECURE.replace("phone 1 1", "phone 1 2")))
+    assert first.expect(200).body.partition(b"inline:")[2].split(b"\r\n")[0] == keys[0]
+
+
+def test_digits_are_told_of_and_in_the_summary() -> None:
+    network = Network()
+    phone = network.phone()
+    phone.call()
+    press(network, network.ports[0], "1234#")
+    told = [event.fields for event in network.journal.events() if event.kind == "call.digit"]
+    assert [fields["digit"] for fields in told] == list("1234#")
+    assert told[0]["ms"] == 100 and told[0]["volume"] == -10
+    end(phone)
+    last = network.journal.events()[-1]
+    assert (last.kind, last.fields["digits"]) == ("call.ended", "1234#")
+    echoed = [packet[12] for packet in network.ports[0].sent if packet[1] & 0x7F == 101]
+    assert list(dict.fromkeys(echoed)) == [1, 2, 3, 4, 11]
+
+
+def test_a_codec_of_each_kind_is_echoed_whatever_its_packets() -> None:
+    """interop-quirks 11: what counts is the packet, not the attribute."""
+    for lines, payload_type, octets in (
+        ("9\r\na=ptime:40", 9, 320), ("18\r\na=rtpmap:18 G729/8000", 18, 20), ("111\r\na=rtpmap:111 iLBC/8000", 111, 50),
+        ("99\r\na=rtpmap:99 speex/16000", 99, 70),
+    ):  # fmt: skip
+        network = Network()
+        phone = network.phone()
+        phone.call(body=SDP.partition("m=")[0] + f"m=audio 4000 RTP/AVP {lines}\r\n")
+        network.ports[0].hear(rtp(1, bytes(octets), payload_type))
+        assert len(network.ports[0].sent[0]) == 12 + octets
+
+
+@pytest.mark.parametrize("play", ["tone", "silence"])
+def test_the_far_end_plays_at_its_pace_from_the_answer_on(play: str) -> None:
+    network = Network(Policy(behaviour=Behaviour(answer_after=1, media=Plan(play))))
+    phone = network.phone()
+    phone.dial()
+    answered = None
+    network.clock.advance(0.99)
+    assert not network.ports[0].sent
+    network.clock.advance(1.01)
+    phone.expect(100, 180)
+    answered = phone.expect(200)
+    phone.ack(answered)
+    sent = network.ports[0].sent
+    assert len(sent) == 51 and sent[0][1] == 0x80 and sent[1][1] == 0
+    stamps = [int.from_bytes(packet[4:8], "big") for packet in sent]
+    assert {(b - a) & 0xFFFFFFFF for a, b in pairwise(stamps)} == {160}
+    assert (set(sent[5][12:]) == {0xFF}) is (play == "silence")
+    network.ports[0].hear(rtp(1))
+    assert len(sent) == 51  # no echo
+    end(phone)
+    network.clock.advance(40)
+    assert len(sent) == 51 and network.idle
+
+
+def test_nothing_is_sent_where_the_far_end_is_mute() -> None:
+    network = network_with(play="nothing")
+    network.phone().call()
+    network.ports[0].hear(rtp(1))
+    network.clock.advance(10)
+    assert not network.ports[0].sent
+
+
+def test_early_media_is_played_before_the_answer() -> None:
+    network = Network(Policy(behaviour=Behaviour(ringing=183, answer_after=1, media=Plan("tone"))))
+    network.phone().dial()
+    network.clock.advance(0.5)
+    assert len(network.ports[0].sent) == 26
+
+
+def test_packets_before_the_answer_are_told_unless_media_is_early() -> None:
+    for ringing, told in ((180, True), (183, False)):
+        network = Network(Policy(behaviour=Behaviour(ringing=ringing, answer_after=1)))
+        network.phone().dial()
+        network.ports[0].hear(rtp(1))
+        network.clock.advance(2)
+        assert ("media.before-answer" in codes(network)) is told
+
+
+def test_the_far_end_dials() -> None:
+    network = network_with(digits="12#", digits_after=0.5)
+    phone = network.phone()
+    phone.call()
+    network.clock.advance(3)
+    events = [packet for packet in network.ports[0].sent if packet[1] & 0x7F == 101]
+    assert list(dict.fromkeys(packet[12] for packet in events)) == [1, 2, 11]
+    end(phone)
+
+
+def test_the_echo_is_impaired_by_the_seed() -> None:
+    def sent(seed: int) -> list[bytes]:
+        network = Network(Policy(behaviour=Behaviour(media=Plan(sent=(("loss", {"probability": 0.3}),)))), seed=seed)
+        network.phone().call()
+        for k in range(100):
+            network.ports[0].hear(rtp(k))
+        return [packet[2:4] for packet in network.ports[0].sent]
+
+    one = sent(1)
+    assert 50 < len(one) < 90 and one == sent(1) and one != sent(2)
+
+
+def test_a_digit_that_is_sent_as_a_tone_is_noticed() -> None:
+    network = Network()
+    phone = network.phone()
+    phone.call()
+    from emulator.media import g711
+
+    tone = g711.encode("PCMU", digit_tone("5", 0.2))
+    for k in range(10):
+        network.ports[0].hear(rtp(k, tone[k * 160 : k * 160 + 160]))
+        network.clock.advance(0.02)
+    assert "dtmf.in-band" in codes(network)
+    end(phone)
+    network.clock.advance(40)
+    assert network.idle and not network.clock.pending
+
+
+def test_a_recording_has_what_was_heard_on_the_left_and_what_was_sent_on_the_right(tmp_path: Path) -> None:
+    network = Network(Policy(behaviour=Behaviour(media=Plan("tone"))))
+    network.trunk.studio = Studio(network.clock, record=tmp_path)
+    phone = network.phone()
+    phone.call()
+    for k in range(50):
+        network.ports[0].hear(rtp(k, b"\xff" * 160))
+        network.clock.advance(0.02)
+    end(phone)
+    event = network.journal.events()[-1]
+    with wave.open(str(event.fields["recording"])) as recorded:
+        assert (recorded.getnchannels(), recorded.getframerate(), recorded.getsampwidth()) == (2, 8000, 2)
+        samples = struct.unpack(f"<{2 * recorded.getnframes()}h", recorded.readframes(recorded.getnframes()))
+    assert 7000 < len(samples[0::2]) < 9000
+    assert max(map(abs, samples[0::2])) < 10 and max(samples[1::2]) > 5000
+
+
+def test_a_folder_that_can_not_be_written_costs_no_call(tmp_path: Path) -> None:
+    network = Network()
+    network.trunk.studio = Studio(network.clock, record=tmp_path / "none")
+    phone = network.phone()
+    phone.call()
+    end(phone)
+    assert "media.not-recorded" in codes(network)
+
+
+def test_what_a_call_was_like_is_in_its_last_event() -> None:
+    network = Network()
+    phone = network.phone()
+    phone.call()
+    for k in range(100):
+        if k % 10:
+            network.ports[0].hear(rtp(k))
+        network.clock.advance(0.02)
+    end(phone)
+    last = network.journal.events()[-1].fields
+    assert (last["packets"], last["lost"]) == (90, 9) and last["mos"] < 4 and "rtp.loss" in codes(network)

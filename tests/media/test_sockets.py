@@ -1,0 +1,289 @@
+"""Ports of calls, on real sockets of the loopback and a reactor that does nothing."""
+
+import errno
+import socket
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from emulator.clock import SteppedClock
+from emulator.ids import Ids
+from emulator.media import rtcp
+from emulator.media.codecs import PCMU
+from emulator.media.offer import Agreement
+from emulator.media.plan import Plan
+from emulator.media.port import Exhausted
+from emulator.media.sockets import MediaPorts, Selector, SharedPorts
+from emulator.media.stream import Stream
+
+HOST = "127.0.0.1"
+PACKET = struct.pack("!BBHII", 0x80, 0, 1, 160, 7) + b"\xff" * 160
+
+
+class Reactor:
+    """Reads when it is told to."""
+
+    def __init__(self) -> None:
+        self.readers: list[Any] = []
+
+    def addReader(self, reader: Any) -> None:
+        self.readers.append(reader)
+
+    def removeReader(self, reader: Any) -> None:
+        if reader in self.readers:
+            self.readers.remove(reader)
+
+
+class Ground:
+    """Ports, a clock, and phones that send to them."""
+
+    def __init__(self, ports: Any, clock: SteppedClock, selector: Selector) -> None:
+        self.ports = ports
+        self.clock = clock
+        self.selector = selector
+        self.phones: list[Phone] = []
+
+    def phone(self) -> "Phone":
+        phone = Phone()
+        self.phones.append(phone)
+        return phone
+
+    def call(self, phone: "Phone", plan: Plan | None = None, announced: tuple[str, int] | None = None) -> tuple[Any, Stream]:
+        port = self.ports.open(HOST)
+        remote = announced or phone.address
+        agreement = Agreement(PCMU, 0, 101, 8000, remote, (HOST, phone.rtcp.getsockname()[1]), True, True)
+        stream = Stream(agreement, self.clock, Ids(1), plan)
+        port.attach(stream)
+        return port, stream
+
+    def settle(self) -> None:
+        """Read whatever has come; the loopback delivers at once."""
+        for _ in range(3):
+            self.selector.doRead()
+
+    def close(self) -> None:
+        self.ports.close()
+        for phone in self.phones:
+            phone.rtp.close()
+            phone.rtcp.close()
+
+
+class Phone:
+    """Two sockets."""
+
+    def __init__(self) -> None:
+        self.rtp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.rtcp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        for sock in (self.rtp, self.rtcp):
+            sock.bind((HOST, 0))
+            sock.settimeout(0.2)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        host, port = self.rtp.getsockname()
+        return host, port
+
+    def say(self, number: int, packet: bytes = PACKET) -> None:
+        try:
+            self.rtp.sendto(packet, (HOST, number))
+        except ConnectionRefusedError:
+            self.rtp.sendto(packet, (HOST, number))  # the ICMP error was of an earlier packet
+
+    def heard(self) -> tuple[bytes, int] | None:
+        """The next packet and the port it came from."""
+        try:
+            data, peer = self.rtp.recvfrom(2000)
+        except (TimeoutError, ConnectionRefusedError):
+            return None
+        return data, peer[1]
+
+
+def ground(kind: str, latch: bool = False) -> Ground:
+    clock = SteppedClock()
+
+    def fail(error: Exception) -> None:
+        raise error
+
+    selector = Selector(Reactor(), clock, fail, 0, 100)
+    ports = MediaPorts(selector, clock, ephemeral=True, latch=latch) if kind == "pairs" else SharedPorts(selector, 0, latch)
+    return Ground(ports, clock, selector)
+
+
+@pytest.fixture(params=["pairs", "shared"])
+def place(request: pytest.FixtureRequest) -> Iterator[Ground]:
+    made = ground(request.param)
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=["pairs", "shared"])
+def latching(request: pytest.FixtureRequest) -> Iterator[Ground]:
+    made = ground(request.param, latch=True)
+    yield made
+    made.close()
+
+
+def test_what_is_sent_to_the_port_comes_back_from_it(place: Ground) -> None:
+    phone = place.phone()
+    port, stream = place.call(phone)
+    phone.say(port.number)
+    place.settle()
+    heard = phone.heard()
+    assert heard is not None and heard[0][12:] == PACKET[12:] and heard[1] == port.number
+    assert (stream.heard.packets, stream.sent) == (1, 1)
+
+
+def test_a_stranger_reaches_no_call_and_moves_none(place: Ground) -> None:
+    """robustness 10: before, during and after the client speaks."""
+    phone, stranger = place.phone(), place.phone()
+    port, stream = place.call(phone)
+    stranger.say(port.number)
+    phone.say(port.number)
+    stranger.say(port.number)
+    place.settle()
+    assert stranger.heard() is None and phone.heard() is not None
+    assert stream.heard.packets == 1
+    if isinstance(place.ports, MediaPorts):
+        assert stream.strangers == 2 and "media.stranger" in {finding.code for finding in stream.findings()}
+    else:
+        assert place.ports.strangers == 2
+
+
+def test_two_calls_on_one_port_are_told_apart(place: Ground) -> None:
+    first, second = place.phone(), place.phone()
+    (port_a, a), (port_b, b) = place.call(first), place.call(second)
+    first.say(port_a.number)
+    second.say(port_b.number)
+    second.say(port_b.number, PACKET[:3] + b"\x02" + PACKET[4:])
+    place.settle()
+    assert (a.heard.packets, b.heard.packets) == (1, 2)
+
+
+def test_an_address_that_another_call_has_is_not_taken_from_it() -> None:
+    """A description can't fetch another call's media."""
+    place = ground("shared")
+    phone = place.phone()
+    (port, first), (_, second) = place.call(phone), place.call(phone)
+    phone.say(port.number)
+    place.settle()
+    assert (first.heard.packets, second.heard.packets) == (1, 0)
+    assert [finding.code for finding in second.findings()] == ["media.address-taken"]
+    place.close()
+
+
+def test_the_first_packet_says_once_where_a_client_behind_a_nat_is(latching: Ground) -> None:
+    phone, stranger = latching.phone(), latching.phone()
+    port, stream = latching.call(phone, announced=(HOST, 9))
+    phone.say(port.number)
+    latching.settle()
+    assert phone.heard() is not None
+    stranger.say(port.number)
+    phone.say(port.number, PACKET[:3] + b"\x02" + PACKET[4:])
+    latching.settle()
+    assert stranger.heard() is None and phone.heard() is not None
+    assert stream.heard.packets == 2
+
+
+def test_which_of_two_waiting_calls_a_packet_is_for_must_be_certain() -> None:
+    place = ground("shared", latch=True)
+    phone = place.phone()
+    number = phone.address[1]
+    port, first = place.call(phone, announced=("127.0.0.9", number))
+    _, second = place.call(phone, announced=("127.0.0.8", 9))
+    phone.say(port.number)
+    place.settle()
+    assert (first.heard.packets, second.heard.packets) == (1, 0)  # the port it announced
+    other = place.phone()
+    place.call(other, announced=("127.0.0.7", 11))
+    other.say(port.number)
+    place.settle()
+    assert place.ports.strangers == 1 and second.heard.packets == 0
+    place.close()
+
+
+def test_rtcp_goes_to_the_next_port_and_comes_from_it(place: Ground) -> None:
+    phone = place.phone()
+    port, stream = place.call(phone)
+    phone.rtcp.sendto(rtcp.receiver_report(7, b"") + rtcp.description(7, "phone"), (HOST, port.number + 1))
+    place.settle()
+    stream.start_reports()
+    place.clock.advance(6)
+    data, peer = phone.rtcp.recvfrom(2000)
+    assert stream.reports == 1 and peer[1] == port.number + 1 and rtcp.parse(data).types == {rtcp.RR, rtcp.SDES}
+
+
+def test_media_from_another_port_than_announced(place: Ground) -> None:
+    phone = place.phone()
+    port, _ = place.call(phone, Plan(other_port=True))
+    phone.say(port.number)
+    place.settle()
+    heard = phone.heard()
+    assert heard is not None and heard[1] == port.number + 1
+
+
+def test_packets_after_the_end_belong_to_the_call_that_was() -> None:
+    place = ground("pairs")
+    phone = place.phone()
+    port, stream = place.call(phone)
+    phone.say(port.number)
+    place.settle()
+    stream.end()
+    port.close()
+    phone.say(port.number)
+    phone.say(port.number)
+    place.settle()
+    assert (stream.heard.packets, stream.late) == (1, 2)
+    assert "media.after-bye" in {finding.code for finding in stream.findings()}
+    place.close()
+
+
+def test_ports_rest_before_they_are_used_again_and_are_given_back() -> None:
+    place = ground("pairs")
+    phone = place.phone()
+    port, stream = place.call(phone)
+    number = port.number
+    stream.end()
+    port.close()
+    port.close()
+    assert place.ports.in_use == 0
+    assert place.ports.open(HOST).number != number
+    place.clock.advance(6)
+    again, stream = place.call(phone)
+    assert again.number == number
+    phone.say(number)
+    place.settle()
+    assert stream.heard.packets == 1 and phone.heard() is not None
+    place.close()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind((HOST, number))
+
+
+def test_nobody_else_can_bind_a_port_of_a_call() -> None:
+    """The third socket shares the port with the first one, for a moment, and with nobody else."""
+    place = ground("pairs")
+    port, _ = place.call(place.phone())
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with pytest.raises(OSError) as refused:
+            sock.bind((HOST, port.number))
+        assert refused.value.errno == errno.EADDRINUSE
+    place.close()
+
+
+def test_a_range_that_is_used_up() -> None:
+    clock = SteppedClock()
+    selector = Selector(Reactor(), clock, lambda error: None, 0, 100)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind((HOST, 0))
+        number = sock.getsockname()[1] & ~1
+        ports = MediaPorts(selector, clock, number, number + 1)
+        with pytest.raises(Exhausted):
+            ports.open(HOST)
+    port = ports.open(HOST)
+    with pytest.raises(Exhausted):
+        ports.open(HOST)
+    port.close()
+    assert ports.open(HOST).number == number  # rested or not, there is no other
+    ports.close()
