@@ -99,10 +99,15 @@ def summary(call: dict[str, Any]) -> list[str]:
     ]
     media = call["media"]
     if media:
+        heard, sent = media["heard"], media["sent"]
+        rated = f", MOS {heard['mos']}" if heard["mos"] is not None else ""
+        seen = f" ({sent['lost']} lost, jitter {sent['jitter_ms']} ms, MOS {sent['mos']} by the client's reports)" if sent["mos"] else ""
+        lines.append(f"media: {media['codec']}{' over SRTP' if media['srtp'] else ''}, peer {media['remote']}")
         lines.append(
-            f"media: {media['codec']}, {media['packets_received']} packets received, {media['packets_sent']} sent, {media['lost']} lost, "
-            f"{media['events_received']} telephone-events, peer {media['remote']}"
+            f"  heard {heard['packets']} packets, {heard['lost']} lost, jitter {heard['jitter_ms']} ms{rated}; sent {sent['packets']}{seen}"
         )
+        if media["digits"]:
+            lines.append(f"  digits {media['digits']}")
     return lines
 
 

@@ -196,6 +196,7 @@ _RTP = (
     Kind("rtp.clock-drift", "warning", "a clock that keeps its rate", "send as many samples a second as the codec has", "RFC 3550 5.1"),
     Kind("rtp.loss", "warning", "every packet", "look at the network, and at sequence numbers that skip", "RFC 3550 6.4.1"),
     Kind("rtcp.loss", "warning", "a client that hears every packet", "look at the network, and at the client's media port", "RFC 3550 6.4.1"),
+    Kind("rtcp.reduced-size", "note", "RTCP that begins with a report", "send SR or RR first, or agree on a=rtcp-rsize", "RFC 3550 6.1, RFC 5506"),
     Kind("rtcp.counts", "warning", "sender reports that count what was sent", "count packets in SR as they leave", "RFC 3550 6.4.1"),
 )  # fmt: skip
 

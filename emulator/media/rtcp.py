@@ -49,6 +49,8 @@ class Compound:
     types: set[int]
     sender: SenderInfo | None
     blocks: list[Block]
+    reduced: bool = False
+    """Whether it does not begin with a report, as every compound packet must (6.1) where RFC 5506 was not agreed."""
 
 
 def parse(data: bytes | memoryview) -> Compound:
@@ -60,7 +62,7 @@ def parse(data: bytes | memoryview) -> Compound:
     types: set[int] = set()
     sender: SenderInfo | None = None
     blocks: list[Block] = []
-    count = 0
+    count, reduced = 0, False
     while at < total:
         if total - at < 4:
             raise RtcpError("a header cut short")
@@ -68,8 +70,10 @@ def parse(data: bytes | memoryview) -> Compound:
         octets = 4 * (words + 1)
         if first & 0xC0 != 0x80:
             raise RtcpError("not version 2")
+        if not 192 <= kind <= 223:
+            raise RtcpError(f"a packet of type {kind}")
         if at == 0 and kind not in (SR, RR):
-            raise RtcpError(f"a compound packet that begins with type {kind}")
+            reduced = True
         if octets > total - at:
             raise RtcpError("a length beyond the packet")
         if kind == SR:
@@ -89,7 +93,7 @@ def parse(data: bytes | memoryview) -> Compound:
         at += octets
     if not types:
         raise RtcpError("an empty packet")
-    return Compound(types, sender, blocks)
+    return Compound(types, sender, blocks, reduced)
 
 
 def _blocks(data: bytes | memoryview, at: int, count: int) -> Iterator[Block]:

@@ -47,7 +47,7 @@ class Stream:
     __slots__ = (
         "_chains", "_clock", "_cname", "_dialler", "_digits", "_event_clock", "_ids", "_inbound", "_kinds", "_listening", "_on_digit",
         "_out", "_outbound", "_quiet", "_report_timer", "_rtcp_at", "_seconds", "_sequence", "_timestamp", "_timestamp_at", "address_taken",
-        "agreement", "bad", "before_answer", "digits", "events", "heard", "in_band", "late", "plan", "reader", "refused", "reports",
+        "agreement", "bad", "before_answer", "digits", "events", "heard", "in_band", "late", "plan", "reader", "reduced", "refused", "reports",
         "reports_sent", "round_trip", "send", "send_rtcp", "sent", "sent_octets", "ssrc", "strangers", "tap_heard", "tap_sent",
         "their_sender", "theirs", "unknown_type",
     )  # fmt: skip
@@ -96,6 +96,8 @@ class Stream:
         self.sent_octets = 0
         self.reports = 0
         self.reports_sent = 0
+        self.reduced = 0
+        """RTCP packets that began with no report."""
         self.theirs: rtcp.Block | None = None
         """What the other side last said it hears of us."""
         self.their_sender: rtcp.SenderInfo | None = None
@@ -373,6 +375,7 @@ class Stream:
             self.bad += 1
             return
         self.reports += 1
+        self.reduced += compound.reduced
         if compound.sender is not None:
             self.their_sender, self._rtcp_at = compound.sender, self._seconds()
         for block in compound.blocks:
@@ -447,6 +450,7 @@ class Stream:
             (self.late, "media.after-bye", "after the end"),
             (self.before_answer, "media.before-answer", "before the 200"),
             (self.bad, "media.malformed", "that are neither RTP nor RTCP"),
+            (self.reduced, "rtcp.reduced-size", "that begin with no report"),
             (self.refused[Fault.FORGED], "srtp.forged", "whose tag is not right"),
             (self.refused[Fault.REPLAYED], "srtp.replayed", "a second time"),
             (self.refused[Fault.MALFORMED] + self.refused[Fault.SOURCES] + self.refused[Fault.OTHER], "srtp.unusable", "that are no SRTP"),

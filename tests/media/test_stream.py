@@ -167,6 +167,13 @@ def test_a_sender_whose_account_does_not_fit_is_told() -> None:
     assert "rtcp.counts" in echo.codes()
 
 
+def test_rtcp_that_begins_with_no_report_is_taken_and_told() -> None:
+    """baresip opens its NAT with an APP packet alone."""
+    echo = Echo()
+    echo.stream.receive_rtcp(bytes.fromhex("80cc00037192856b50494e47504f4e47"))
+    assert (echo.stream.bad, echo.codes()) == (0, {"rtcp.reduced-size"})
+
+
 def test_rtcp_on_the_rtp_port_is_rtcp() -> None:
     """RFC 5761 4."""
     echo = Echo()
@@ -192,7 +199,7 @@ def test_the_end_says_bye_only_when_something_was_sent() -> None:
         b"\x80",
         b"\x80\xc8\x00\x00",
         b"\x80\xc8\xff\xff" + bytes(24),
-        b"\x80\xca\x00\x00",
+        b"\x80\xbf\x00\x00",
         b"\x9f\xc9\x00\x01" + bytes(4),
         b"\x40\xc9\x00\x01" + bytes(4),
     ],

@@ -71,7 +71,9 @@ def test_baresip_finds_us_by_name_and_hears_itself(serve: Serve, tmp_path: Path,
     sent = noise(directory / "in.wav", 5)
     done = baresip(serve, directory, f"/dial {uri}", 5)
     (call,) = serve.calls()
-    assert (call["state"], call["transport"], call["findings"]) == ("ended", transport, []), done.stdout
+    # baresip opens its NAT with an RTCP packet that holds no report
+    assert {finding["code"] for finding in call["findings"]} <= {"rtcp.reduced-size"}, done.stdout
+    assert (call["state"], call["transport"]) == ("ended", transport), done.stdout
     assert call["media"]["packets_received"] > 100 and call["media"]["packets_sent"] == call["media"]["packets_received"]
     (heard,) = directory.glob("dump-*-dec.wav")
     assert similarity(sent, recorded(heard)) > 0.9
