@@ -28,9 +28,9 @@ meet. Nothing imports `service.py` or `cli/`.
     control/       model    words       api openapi    machines           endpoints server client    wires
     cli/           a file per group of commands; the one place that names the reactor
 
-Four seams end the part without I/O: `Endpoint.receive(data, flow)` and `flow.send(data)` for SIP, `stream.reader(buffer, view, length)` and its
-`send` for RTP, `zone.answer(query)` for DNS, `api.handle(request)` for control. Everything between them runs in a unit test without a
-reactor.
+Four seams end the part without I/O: `Endpoint.receive(data, flow)` and `flow.send(data)` for SIP, `stream.reader(buffer, view, length)`
+and its `send` for RTP, `zone.answer(query)` for DNS, `api.handle(request)` for control. Everything between them runs in a unit test
+without a reactor.
 """
 
 __version__ = "0.1.0"

@@ -47,8 +47,8 @@ class Stream:
     __slots__ = (
         "_chains", "_clock", "_cname", "_dialler", "_digits", "_event_clock", "_ids", "_inbound", "_kinds", "_listening", "_on_digit",
         "_out", "_outbound", "_quiet", "_report_timer", "_rtcp_at", "_seconds", "_sequence", "_timestamp", "_timestamp_at", "address_taken",
-        "agreement", "bad", "before_answer", "digits", "events", "heard", "in_band", "late", "plan", "reader", "reduced", "refused", "reports",
-        "reports_sent", "round_trip", "send", "send_rtcp", "sent", "sent_octets", "ssrc", "strangers", "tap_heard", "tap_sent",
+        "agreement", "bad", "before_answer", "digits", "events", "heard", "in_band", "late", "plan", "reader", "reduced", "refused",
+        "reports", "reports_sent", "round_trip", "send", "send_rtcp", "sent", "sent_octets", "ssrc", "strangers", "tap_heard", "tap_sent",
         "their_sender", "theirs", "unknown_type",
     )  # fmt: skip
 
