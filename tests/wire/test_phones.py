@@ -1,10 +1,12 @@
 """Real phones and an SBC: found by name, authenticated, and their own voice comes back."""
 
+import itertools
 import re
 import socket
 import subprocess
 import time
 import wave
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +31,9 @@ def noise(path: Path, seconds: float) -> np.ndarray:
 
 def recorded(path: Path) -> np.ndarray:
     with wave.open(str(path), "rb") as file:
-        assert file.getframerate() == RATE
-        return np.frombuffer(file.readframes(file.getnframes()), "<i2")[:: file.getnchannels()]
+        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")[:: file.getnchannels()].astype(float)
+        assert file.getframerate() in (RATE, 2 * RATE)
+        return samples if file.getframerate() == RATE else (samples[:-1:2] + samples[1::2]) / 2
 
 
 def similarity(sent: np.ndarray, heard: np.ndarray) -> float:
@@ -43,7 +46,9 @@ def similarity(sent: np.ndarray, heard: np.ndarray) -> float:
     return float(np.max(product / np.sqrt(np.maximum(energy, 1.0) * np.sum(piece**2))))
 
 
-def baresip(serve: Serve, directory: Path, command: str, seconds: int, register: int = 0) -> subprocess.CompletedProcess[str]:
+def baresip(
+    serve: Serve, directory: Path, command: str, seconds: int, register: int = 0, codec: str = "PCMU,PCMA", encryption: str = ""
+) -> subprocess.CompletedProcess[str]:
     """One run of baresip, which resolves through our name server, plays `in.wav` and records what it hears; `register` in seconds."""
     program = need("baresip", "baresip-core")
     modules = next(path for path in (Path("/usr/lib/baresip/modules"), Path("/usr/local/lib/baresip/modules")) if path.is_dir())
@@ -51,11 +56,13 @@ def baresip(serve: Serve, directory: Path, command: str, seconds: int, register:
     (directory / "config").write_text(
         f"sip_listen 127.0.0.1:0\nsip_cafile {serve.endpoints['ca']}\naudio_player aufile,/dev/null\n"
         f"audio_source aufile,{directory}/in.wav\naudio_alert aufile,/dev/null\nausrc_srate {RATE}\nauplay_srate {RATE}\n"
-        f"net_interface 127.0.0.1\ndns_server {dns['address']}:{dns['port']}\nmodule_path {modules}\nmodule g711.so\n"
+        f"net_interface 127.0.0.1\ndns_server {dns['address']}:{dns['port']}\nmodule_path {modules}\n"
+        "module g711.so\nmodule g722.so\nmodule srtp.so\n"
         f"module aufile.so\nmodule sndfile.so\nmodule_app account.so\nmodule_app menu.so\nsnd_path {directory}\n"
     )
     (directory / "accounts").write_text(
-        f"<sip:447700900000@sip-us.vonage.com>;auth_user=abcd1234;auth_pass=OfflineSecret1;regint={register};audio_codecs=PCMU,PCMA\n"
+        f"<sip:447700900000@sip-us.vonage.com>;auth_user=abcd1234;auth_pass=OfflineSecret1;regint={register};audio_codecs={codec}"
+        + (f";mediaenc={encryption}\n" if encryption else "\n")
     )
     (directory / "contacts").write_text("")
     return run([program, "-4", "-f", directory, "-e", command, "-t", str(seconds)], seconds + 20, cwd=directory)
@@ -78,6 +85,34 @@ def test_baresip_finds_us_by_name_and_hears_itself(serve: Serve, tmp_path: Path,
     (heard,) = directory.glob("dump-*-dec.wav")
     assert similarity(sent, recorded(heard)) > 0.9
     assert similarity(noise(directory / "other.wav", 5)[::-1], recorded(heard)) < 0.3
+
+
+@pytest.mark.parametrize("codec", ["PCMU/8000", "PCMA/8000", "G722/16000"])
+def test_baresip_hears_itself_in_each_codec_over_each_transport_plain_and_secure(serve: Serve, tmp_path: Path, codec: str) -> None:
+    """RTP; SRTP by RTP/SAVP; a=crypto on RTP/AVP, which is answered as plain RTP. Nine phones at once."""
+
+    def call(transport: str, encryption: str) -> tuple[str, str, float, str]:
+        directory = tmp_path / f"{transport}-{encryption or 'plain'}"
+        directory.mkdir()
+        sent = noise(directory / "in.wav", 5)
+        done = baresip(serve, directory, f"/dial sip:442071234567@sip-us.vonage.com;transport={transport}", 4, 0, codec, encryption)
+        heard = list(directory.glob("dump-*-dec.wav"))
+        return transport, encryption, similarity(sent, recorded(heard[0])) if heard else 0.0, done.stdout
+
+    with ThreadPoolExecutor(9) as pool:
+        done = list(pool.map(lambda how: call(*how), itertools.product(("udp", "tcp", "tls"), ("", "srtp-mand", "srtp"))))
+    for transport, encryption, likeness, output in done:
+        assert likeness > 0.6, f"{transport} {encryption}: {likeness}\n{output}"
+    calls = serve.calls()
+    assert len(calls) == 9 and {call["codec"] for call in calls} == {codec.partition("/")[0]}
+    for call_ in calls:
+        codes = {finding["code"] for finding in call_["findings"]} - {"rtcp.reduced-size", "limit.calls-per-second"}
+        secure = call_["media"]["srtp"]
+        if secure:  # the packets that open its NAT are plain
+            codes -= {"srtp.forged", "srtp.unusable"}
+            assert call_["media"]["srtp_refused"] < 5
+        assert codes <= ({"srtp.in-clear"} if secure and call_["transport"] != "TLS" else {"srtp.on-avp"}), codes
+    assert sum(call_["media"]["srtp"] for call_ in calls) == 3
 
 
 def test_baresip_registers(serve: Serve, tmp_path: Path) -> None:
