@@ -39,9 +39,11 @@ def test_calls_show_tail_and_reset(serve: Serve) -> None:
             assert run(sipp_command(serve, "call.xml", "u1", "-m", "1"), cwd=serve.directory).returncode == 0
             return any('"call.started"' in line for line in lines)
 
-        until(call, "a call in the tail")
-        until(lambda: lines and '"call.ended"' in lines[-1], "its end")
-        tail.send_signal(signal.SIGINT)
+        try:
+            until(call, "a call in the tail")
+            until(lambda: lines and '"call.ended"' in lines[-1], "its end")
+        finally:
+            tail.send_signal(signal.SIGINT)
         reader.join(10)
     kinds = [json.loads(line)["kind"] for line in lines]
     assert kinds[-3:] == ["call.started", "call.answered", "call.ended"]
