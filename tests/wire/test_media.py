@@ -75,6 +75,7 @@ def talk(serve: Serve, transport: str, formats: str, attributes: str, secure: bo
         with sock:
             host, port = sock.getsockname()[:2]
             phone = Phone(sock.send, host, port, transport=transport)
+            phone.call_id = f"media-{time.monotonic_ns()}"  # one emulator serves all calls: none may look like the one before
 
             def receive(count: int) -> None:
                 if transport == "UDP":
