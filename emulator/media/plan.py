@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from emulator.media.dtmf_sender import Quirk
+if TYPE_CHECKING:
+    from emulator.media.dtmf_sender import Quirk
 
 Specs = tuple[tuple[str, Mapping[str, float | str]], ...]
 """Names and parameters of impairments, in the order in which packets meet them; see `emulator.media.impair`."""
@@ -28,7 +29,7 @@ class Plan:
     """Digits that the far end sends by itself; a comma is a pause of half a second."""
     digits_after: float = 1.0
     """Seconds after the answer."""
-    quirk: Quirk | None = None
+    quirk: "Quirk | None" = None
     """How they are sent wrongly."""
     srtp: Literal["right", "wrong-key", "bad-tag", "plain"] = "right"
     """What is sent where SRTP was agreed."""

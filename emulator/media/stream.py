@@ -13,8 +13,6 @@ from emulator.clock import Clock, Timer
 from emulator.ids import Ids
 from emulator.journal.findings import Finding
 from emulator.media import rtcp
-from emulator.media.dialler import Dialler
-from emulator.media.dtmf import Digit, Digits
 from emulator.media.offer import PTIME, Agreement, Keys
 from emulator.media.plan import Plan
 from emulator.media.quality import mos
@@ -22,7 +20,9 @@ from emulator.media.reception import Reception
 from emulator.media.rtp import HEADER, HEADER_OCTETS, MARKER, PAYLOAD_TYPE_MASK, VERSION_2, VERSION_MASK, payload_of
 from emulator.media.srtp import Fault, Inbound, Outbound, SrtpError, bad_tag
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what only some calls need is imported by those
+    from emulator.media.dialler import Dialler
+    from emulator.media.dtmf import Digit, Digits
     from emulator.media.impair import Chain
 
 Reader = Callable[[bytearray, memoryview, int], None]
@@ -58,7 +58,7 @@ class Stream:
         clock: Clock,
         ids: Ids,
         plan: Plan | None = None,
-        on_digit: Callable[[Digit], None] | None = None,
+        on_digit: "Callable[[Digit], None] | None" = None,
         cname: str = "vsim",
     ) -> None:
         """SSRC, sequence and timestamp begin at random (RFC 3550 5.1). `on_digit` is told of each digit that has ended."""
@@ -201,6 +201,8 @@ class Stream:
         self.events += 1
         digits = self._digits
         if digits is None or self._event_clock != self.agreement.event_clock:
+            from emulator.media.dtmf import Digits
+
             self._event_clock = self.agreement.event_clock
             digits = self._digits = Digits(self._event_clock, self._digit)
         place = payload_of(buffer, length)
@@ -221,7 +223,7 @@ class Stream:
         self._digits.expire(self._seconds())
         self._await_quiet()
 
-    def _digit(self, digit: Digit) -> None:
+    def _digit(self, digit: "Digit") -> None:
         if len(self.digits) < _DIGITS_KEPT:
             self.digits.append(digit)
         if self.plan.echo_digits and self.plan.echoes and self.agreement.send and self._listening:
@@ -232,9 +234,11 @@ class Stream:
     # -- sent -----------------------------------------------------------------------------------------------------
 
     @property
-    def dialler(self) -> Dialler:
+    def dialler(self) -> "Dialler":
         """Sends digits."""
         if self._dialler is None:
+            from emulator.media.dialler import Dialler
+
             self._dialler = Dialler(self, self._clock)
         return self._dialler
 

@@ -1,13 +1,12 @@
 """One call through the trunk: where its session and its media meet."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from emulator.clock import Clock, Timer
 from emulator.ids import Ids
 from emulator.journal.findings import Finding
 from emulator.journal.journal import CallRecord, Journal
-from emulator.media.dtmf import Digit
 from emulator.media.offer import Agreement, LocalMedia, NotAcceptable, agree, answer, changed_without_a_version, offer
 from emulator.media.port import Port
 from emulator.media.sdp import SdpError, SessionDescription
@@ -21,6 +20,9 @@ from emulator.sip.session import Session
 from emulator.sip.transaction import InviteServer
 from emulator.trunk.behaviour import Behaviour
 from emulator.trunk.studio import Set, Studio
+
+if TYPE_CHECKING:
+    from emulator.media.dtmf import Digit
 
 SDP_TYPE = "application/sdp"
 _ACCEPT = f"Accept: {SDP_TYPE}\r\n"
@@ -202,7 +204,7 @@ class Call:
             self._stream.start_reports()
             self._set.start(answered)
 
-    def _on_digit(self, digit: Digit) -> None:
+    def _on_digit(self, digit: "Digit") -> None:
         self._calls.journal.event("call.digit", self.record, digit=digit.name, ms=round(1000 * digit.duration), volume=-digit.volume)
 
     def _on_watch(self) -> None:

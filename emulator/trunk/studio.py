@@ -1,15 +1,20 @@
-"""What all calls share to be heard and recorded: the far end's prompts, the folder of recordings, the ear for tones."""
+"""What all calls share to be heard and recorded: the far end's prompts, the folder of recordings, the ear for tones.
+
+What plays, records and listens is imported when a call first needs it: an echo needs none of it, and the start should not wait for it.
+"""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from emulator.clock import Clock
 from emulator.journal.findings import Finding
-from emulator.media.ear import Ear
-from emulator.media.far_end import FarEnd, Prompts
 from emulator.media.plan import ECHO, NOTHING
-from emulator.media.recording import Recording
 from emulator.media.stream import Stream
-from emulator.media.wav import Recorder, WavError
+
+if TYPE_CHECKING:
+    from emulator.media.ear import Ear
+    from emulator.media.far_end import FarEnd, Prompts
+    from emulator.media.recording import Recording
 
 
 class Set:
@@ -17,7 +22,9 @@ class Set:
 
     __slots__ = ("_far_end", "_problem", "_recording", "_stream", "_studio", "recorded")
 
-    def __init__(self, studio: "Studio", stream: Stream, far_end: FarEnd | None, recording: Recording | None, problem: str | None) -> None:
+    def __init__(
+        self, studio: "Studio", stream: Stream, far_end: "FarEnd | None", recording: "Recording | None", problem: str | None
+    ) -> None:
         self._problem = problem
         self._studio = studio
         self._stream = stream
@@ -31,8 +38,7 @@ class Set:
             self._far_end.start()
             if answered:
                 self._far_end.dial()
-        if self._studio.ear is not None:
-            self._studio.ear.add(self._stream)
+        self._studio.listen(self._stream)
 
     @property
     def findings(self) -> list[Finding]:
@@ -54,22 +60,39 @@ class Studio:
     """`prompts` are the files that may be played, `record` the folder of recordings; `seconds` bounds each of them."""
 
     def __init__(
-        self, clock: Clock, prompts: Prompts | None = None, record: Path | None = None, seconds: float = 3600.0, listens: bool = True
+        self, clock: Clock, prompts: "Prompts | None" = None, record: Path | None = None, seconds: float = 3600.0, listens: bool = True
     ) -> None:
         """`listens` is whether digits sent as tones are looked for."""
         self._clock = clock
         self._prompts = prompts or {}
         self._record = record
         self._seconds = seconds
-        self.ear = Ear(clock) if listens else None
+        self._listens = listens
+        self.ear: Ear | None = None
+
+    def listen(self, stream: Stream) -> None:
+        """Look for tones in a call."""
+        if not self._listens:
+            return
+        if self.ear is None:
+            from emulator.media.ear import Ear
+
+            self.ear = Ear(self._clock)
+        self.ear.add(stream)
 
     def set_for(self, stream: Stream, name: str) -> Set:
         """What a call with the journal's number `name` gets."""
         plan = stream.plan
         plays = plan.play not in (ECHO, NOTHING) or bool(plan.digits)
-        far_end = FarEnd(stream, self._clock, self._prompts) if plays else None
-        recording, problem = None, None
+        far_end, recording, problem = None, None, None
+        if plays:
+            from emulator.media.far_end import FarEnd
+
+            far_end = FarEnd(stream, self._clock, self._prompts)
         if self._record is not None:
+            from emulator.media.recording import Recording
+            from emulator.media.wav import Recorder, WavError
+
             try:
                 recording = Recording(stream, Recorder(self._record / f"call-{name}.wav", self._seconds), self._clock)
             except WavError as error:
