@@ -20,12 +20,12 @@ class _Side:
         self._began = began
         self._next = 0
         self._decoder: Decoder | None = None
-        self._decodes = ""
+        self._decodes = ("", 0)
 
     def take(self, codec: str, mode: int, payload: bytes, now: float) -> bool:
         """False when there is no decoder for `codec`."""
-        if codec != self._decodes:
-            self._decoder, self._decodes = decoder(codec, mode), codec
+        if (codec, mode) != self._decodes:
+            self._decoder, self._decodes = decoder(codec, mode), (codec, mode)
         if self._decoder is None:
             return False
         samples = self._decoder.decode(payload)

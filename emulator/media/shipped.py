@@ -1,38 +1,68 @@
 """A tone and silence in each codec, as payloads of one packet each: G.711 is made here, the others come as files (tools/frames)."""
 
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 
 from emulator.media import g711
 from emulator.media.tone import tone
 
-HERTZ = 450
+TONE, SILENCE = "tone", "silence"
+HERTZ = 440
 LEVEL_DBM0 = -10.0
-_ONE_SECOND = 1.0
-_OCTETS = {"G722": 160, "G729": 20, "speex": 70, "iLBC20": 38, "iLBC30": 50}
-"""Of one packet: 20 ms each, and 30 ms of iLBC's longer frame. Speex is at the quality that the files were made with."""
 
 
-@lru_cache(maxsize=32)
+@dataclass(frozen=True, slots=True)
+class _Packet:
+    """What one packet has: octets, milliseconds, and units of the RTP clock."""
+
+    octets: int
+    milliseconds: int
+    step: int
+
+
+_G711 = _Packet(160, 20, 160)
+_PACKETS = {
+    ("PCMU", 0): _G711,
+    ("PCMA", 0): _G711,
+    ("G722", 0): _Packet(160, 20, 160),  # its clock says 8,000 though its samples are twice as many (RFC 3551 4.5.2)
+    ("G729", 0): _Packet(20, 20, 160),  # two frames (RFC 3551 4.5.6)
+    ("iLBC", 20): _Packet(38, 20, 160),
+    ("iLBC", 30): _Packet(50, 30, 240),  # RFC 3952 3
+    ("speex", 0): _Packet(70, 20, 320),  # wideband at quality 8, one frame padded to octets (RFC 5574 3)
+}
+
+
 def frames(codec: str, what: str, mode: int = 30) -> tuple[bytes, ...]:
-    """`tone` or `silence` in `codec`, to be played over and over; `mode` is iLBC's, 20 or 30. Raises `KeyError` for others."""
-    if what not in ("tone", "silence"):
+    """`tone` or `silence` in `codec`, a name of `emulator.media.codecs`, as payloads to be played over and over.
+
+    About a second: a whole number of packets, and of the tone's periods. `mode` is iLBC's, 20 or 30. Raises `KeyError` for any other.
+    """
+    if what not in (TONE, SILENCE):
         raise KeyError(what)
-    if codec in ("PCMU", "PCMA"):
-        samples = tone([HERTZ] if what == "tone" else [], _ONE_SECOND, level_dbm0=LEVEL_DBM0)
-        data, size = g711.encode(codec, samples), 160
-    else:
-        name = f"{codec}{mode}" if codec == "iLBC" else codec
-        size = _OCTETS[name]
-        data = files("emulator.media").joinpath("frames", f"{name.lower()}-{what}.bin").read_bytes()
-    return tuple(data[at : at + size] for at in range(0, len(data), size))
+    return _frames(codec, what, _mode(codec, mode))
 
 
 def packet_seconds(codec: str, mode: int = 30) -> float:
-    """What a packet of `frames` lasts."""
-    return 0.03 if codec == "iLBC" and mode == 30 else 0.02
+    """What one packet of `frames` lasts, in seconds. Raises `KeyError` like `frames`."""
+    return _PACKETS[codec, _mode(codec, mode)].milliseconds / 1000
 
 
 def timestamp_step(codec: str, mode: int = 30) -> int:
-    """The same in units of the RTP clock: G.722's says 8,000 (RFC 3551 4.5.2), speex's 16,000 (RFC 5574 3.1)."""
-    return round(packet_seconds(codec, mode) * (16000 if codec == "speex" else 8000))
+    """The same in units of the RTP clock. Raises `KeyError` like `frames`."""
+    return _PACKETS[codec, _mode(codec, mode)].step
+
+
+def _mode(codec: str, mode: int) -> int:
+    """Only iLBC has modes."""
+    return mode if codec == "iLBC" else 0
+
+
+@cache
+def _frames(codec: str, what: str, mode: int) -> tuple[bytes, ...]:
+    packet = _PACKETS[codec, mode]
+    if packet is _G711:
+        data = g711.encode(codec, tone([HERTZ] if what == TONE else [], 1.0, level_dbm0=LEVEL_DBM0))
+    else:
+        data = files("emulator.media").joinpath("frames", f"{codec.lower()}{mode or ''}-{what}.bin").read_bytes()
+    return tuple(data[at : at + packet.octets] for at in range(0, len(data), packet.octets))

@@ -115,6 +115,8 @@ def decoded(codec: str, payloads: list[bytes]) -> np.ndarray:
     name, rate = {"G729": ("g729", 8000), "iLBC": ("ilbc", 8000), "speex": ("speex", 16000), "G722": ("g722", 16000)}[codec]
     context = av.codec.CodecContext.create(name, "r")
     context.sample_rate, context.layout = rate, "mono"
+    if codec == "iLBC":
+        context.bit_rate = 13333 if len(payloads[0]) == 50 else 15200  # all that tells FFmpeg the mode
     samples: list[float] = []
     for payload in payloads:
         for frame in context.decode(av.Packet(payload)):
