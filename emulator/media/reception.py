@@ -69,6 +69,7 @@ class Reception:
         elif not self._out_of_order(sequence, timestamp, source, arrival):
             return
         if event:
+            self._step_seen = 0  # audio gave way to it: how far the timestamp goes until it is back says nothing
             return
         step = (timestamp - self._last) & 0xFFFFFFFF
         self._last = timestamp

@@ -416,6 +416,17 @@ def test_each_oddity_is_found_alone(code: str, how) -> None:  # type: ignore[no-
     assert echo.codes() == {code}
 
 
+def test_audio_that_gives_way_to_a_digit_is_no_oddity() -> None:
+    """RFC 4733 2.5.1: events stand in for audio; the sequence goes on, and the timestamp of the audio after them is where it would be."""
+    echo = Echo()
+    echo.talk(10)
+    echo.press("5", first=10, timestamp=1600)
+    for k in range(10):
+        echo.hear(17 + k, timestamp=1600 + 960 + k * 160)
+        echo.clock.advance(0.02)
+    assert echo.codes() == set()
+
+
 def test_another_clock_is_no_oddity() -> None:
     echo = Echo()
     echo.talk(50)
