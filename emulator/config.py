@@ -119,6 +119,15 @@ class MediaSettings(_Section, frozen=True):
     crypto_lifetime: Annotated[bool, _meta("Take an a=crypto line with a lifetime.", _FACTS + "33")] = False
     play: Annotated[str, _meta("What the far end plays: echo, tone, silence, nothing, or the path of a WAV file.", min_length=1)] = "echo"
     echo_digits: Annotated[bool, _meta("Send a digit back once it has ended.")] = True
+    digits: Annotated[
+        str, _meta("Digits that the far end sends once it has answered; a comma is half a second.", pattern="^[0-9A-Da-d*#,]{0,64}$")
+    ] = ""
+    digits_after: Annotated[float, _seconds("How long after the answer.")] = 1.0
+    digits_quirk: Annotated[
+        Literal["no-marker", "lost-end", "one-packet", "wrong-clock"] | None, _meta("A fault in the far end's digits.")
+    ] = None
+    srtp: Annotated[Literal["right", "wrong-key", "bad-tag", "plain"], _meta("What is sent where SRTP was agreed.")] = "right"
+    other_port: Annotated[bool, _meta("Send from another port than the one announced.")] = False
     impair_sent: Annotated[
         tuple[str, ...],
         _meta("What is done to the far end's packets, such as `loss probability=0.05`, `jitter mean=0.03 deviation=0.01`."),

@@ -413,17 +413,30 @@ def _spoken(config: Config) -> MediaPolicy:
 
 def _plan(config: Config) -> Plan:
     media = config.media
-    if not (media.impair_sent or media.impair_heard):
-        return Plan(media.play, media.echo_digits)
-    from emulator.media.impair import check, described
+    return Plan(
+        media.play, media.echo_digits, _impairments("media.impair_sent", media.impair_sent),
+        _impairments("media.impair_heard", media.impair_heard), media.digits, media.digits_after, _quirk(media.digits_quirk), media.srtp,
+        media.other_port,
+    )  # fmt: skip
 
-    specs: dict[str, Specs] = {}
-    for name, texts in (("media.impair_sent", media.impair_sent), ("media.impair_heard", media.impair_heard)):
-        try:
-            specs[name] = tuple(check(described(texts)))
-        except ValueError as error:
-            raise Unusable(name, str(error)) from None
-    return Plan(media.play, media.echo_digits, specs["media.impair_sent"], specs["media.impair_heard"])
+
+def _impairments(name: str, texts: Sequence[str]) -> Specs:
+    if not texts:
+        return ()
+    from emulator.media.impair import check, described  # only who impairs media has need of it
+
+    try:
+        return tuple(check(described(texts)))
+    except ValueError as error:
+        raise Unusable(name, str(error)) from None
+
+
+def _quirk(name: str | None) -> Any:
+    if name is None:
+        return None
+    from emulator.media.dtmf_sender import Quirk
+
+    return Quirk[name.upper().replace("-", "_")]
 
 
 def _studio(config: Config, clock: Clock) -> Studio:

@@ -317,3 +317,39 @@ def test_a_broken_asserted_identity_is_named(network_of) -> None:  # type: ignor
     phone = network.phone()
     phone.dial(extra='P-Asserted-Identity: "Bob <sip:447700900000@sip-us.vonage.com>\r\n')
     assert "P-Asserted-Identity" in (phone.expect(400).get("warning") or "")
+
+
+def test_what_the_far_end_does_with_media(network_of) -> None:  # type: ignore[no-untyped-def]
+    from emulator.media.dtmf_sender import Quirk
+
+    plan = network_of(
+        "media: {play: tone, digits: '1,2', digits_after: 2s, digits_quirk: lost-end, srtp: bad-tag, other_port: true, "
+        "impair_sent: ['loss probability=0.5', 'delay seconds=0.2'], echo_digits: false}"
+    ).trunk.policy.behaviour.media
+    assert (plan.play, plan.digits, plan.digits_after, plan.quirk) == ("tone", "1,2", 2.0, Quirk.LOST_END)
+    assert (plan.srtp, plan.other_port, plan.echo_digits) == ("bad-tag", True, False)
+    assert [name for name, _ in plan.sent] == ["loss", "delay"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("impair_sent: ['los probability=0.5']", "did you mean 'loss'"),
+        ("impair_heard: ['loss probability=5']", "from 0 to 1"),
+        ("impair_sent: ['loss probability']", "parameter=value"),
+        ("digits: '12x'", "digits"),
+    ],
+)
+def test_mistakes_in_it_are_told(network_of, text: str, told: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(Unusable, match=told):
+        network_of(f"media: {{{text}}}")
+
+
+def test_what_the_trunk_speaks(network_of) -> None:  # type: ignore[no-untyped-def]
+    network = network_of("media: {codecs: [G722, PCMU], ilbc_mode: offered, crypto_on_avp: true, crypto_lifetime: true}")
+    spoken = network.trunk.policy.media
+    assert [codec.name for codec in spoken.codecs] == ["G722", "PCMU"]
+    assert (spoken.ilbc_mode, spoken.crypto_on_avp, spoken.crypto_lifetime) == (None, True, True)
+    phone = network.phone()
+    phone.dial(body=SDP.replace("0 8 101", "8 101"))
+    phone.expect(488)
