@@ -561,6 +561,7 @@ def _plainly(text: str) -> str:
     return (
         text.replace("Expected `str`", "write text")
         .replace("Expected `int`", "write a whole number")
+        .replace("Expected `int | null`", "write a whole number")
         .replace("`", "")
         .replace(", got str", "")
     )

@@ -165,3 +165,8 @@ def test_mistakes_in_a_forward_list_are_told_by_column(tmp_path: Path) -> None:
         load(str(path))
     assert "numbers.447700900000.forward, column 17: " in str(told.value) and "timeout=2000" in str(told.value)
     assert str(told.value).count("column") == 2
+
+
+def test_a_number_that_may_be_left_out_is_asked_for_in_plain_words() -> None:
+    with pytest.raises(Unusable, match="--media-port: port 'abc': write a whole number"):
+        load(None, {}, {"media.port": "abc"})
