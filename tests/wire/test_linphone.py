@@ -29,7 +29,7 @@ WIDE = ("G722/8000", "speex/16000")
 LIKE = {"PCMU/8000": 0.8, "PCMA/8000": 0.8, "G722/8000": 0.6, "speex/16000": 0.5, "G729/8000": 0.45}
 """How much of white noise each leaves: 1.00, 1.00, 0.96, 0.85 and 0.6 without loss."""
 PLAIN = {"media.malformed", "media.after-bye"}
-"""Of every call: STUN to both media ports, for RTCP twice a second until some was heard; a packet between its BYE and the end of its media."""
+"""Of every call: STUN to both media ports, to RTCP's twice a second until some was heard; a packet between its BYE and the end of media."""
 SECURE = {"srtp.unusable", "media.after-bye"}
 """The same, where SRTP was agreed."""
 
