@@ -423,7 +423,7 @@ def _plan(config: Config) -> Plan:
 def _impairments(name: str, texts: Sequence[str]) -> Specs:
     if not texts:
         return ()
-    from emulator.media.impair import check, described  # only who impairs media has need of it
+    from emulator.media.chain import check, described  # only who impairs media has need of it
 
     try:
         return tuple(check(described(texts)))

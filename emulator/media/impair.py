@@ -4,16 +4,12 @@ Each is called with a whole RTP packet and hands on none, one or two to `inner`;
 receives. Packets belong to whoever calls: their buffer is used again, so what is kept or sent twice is copied first. With SRTP, what
 rewrites a packet (silence, payload-type, ssrc-change, sequence-jump, timestamp-jump) belongs before protection, the rest after it.
 
-`chain` makes several from descriptions that are data: `[("loss", {"probability": 0.05}), ("jitter", {"mean": 0.03, "deviation": 0.01})]`.
+What a parameter may be stands in its annotation; `emulator.media.chain` makes impairments from descriptions and holds them to that.
 """
 
-import difflib
-import inspect
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from types import NoneType
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal
 
 from emulator.chance import Chance
 from emulator.clock import Clock, Timer
@@ -21,9 +17,6 @@ from emulator.media.rtp import HEADER_OCTETS, PAYLOAD_TYPE_MASK
 
 Packets = Callable[[bytes | memoryview], Any]
 """Takes one whole RTP packet; may raise `OSError`."""
-
-Specs = Sequence[tuple[str, Mapping[str, float | str]]]
-"""Names and parameters of impairments, in the order in which packets meet them."""
 
 MOST_HELD = 200
 """Packets of one call that wait at a time: four seconds of 20 ms packets."""
@@ -64,7 +57,7 @@ Moment = Annotated[float, Range(0, 86400, "seconds")]
 Count = Annotated[int, Range(0, 1_000_000, "packets")]
 
 
-def _discard(packet: object) -> None:
+def discard(packet: object) -> None:
     """Where packets go after the end."""
 
 
@@ -93,7 +86,7 @@ class Impairment:
     def close(self) -> None:
         """Nothing is sent from now on; harmless when done before."""
         self._closed = True
-        self._send = _discard
+        self._send = discard
 
     def counters(self) -> dict[str, int]:
         return {"seen": self.seen, "hit": self.hit}
@@ -198,7 +191,7 @@ class Room:
         self.taken = 0
 
 
-class _Holding(Impairment):
+class Holding(Impairment):
     """Packets that wait, each on its timer. Without room for one more the one that has waited longest goes out at once."""
 
     def __init__(self, inner: Packets, clock: Clock, chance: Chance) -> None:
@@ -247,7 +240,7 @@ class _Holding(Impairment):
         return {**super().counters(), "early": self.early, "refused": self.refused}
 
 
-class Delay(_Holding):
+class Delay(Holding):
     """Each packet comes `seconds` later."""
 
     def __init__(self, inner: Packets, clock: Clock, chance: Chance, seconds: Wait) -> None:
@@ -261,7 +254,7 @@ class Delay(_Holding):
             self._send(packet)
 
 
-class Jitter(_Holding):
+class Jitter(Holding):
     """Each packet comes later by another time: `mean` seconds, with `deviation` seconds as the standard deviation of the bell curve
     (`normal`) or as the most to either side (`uniform`); never less than 0. Their order stays unless `reorder`."""
 
@@ -298,7 +291,7 @@ class Jitter(_Holding):
         return self._chance.uniform(self._mean - self._deviation, self._mean + self._deviation)
 
 
-class Reorder(_Holding):
+class Reorder(Holding):
     """With `probability` a packet lets the next `by` packets pass, or waits a second if fewer come. One at a time, so that even with
     probability 1 the order is another: 2 1 4 3."""
 
@@ -535,167 +528,3 @@ class BadTag(_Rewriting):
             return None
         bit = self._chance.number(8 * _TAG_OCTETS)
         return _flip(packet, len(packet) - 1 - bit // 8, 1 << bit % 8)
-
-
-# Descriptions
-
-IMPAIRMENTS: dict[str, type[Impairment]] = {
-    "loss": Loss,
-    "burst": Burst,
-    "pattern": LosePattern,
-    "delay": Delay,
-    "jitter": Jitter,
-    "reorder": Reorder,
-    "duplicate": Duplicate,
-    "one-way": OneWay,
-    "silence": Silence,
-    "payload-type": WrongPayloadType,
-    "ssrc-change": SsrcChange,
-    "sequence-jump": SequenceJump,
-    "timestamp-jump": TimestampJump,
-    "late-start": LateStart,
-    "early-stop": EarlyStop,
-    "corrupt": Corrupt,
-    "truncate": Truncate,
-    "bad-tag": BadTag,
-}
-
-
-def described(texts: Sequence[str]) -> Specs:
-    """Descriptions as people write them, `loss probability=0.05`: the name, then `parameter=value`. Raises `ValueError`."""
-    specs: list[tuple[str, dict[str, float | str]]] = []
-    for text in texts:
-        name, *pairs = text.split() or [""]
-        parameters: dict[str, float | str] = {}
-        for pair in pairs:
-            parameter, equals, value = pair.partition("=")
-            if not (parameter and equals and value):
-                raise ValueError(f"{text!r}: {pair!r} is no parameter; write parameter=value, without blanks")
-            parameters[parameter] = float(value) if _PLAIN_NUMBER.fullmatch(value) else value
-        specs.append((name, parameters))
-    return tuple(specs)
-
-
-_PLAIN_NUMBER = re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,9})?")
-
-REWRITING = frozenset({"silence", "payload-type", "ssrc-change", "sequence-jump", "timestamp-jump"})
-"""Those that change what a packet says: with SRTP they come before protection."""
-
-
-def check(specs: Specs) -> list[tuple[str, dict[str, Any]]]:
-    """`specs` with each value as its class takes it. Raises `ValueError` with the first thing that is wrong and what to write."""
-    checked: dict[str, dict[str, Any]] = {}
-    for spec in specs:
-        try:
-            name, given = spec
-        except (TypeError, ValueError):
-            name, given = "", {}
-        if not isinstance(name, str) or not name or not isinstance(given, Mapping):
-            raise ValueError(f"{spec!r:.60} is no impairment; write a name and parameters such as ('loss', {{'probability': 0.05}})")
-        if name not in IMPAIRMENTS:
-            raise ValueError(f"{name!r:.60} is no impairment; {_suggestion(name, IMPAIRMENTS)}")
-        if name in checked:
-            raise ValueError(f"{name} stands there twice; write each impairment once")
-        parameters = _parameters(IMPAIRMENTS[name])
-        for key in given:
-            if key not in parameters:
-                raise ValueError(f"{name} has no parameter {key!r:.60}; {_suggestion(key, parameters)}")
-        values = checked[name] = {}
-        for key, parameter in parameters.items():
-            if key in given:
-                values[key] = _read(f"{name}: {key}", parameter.annotation, given[key])
-            elif parameter.default is parameter.empty:
-                raise ValueError(f"{name}: {key} is missing; write {_wanted(parameter.annotation)}")
-    return list(checked.items())
-
-
-def _suggestion(text: object, known: Mapping[str, object]) -> str:
-    close = difflib.get_close_matches(str(text), known, 1)
-    if close:
-        return f"did you mean {close[0]!r}?"
-    return f"known here: {', '.join(known)}" if known else "it takes none"
-
-
-def _parameters(kind: type[Impairment]) -> dict[str, inspect.Parameter]:
-    """What the constructor takes besides `inner`, `clock` and `chance`."""
-    return dict(list(inspect.signature(kind).parameters.items())[3:])
-
-
-def _bare(annotation: Any) -> Any:
-    """Without `| None`: what may be left out is not given as None."""
-    return get_args(annotation)[0] if NoneType in get_args(annotation) else annotation
-
-
-def _wanted(annotation: Any) -> str:
-    """What a parameter may be, for a person."""
-    annotation = _bare(annotation)
-    if annotation is bool:
-        return "true or false"
-    if get_origin(annotation) is Literal:
-        return " or ".join(map(repr, get_args(annotation)))
-    kind, limits = get_args(annotation)
-    if isinstance(limits, Pattern):
-        return limits.meaning
-    return f"a {'whole ' if kind is int else ''}number {limits}"
-
-
-def _read(what: str, annotation: Any, value: object) -> Any:
-    """`value` as the constructor takes it. Raises `ValueError` that begins with `what`."""
-    bare = _bare(annotation)
-    if bare is bool:
-        if isinstance(value, bool):
-            return value
-    elif get_origin(bare) is Literal:
-        if value in get_args(bare):
-            return value
-    else:
-        kind, limits = get_args(bare)
-        if isinstance(limits, Pattern):
-            if isinstance(value, str) and re.fullmatch(limits.regex, value):
-                return bytes.fromhex(value) if kind is bytes else value
-        elif isinstance(value, int | float) and not isinstance(value, bool) and limits.low <= value <= limits.high:
-            if kind is float or value == int(value):
-                return kind(value)
-    raise ValueError(f"{what} is {value!r:.60}; write {_wanted(annotation)}")
-
-
-class Chain:
-    """Impairments one behind the other. Called with one packet."""
-
-    def __init__(self, impairments: Mapping[str, Impairment], first: Packets) -> None:
-        """`impairments` by name in the order in which packets meet them; `first` is the first of them."""
-        self._impairments = dict(impairments)
-        self._first = first
-
-    def __call__(self, packet: bytes | memoryview) -> None:
-        """Raises what the last of them is sent to raises."""
-        self._first(packet)
-
-    def close(self) -> None:
-        """Drops what waits; nothing is sent from now on. Harmless when done before."""
-        self._first = _discard
-        for impairment in self._impairments.values():
-            impairment.close()
-
-    def counters(self) -> dict[str, dict[str, int]]:
-        """Of each impairment by name: packets `seen` and `hit`; of those that hold packets, also `early` and `refused`."""
-        return {name: impairment.counters() for name, impairment in self._impairments.items()}
-
-
-def chain(specs: Specs, inner: Packets, clock: Clock, chance: Chance, silence: bytes = b"\xff", room: Room | None = None) -> Chain:
-    """The impairments that `specs` describe, before `inner`. Raises `ValueError` as `check` does.
-
-    `silence` is the codec's, for a "silence" without octets. Pass one `room` for both directions of a call.
-    """
-    room = room or Room()
-    impairments: dict[str, Impairment] = {}
-    first = inner
-    # Chances are dealt front to back, so that one more impairment at the end leaves the patterns of the others as they were.
-    checked = [(*each, chance.fork()) for each in check(specs)]
-    for name, values, own in reversed(checked):
-        if name == "silence":
-            values.setdefault("octets", silence)
-        impairments[name] = first = impairment = IMPAIRMENTS[name](first, clock, own, **values)
-        if isinstance(impairment, _Holding):
-            impairment.room = room
-    return Chain(dict(reversed(impairments.items())), first)

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from emulator.media.dtmf_sender import Quirk
 
 Specs = tuple[tuple[str, Mapping[str, float | str]], ...]
-"""Names and parameters of impairments, in the order in which packets meet them; see `emulator.media.impair`."""
+"""Names and parameters of impairments, in the order in which packets meet them; see `emulator.media.chain`."""
 
 ECHO, TONE, SILENCE, NOTHING = "echo", "tone", "silence", "nothing"
 

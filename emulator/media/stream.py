@@ -21,9 +21,9 @@ from emulator.media.rtp import HEADER, HEADER_OCTETS, MARKER, PAYLOAD_TYPE_MASK,
 from emulator.media.srtp import Fault, Inbound, Outbound, SrtpError, bad_tag
 
 if TYPE_CHECKING:  # what only some calls need is imported by those
+    from emulator.media.chain import Chain
     from emulator.media.dialler import Dialler
     from emulator.media.dtmf import Digit, Digits
-    from emulator.media.impair import Chain
 
 Reader = Callable[[bytearray, memoryview, int], None]
 Tap = Callable[[int, bytes], None]
@@ -326,7 +326,8 @@ class Stream:
     def _make_chains(self) -> None:
         """Rewriting what a packet says comes before protection, all else after it; what is heard has a chain of its own."""
         from emulator.chance import Chance
-        from emulator.media.impair import REWRITING, Room, chain  # only calls with impairments pay for them
+        from emulator.media.chain import REWRITING, chain  # only calls with impairments pay for them
+        from emulator.media.impair import Room
 
         chance, room, silence = Chance(self._ids), Room(), self.agreement.codec.silence
         rewriting = [spec for spec in self.plan.sent if spec[0] in REWRITING]

@@ -13,7 +13,8 @@ from emulator.chance import Chance
 from emulator.clock import SteppedClock
 from emulator.ids import Ids
 from emulator.media import impair
-from emulator.media.impair import IMPAIRMENTS, Chain, Impairment, Room, chain, check
+from emulator.media.chain import IMPAIRMENTS, Chain, chain, check
+from emulator.media.impair import Impairment, Room
 from emulator.media.rtp import HEADER
 
 SSRC = 0x11223344
