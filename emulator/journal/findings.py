@@ -172,6 +172,7 @@ _MEDIA = (
     Kind("media.address", "error", "a numeric address in c=", "write the address you receive on", "RFC 8866 5.7"),
     Kind("media.annex-b", "note", "G.729 without annex B", "offer fmtp annexb=no; the answer says so", "page: Codecs; RFC 4856 2.1.9"),
     Kind("media.event-clock", "note", "telephone-event at the clock rate of the codec", "offer telephone-event once for each clock rate", "RFC 4733 2.1"),
+    Kind("media.family", "warning", "a media address of the family that the call is of", "write the address into c= that media comes from", "RFC 8866 5.7; interop: linphone with IPv6 on"),
     Kind("media.ice", "note", "no ICE", "leave the candidates out; the address in c= is used", "page: Media Protocols"),
     Kind("media.dtls", "note", "keys in a=crypto, not DTLS", "offer RTP/SAVP with a=crypto; fingerprint and setup are ignored", "page: Media Protocols"),
     Kind("media.stranger", "warning", "media from where the SDP says", "send from the address and port of your own SDP, or set media.latch", "robustness: RTP injection"),

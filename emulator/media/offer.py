@@ -218,6 +218,8 @@ def _settle(description: SessionDescription, media: Media, local: LocalMedia) ->
         receive=direction in ("sendrecv", "sendonly"),
         muxed=muxed,
     )
+    if (":" in host) != (local.family == "IP6") and not on_hold:
+        agreement.findings.append(Finding("media.family", f"c={host} where the trunk is at {local.address}"))
     parameters = media.format_parameters(payload_type)
     if codec is ILBC:
         mode = _MODE.search(parameters)

@@ -30,6 +30,8 @@ _IDLE_PAIRS = 256
 """Pairs kept open for the next calls: opening and closing three sockets costs more than a call's whole offer and answer."""
 _LATE_SECONDS = 5.0
 """How long after a call its client's packets are counted as its own."""
+_CROSSING_SECONDS = 0.1
+"""What comes so soon after the end was on its way when it came."""
 _SHARED_BUFFER = 4 << 20
 _NOWHERE = frozenset({"0.0.0.0", "::"})
 
@@ -205,11 +207,15 @@ class PortPair:
         if stream is None:
             return
         if self._idle_since is not None:
-            if self._source.peer == self._remote[0] and self._ports.clock.seconds() - self._idle_since < _LATE_SECONDS:
+            since = self._ports.clock.seconds() - self._idle_since
+            if self._source.peer == self._remote[0] and _CROSSING_SECONDS < since < _LATE_SECONDS:
                 stream.late += 1
             return
         stream.strangers += 1
-        if self._ports.latch and not stream.heard.packets:
+        announced = stream.agreement.remote
+        # A client that names an IPv6 address and sends over IPv4 (linphone does) is known by its port.
+        other_family = (":" in announced[0]) != (":" in self._address) and announced[1] == self._source.peer[1]
+        if (self._ports.latch or other_family) and not stream.heard.packets:
             # The first one of all is taken for the client behind its NAT, once; nothing that comes later can move the call (RTPbleed).
             stream.strangers = 0
             peer = self._source.peer

@@ -172,7 +172,10 @@ class Stream:
             self.sent_octets += length
 
     def _receive_secure(self, buffer: bytearray, view: memoryview, length: int) -> None:
-        if length > 1 and 192 <= buffer[1] <= 223:
+        if length < 2 or buffer[0] & VERSION_MASK != VERSION_2:  # STUN and DTLS are no SRTP that has gone wrong
+            self.bad += 1
+            return
+        if 192 <= buffer[1] <= 223:
             self.receive_rtcp(bytes(view[:length]))
             return
         assert self._inbound is not None
@@ -365,6 +368,9 @@ class Stream:
 
     def receive_rtcp(self, data: bytes) -> None:
         """One RTCP datagram, secure where RTP is."""
+        if not data or data[0] & VERSION_MASK != VERSION_2:
+            self.bad += 1
+            return
         if self._inbound is not None:
             try:
                 data = self._inbound.unprotect_rtcp(data)

@@ -231,11 +231,28 @@ def test_packets_after_the_end_belong_to_the_call_that_was() -> None:
     place.settle()
     stream.end()
     port.close()
+    phone.say(port.number)  # crosses the BYE
+    place.settle()
+    place.clock.advance(0.2)
     phone.say(port.number)
     phone.say(port.number)
     place.settle()
     assert (stream.heard.packets, stream.late) == (1, 2)
     assert "media.after-bye" in {finding.code for finding in stream.findings()}
+    place.close()
+
+
+def test_a_client_that_names_an_ipv6_address_and_sends_over_ipv4_is_known_by_its_port() -> None:
+    """interop-quirks 7."""
+    place = ground("pairs")
+    phone, stranger = place.phone(), place.phone()
+    port, stream = place.call(phone, announced=("2001:db8::1", phone.address[1]))
+    stranger.say(port.number)
+    place.settle()
+    assert stream.heard.packets == 0
+    phone.say(port.number)
+    place.settle()
+    assert stream.heard.packets == 1 and phone.heard() is not None
     place.close()
 
 

@@ -26,11 +26,11 @@ TRANSPORTS = ("udp", "tcp", "tls")
 CODECS = ("PCMU/8000", "PCMA/8000", "G722/8000", "speex/8000", "speex/16000", "G729/8000", "GSM/8000", "opus/48000")
 """What linphonec knows of; one is enabled in a call."""
 WIDE = ("G722/8000", "speex/16000")
-LIKE = {"PCMU/8000": 0.8, "PCMA/8000": 0.8, "G722/8000": 0.6, "speex/16000": 0.5, "G729/8000": 0.45}
-"""How much of white noise each leaves: 1.00, 1.00, 0.96, 0.85 and 0.6 without loss."""
+LIKE = {"PCMU/8000": 0.9, "PCMA/8000": 0.9, "G722/8000": 0.9, "speex/16000": 0.75, "G729/8000": 0.52}
+"""How much of white noise each leaves: 1.00, 1.00, 0.96, 0.85 and 0.6; other noise is below 0.15."""
 PLAIN = {"media.malformed", "media.after-bye"}
 """Of every call: STUN to both media ports, to RTCP's twice a second until some was heard; a packet between its BYE and the end of media."""
-SECURE = {"srtp.unusable", "media.after-bye"}
+SECURE = {"media.malformed", "srtp.unusable", "media.after-bye"}
 """The same, where SRTP was agreed."""
 
 
@@ -43,6 +43,12 @@ def voice(path: Path, number: int) -> np.ndarray:
         file.setframerate(RATE)
         file.writeframes(samples.tobytes())
     return samples
+
+
+def likeness(sent: np.ndarray, heard: np.ndarray) -> float:
+    """The similarity of the middle one of five pieces of a fifth of a second: a busy machine makes linphonec stutter in one or two."""
+    size = RATE // 5
+    return float(np.median([similarity(sent[at * size : RATE + (at + 1) * size], heard) for at in range(5)]))
 
 
 class Linphone:
@@ -166,7 +172,7 @@ class Linphone:
         self.say(f"call {self.uri}")
         return self.sees("Media streams established", " error.") != " error."
 
-    def heard(self, name: str = "heard.wav", seconds: float = 2.6) -> Path:
+    def heard(self, name: str = "heard.wav", seconds: float = 2.4) -> Path:
         """The recording, once it is so long."""
         path = self.directory / name
         size = seconds * RATE * 2 * (2 if self.codec in WIDE else 1)
@@ -179,8 +185,8 @@ class Linphone:
 
 
 def together(function: Callable[..., Any], arguments: list[tuple[Any, ...]]) -> list[Any]:
-    """All at once, a thread for each."""
-    with ThreadPoolExecutor(len(arguments)) as pool:
+    """All at once, a thread for each, up to a dozen."""
+    with ThreadPoolExecutor(min(len(arguments), 12)) as pool:
         return list(pool.map(lambda how: function(*how), arguments))
 
 
@@ -220,30 +226,32 @@ def messages(serve: Serve, call: dict[str, Any], incoming: bool) -> list[str]:
     return [message["text"] for message in control(serve, "GET", f"/v1/calls/{call['id']}")["messages"] if message["incoming"] is incoming]
 
 
-@pytest.mark.parametrize("codec", ["PCMU/8000", "PCMA/8000", "G722/8000", "speex/16000", "G729/8000"])
-def test_linphone_hears_itself_in_each_codec_over_each_transport_plain_and_secure(serve: Serve, tmp_path: Path, codec: str) -> None:
-    """Nine phones at once. With `srtp` it offers RTP/SAVP alone, with or without `mandatory` (interop-quirks 9)."""
+def test_linphone_hears_itself_in_each_codec_over_each_transport_plain_and_secure(serve: Serve, tmp_path: Path) -> None:
+    """A dozen phones at a time. It offers RTP/SAVP alone whether SRTP is mandatory or not (interop-quirks 9), so that is tried once."""
     need("linphonec", "linphone-cli")
-    kinds = list(itertools.product(TRANSPORTS, ("none", "srtp", "mandatory")))
+    kinds = [*itertools.product(LIKE, TRANSPORTS, ("none", "srtp")), *(("PCMA/8000", transport, "mandatory") for transport in TRANSPORTS)]
 
-    def call(number: int, transport: str, encryption: str) -> tuple[np.ndarray, np.ndarray]:
-        with Linphone(serve, tmp_path / f"{transport}-{encryption}", transport, codec, encryption, number) as phone:
+    def call(number: int, codec: str, transport: str, encryption: str) -> tuple[np.ndarray, np.ndarray, float]:
+        directory = tmp_path / f"{codec.replace('/', '-')}-{transport}-{encryption}"
+        with Linphone(serve, directory, transport, codec, encryption, number % 12) as phone:
             assert phone.dial(), phone.printed()
             phone.heard()
             phone.hang_up()
-        return phone.sent, recorded(phone.directory / "heard.wav")
+        heard = recorded(directory / "heard.wav")
+        return phone.sent, heard, round(likeness(phone.sent, heard), 2)
 
     done = together(call, [(number, *kind) for number, kind in enumerate(kinds)])
-    assert similarity(done[0][0], done[1][1]) < 0.3
-    likeness = {kind: round(similarity(*one), 2) for kind, one in zip(kinds, done, strict=True)}
-    assert min(likeness.values()) > LIKE[codec], likeness
+    assert likeness(done[0][0], done[1][1]) < 0.15
+    alike = [(how, *kind) for kind, (_, _, how) in zip(kinds, done, strict=True)]
+    assert [one for one in alike if one[0] <= LIKE[one[1]]] == []
     found = serve.calls()
-    assert len(found) == 9 and sum(one["media"]["srtp"] for one in found) == 6
+    names = [(codec.partition("/")[0], transport.upper(), encryption != "none") for codec, transport, encryption in kinds]
+    assert sorted((one["codec"], one["transport"], one["media"]["srtp"]) for one in found) == sorted(names)
     for one in found:
-        assert (one["state"], one["ended_by"], one["codec"]) == ("ended", "caller", codec.partition("/")[0])
+        assert (one["state"], one["ended_by"]) == ("ended", "caller")
         assert one["media"]["packets_received"] > 100 and one["media"]["packets_sent"] == one["media"]["packets_received"]
         assert codes(one) <= expected(one), (one["transport"], one["findings"])
-        assert one["media"]["event_payload_type"] == (97 if codec == "speex/16000" else 96)
+        assert one["media"]["event_payload_type"] == (97 if one["codec"] == "speex" else 96)
 
 
 def test_linphone_is_refused_a_codec_that_the_trunk_has_not(serve: Serve, tmp_path: Path) -> None:
@@ -278,7 +286,7 @@ def test_linphone_sends_digits_and_hears_them_again(serve: Serve, tmp_path: Path
         one = found[transport]
         assert (one["state"], one["ended_by"]) == ("ended", "caller")
         twice = {"srtp.replayed"} if one["media"]["srtp"] else set()
-        assert codes(one) <= expected(one) | twice | {"dtmf.end-once", "rtp.timestamp-jump"}, one["findings"]
+        assert codes(one) <= expected(one) | twice | {"dtmf.end-once"}, one["findings"]
     assert found["udp"]["media"]["heard"]["duplicates"] == 2 * 4
     assert found["tls"]["media"]["event_payload_type"] == 97
 
@@ -308,10 +316,10 @@ def test_linphone_puts_a_call_on_hold_and_takes_it_up_again(serve: Serve, tmp_pa
             assert media(transport)["send"] is True
             after = phone.heard("after.wav")
             phone.hang_up()
-        return similarity(phone.sent, recorded(after))
+        return likeness(phone.sent, recorded(after))
 
-    likeness = together(call, [(number, *kind) for number, kind in enumerate(kinds)])
-    assert min(likeness) > 0.9, likeness
+    alike = together(call, [(number, *kind) for number, kind in enumerate(kinds)])
+    assert min(alike) > 0.9, alike
     found = calls(serve)
     for transport, _ in kinds:
         one = found[transport]
