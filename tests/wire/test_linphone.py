@@ -366,7 +366,8 @@ def test_what_only_linphone_writes_does_no_harm(serve: Serve, tmp_path: Path) ->
     offers, answers = {}, {}
     for transport, one in found.items():
         assert (one["state"], one["ended_by"]) == ("ended", "caller")
-        assert codes(one) <= expected(one), one["findings"]
+        other_family = {"media.family"} if transport == "tcp" else set()
+        assert other_family <= codes(one) <= expected(one) | other_family, one["findings"]
         assert one["media"]["packets_received"] > 20 and one["media"]["packets_sent"] == one["media"]["packets_received"]
         _, challenged, invite, ack, bye = messages(serve, one, True)
         assert (challenged[:4], ack[:4], bye[:4]) == ("ACK ", "ACK ", "BYE ")
