@@ -27,6 +27,7 @@ _IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
 _PLAIN = frozenset({"RTP/AVP", "RTP/AVPF"})
 _SECURE = frozenset({"RTP/SAVP", "RTP/SAVPF"})
 _PACKET_TIMES = range(10, 201)
+_SLOWEST_CLOCK = 8000
 _MODE = re.compile(r"(?:^|[;\s])mode\s*=\s*(20|30)(?:\s|;|$)", re.I)
 _NO_ANNEX_B = re.compile(r"(?:^|[;\s])annexb\s*=\s*no(?:\s|;|$)", re.I)
 
@@ -249,7 +250,8 @@ def _milliseconds(text: str | None) -> int | None:
 
 def _settle_events(agreement: Agreement, encodings: list[tuple[int, str, int]], media: Media) -> None:
     """telephone-event: the one of the codec's clock when several rates are offered (RFC 4733 2.1), else the first."""
-    events = [(number, clock) for number, name, clock in encodings if name == TELEPHONE_EVENT]
+    # a rate at which no codec runs, 0 above all, is none to count durations in
+    events = [(number, clock) for number, name, clock in encodings if name == TELEPHONE_EVENT and clock >= _SLOWEST_CLOCK]
     if not events:
         agreement.findings.append(Finding("media.no-telephone-event", " ".join(media.formats)))
         return
@@ -297,6 +299,8 @@ def _address(description: SessionDescription, media: Media) -> tuple[str, int]:
         raise NotAcceptable(399, "no c= line holds for the audio", Finding("sdp.malformed", "no c= line"))
     if _IPV4.fullmatch(connection.address) is None:
         try:
+            if "%" in connection.address:  # a zone means something on the client's machine only
+                raise ValueError("zone")
             ipaddress.ip_address(connection.address)
         except ValueError:
             text = "the media address must be numeric"

@@ -227,8 +227,9 @@ class Stream:
         self._await_quiet()
 
     def _digit(self, digit: "Digit") -> None:
-        if len(self.digits) < _DIGITS_KEPT:
-            self.digits.append(digit)
+        if len(self.digits) >= _DIGITS_KEPT:
+            return  # whoever sends so many sends garbage, and each would be a line in the log
+        self.digits.append(digit)
         if self.plan.echo_digits and self.plan.echoes and self.agreement.send and self._listening:
             self.dialler.dial(digit.name, digit.duration)
         if self._on_digit is not None:

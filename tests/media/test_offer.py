@@ -172,6 +172,12 @@ def test_each_codec_as_clients_offer_it(lines: tuple[str, ...], name: str, answe
     assert f"a=ptime:{30 if name == 'iLBC' else 20}" in text
 
 
+@pytest.mark.parametrize("clock", [0, 1, 50])
+def test_a_telephone_event_that_counts_in_no_clock_of_audio_is_none(clock: int) -> None:
+    """Found by the fuzzer: an echoed digit would have no packets."""
+    assert answered("m=audio 4000 RTP/AVP 0 101", f"a=rtpmap:101 telephone-event/{clock}")[1].event_type is None
+
+
 def test_speex_at_another_rate_is_no_codec_of_the_trunk() -> None:
     with pytest.raises(NotAcceptable):
         answered("m=audio 4000 RTP/AVP 99", "a=rtpmap:99 speex/8000")
@@ -262,6 +268,7 @@ def test_rtcp_is_never_aimed_at_a_third_party() -> None:
         (("m=audio 0 RTP/AVP 0",), "c=IN IP4 192.0.2.1", 304),
         (("m=video 4000 RTP/AVP 97",), "c=IN IP4 192.0.2.1", 304),
         (("m=audio 4000 RTP/AVP 0",), "c=IN IP4 phone.example", 399),
+        (("m=audio 4000 RTP/AVP 0",), "c=IN IP6 fe80::1%\0", 399),
         (("m=audio 4000 RTP/AVP 0",), "a=none", 399),
     ],
 )

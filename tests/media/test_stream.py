@@ -256,6 +256,14 @@ def test_digits_are_not_echoed_where_the_plan_says_so() -> None:
     assert echo.sent == [] and len(echo.digits) == 1
 
 
+def test_digits_without_end_are_told_of_within_bounds() -> None:
+    """robustness 22."""
+    echo = Echo()
+    for k in range(400):
+        echo.hear(k, 0x80 | 101, timestamp=k * 4000, payload=struct.pack("!BBH", k % 10, 0x8A, 800))
+    assert len(echo.digits) == len(echo.stream.digits) == 256
+
+
 def test_digits_of_our_own_are_read_back_as_they_were_dialled() -> None:
     """RFC 4733 2.5.1; a second stream reads what the first one sends."""
     one, other = Echo(), Echo(plan=Plan(echo_digits=False))
