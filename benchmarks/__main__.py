@@ -8,7 +8,14 @@ import sys
 
 from benchmarks import hostile, rtp_echo, sip_calls, soak, startup
 
-BENCHMARKS = {"sip": sip_calls.measure, "rtp": rtp_echo.measure, "start": startup.measure, "hostile": hostile.measure, "soak": soak.measure}
+BENCHMARKS = {
+    "sip": sip_calls.measure,
+    "rtp": rtp_echo.measure,
+    "srtp": rtp_echo.measure_secure,
+    "start": startup.measure,
+    "hostile": hostile.measure,
+    "soak": soak.measure,
+}
 
 
 _LONG = ("hostile", "soak")

@@ -86,6 +86,19 @@ def need(program: str, package: str) -> str:
     return found
 
 
+def need_header(header: str, package: str) -> None:
+    """A header that the C programs of these measurements include."""
+    found = subprocess.run([need("gcc", "gcc"), "-E", "-"], input=f"#include <{header}>\n", capture_output=True, text=True)
+    if found.returncode:
+        raise SystemExit(f"{header} is needed: Debian package {package}")
+
+
+def pin(process: int, core: int) -> None:
+    """All threads of a process to one core."""
+    for task in os.listdir(f"/proc/{process}/task"):
+        os.sched_setaffinity(int(task), {core})
+
+
 def table(title: str, rows: Sequence[Sequence[object]]) -> None:
     """A titled table on standard output; the first row names the columns."""
     texts = [[f"{cell:.2f}" if isinstance(cell, float) else str(cell) for cell in row] for row in rows]

@@ -1,89 +1,168 @@
-"""CPU per echoed RTP packet at 50 packets a second and call, beside a C loop in the same run; loss and latency."""
+"""CPU per echoed RTP or SRTP packet at 50 packets a second and call, loss and latency, health checks beside it, and packets per second
+at saturation on one core; beside a C loop, which echoes too, and rtpengine in user space, which relays: one packet in, one out in each.
+"""
 
 import json
-import re
-import socket
+import os
 import statistics
 import subprocess
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from benchmarks.processes import HERE, need, running, table, vsim
-from tests.support.phone import SDP, Phone
+from benchmarks.calls import HOST, SOURCE_PORT, Call, key_of, place_calls
+from benchmarks.hostile import Pings
+from benchmarks.processes import HERE, need, need_header, pin, running, table, vsim
+from benchmarks.rtpengine import relayed_calls, rtpengine
 
 SECONDS = 8
 RATE = 50
 ROUNDS = 3
-SOURCE_PORT = 30000
-ECHO_PORT = 42000
 CALLS = (500, 1000)
+SATURATED_CALLS, SATURATED_SECONDS = 500, 4
+ECHO_PORT = 26000
+_OPTIONS = ("-O2", "-Wall", "-Wextra", "-Werror")
 
 
-def build(directory: Path, name: str) -> str:
-    """A C program of this folder, compiled."""
-    target = directory / name
-    subprocess.run([need("gcc", "gcc"), "-O2", "-o", str(target), str(HERE / "c" / f"{name}.c")], check=True)
-    return str(target)
+class Server(NamedTuple):
+    """One that runs with its calls set up; `sip` is where it answers health checks."""
+
+    process: int
+    calls: list[Call]
+    sip: tuple[str, int] | None = None
 
 
-def place_calls(proxy: dict[str, Any], count: int) -> list[str]:
-    """Set up `count` calls; lines for rtpgen."""
-    lines: list[str] = []
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind(("127.0.0.1", 0))
-        sock.connect((proxy["address"], proxy["udp"]))
-        sock.settimeout(5)
-        for k in range(count):
-            source = SOURCE_PORT + 2 * k
-            phone = Phone(sock.send, "127.0.0.1", sock.getsockname()[1])
-            phone.call_id = f"bench-{k}"
-            body = SDP.replace("192.0.2.10", "127.0.0.1").replace("m=audio 4000", f"m=audio {source}")
-            phone.invite(body=body)
-            phone.receive(sock.recv(4096))
-            challenged = phone.expect(407)
-            phone.ack(challenged)
-            phone.invite(extra=phone.credentials(challenged), body=body)
-            for _ in range(3):
-                phone.receive(sock.recv(4096))
-            answered = phone.expect(100, 180, 200)
-            phone.ack(answered)
-            port = re.search(rb"m=audio (\d+)", answered.body)
-            assert port is not None
-            lines.append(f"{proxy['address']} {int(port[1])} {source}\n")
-    return lines
+@contextmanager
+def own(directory: Path, count: int, secure: bool) -> Iterator[Server]:
+    with vsim() as (process, endpoints):
+        proxy = endpoints["proxies"]["us-3-1"]
+        yield Server(process.pid, place_calls(proxy, count, secure), (str(proxy["address"]), int(proxy["udp"])))
 
 
-def load(generator: str, directory: Path, lines: list[str], process: int) -> dict[str, Any]:
+@contextmanager
+def c_loop(directory: Path, count: int, secure: bool) -> Iterator[Server]:
+    calls = [Call(HOST, ECHO_PORT + 2 * k, SOURCE_PORT + 2 * k) for k in range(count)]
+    if secure:
+        calls = [call._replace(key=key_of(f"ours {k}"), back_key=key_of(f"theirs {k}")) for k, call in enumerate(calls)]
+    with running([str(directory / "echo"), write(directory, calls), "60"], directory, 0.5) as process:
+        yield Server(process.pid, calls)
+
+
+@contextmanager
+def relay(directory: Path, count: int, secure: bool) -> Iterator[Server]:
+    with rtpengine(directory) as process:
+        yield Server(process, relayed_calls(count, secure))
+
+
+SERVERS = {"vsim": own, "C loop": c_loop, "rtpengine": relay}
+
+
+def build(directory: Path, name: str) -> None:
+    """A C program of this folder, compiled into `directory`."""
+    need_header("openssl/evp.h", "libssl-dev")
+    command = [need("gcc", "gcc"), *_OPTIONS, "-o", str(directory / name), str(HERE / "c" / f"{name}.c"), "-lcrypto"]
+    subprocess.run(command, check=True)
+
+
+def write(directory: Path, calls: list[Call]) -> str:
     file = directory / "calls"
-    file.write_text("".join(lines))
-    done = subprocess.run(
-        [generator, str(file), str(RATE), str(SECONDS), str(process)], capture_output=True, text=True, check=True, timeout=120
-    )
+    file.write_text("".join(map(str, calls)))
+    return str(file)
+
+
+def load(directory: Path, server: Server, rate: int, seconds: int, core: int | None = None) -> dict[str, Any]:
+    """What the generator found, run on `core` if one is given."""
+    command = [str(directory / "rtpgen"), write(directory, server.calls), str(rate), str(seconds), str(server.process)]
+    if core is not None:
+        command = [need("taskset", "util-linux"), "-c", str(core), *command]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 
 
-def measure() -> dict[str, Any]:
+def paced(directory: Path, server: Server) -> dict[str, Any]:
+    """50 packets a second and call; a health check every 20 ms beside them, where there is SIP."""
+    pings = Pings(server.sip) if server.sip is not None else None
+    if pings is not None:
+        pings.start()
+    found = load(directory, server, RATE, SECONDS)
+    if pings is not None:
+        found["pings"] = pings.end()
+    return found
+
+
+def saturated(directory: Path, server: Server) -> dict[str, Any]:
+    """As many packets as all threads of the server do on one core; the generator has another."""
+    first, second, *_ = sorted(os.sched_getaffinity(0))
+    pin(server.process, first)
+    return load(directory, server, 0, SATURATED_SECONDS, second)
+
+
+Rounds = dict[str, list[dict[str, Any]]]
+
+
+def rounds_of(directory: Path, count: int, secure: bool, run: Callable[[Path, Server], dict[str, Any]]) -> Rounds:
+    """The servers in turn, so that a slow spell of the machine meets all of them."""
+    found: Rounds = {name: [] for name in SERVERS}
+    for _ in range(ROUNDS):
+        for name, begin in SERVERS.items():
+            with begin(directory, count, secure) as server:
+                found[name].append(run(directory, server))
+    return found
+
+
+def median(found: list[dict[str, Any]], key: str) -> float:
+    return statistics.median(float(one[key]) for one in found)
+
+
+def ratio(rounds: Rounds, peer: str) -> float:
+    """The median over rounds of vsim's CPU time per packet over the peer's."""
+    pairs = zip(rounds["vsim"], rounds[peer], strict=True)
+    return statistics.median(float(ours["cpu_us_per_packet"]) / float(theirs["cpu_us_per_packet"]) for ours, theirs in pairs)
+
+
+def tell(title: str, columns: dict[str, str], rounds: Rounds) -> dict[str, Any]:
+    """Print the table of the median rounds; columns are keys of what the generator found by their headings."""
+    rows: list[list[object]] = [["server", *columns]]
+    for name, found in rounds.items():
+        middle = sorted(found, key=lambda one: float(one["cpu_us_per_packet"]))[len(found) // 2]
+        rows.append([name, *(middle[key] for key in columns.values())])
+    table(title, rows)
+    to_c, to_rtpengine = ratio(rounds, "C loop"), ratio(rounds, "rtpengine")
+    lost = sum(one["sent"] - one["received"] for one in rounds["vsim"])
+    wrong = sum(one["wrong"] for found in rounds.values() for one in found)
+    print(f"  vsim / C loop: {to_c:.2f}; vsim / rtpengine: {to_rtpengine:.2f}")
+    print(f"  packets of vsim's lost in all rounds: {lost}; packets of anybody's that came back wrong: {wrong}")
+    c, engine = rows[2][1:], rows[3][1:]
+    return {"vsim": rows[1][1:], "c": c, "rtpengine": engine, "ratio_to_c": to_c, "ratio_to_rtpengine": to_rtpengine, "lost": lost}
+
+
+def measure(secure: bool = False) -> dict[str, Any]:
+    what = "SRTP" if secure else "RTP"
     results: dict[str, Any] = {}
+    columns = {"CPU µs a packet": "cpu_us_per_packet", "sent": "sent", "received": "received"}
+    columns |= {"p50 µs": "p50_us", "p99 µs": "p99_us", "max µs": "max_us"}
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        generator, echo = build(directory, "rtpgen"), build(directory, "echo")
+        build(directory, "rtpgen")
+        build(directory, "echo")
         for count in CALLS:
-            rounds: list[tuple[dict[str, Any], dict[str, Any]]] = []
-            for _ in range(ROUNDS):
-                with vsim() as (process, endpoints):
-                    own = load(generator, directory, place_calls(endpoints["proxies"]["us-3-1"], count), process.pid)
-                with running([echo, "127.0.0.1", str(ECHO_PORT), str(count), "60"], directory, 0.5) as peer:
-                    lines = [f"127.0.0.1 {ECHO_PORT + 2 * k} {SOURCE_PORT + 2 * k}\n" for k in range(count)]
-                    rounds.append((own, load(generator, directory, lines, peer.pid)))
-            rows: list[list[object]] = [["server", "CPU µs a packet", "sent", "received", "p50 µs", "p99 µs", "max µs"]]
-            for label, which in (("vsim", 0), ("C loop", 1)):
-                found = sorted((pair[which] for pair in rounds), key=lambda one: float(one["cpu_us_per_packet"]))[ROUNDS // 2]
-                rows.append([label, *(found[key] for key in ("cpu_us_per_packet", "sent", "received", "p50_us", "p99_us", "max_us"))])
-            ratio = statistics.median(own["cpu_us_per_packet"] / peer["cpu_us_per_packet"] for own, peer in rounds)
-            table(f"RTP echo, {count} calls of {RATE} packets a second, median of {ROUNDS} rounds of {SECONDS} s", rows)
-            lost = sum(own["sent"] - own["received"] for own, _ in rounds)
-            print(f"  vsim / C loop: {ratio:.2f}; packets lost in all rounds: {lost}")
-            results[str(count)] = {"vsim": rows[1][1:], "c": rows[2][1:], "ratio_to_c": ratio, "lost": lost}
+            rounds = rounds_of(directory, count, secure, paced)
+            title = f"{what} echo, {count} calls of {RATE} packets a second, median of {ROUNDS} rounds of {SECONDS} s"
+            results[str(count)] = tell(title, columns, rounds)
+            pings = [one["pings"] for one in rounds["vsim"]]
+            p99, worst = median(pings, "p99_ms"), max(one["worst_ms"] for one in pings)
+            unanswered = sum(one["lost"] for one in pings)
+            print(f"  health checks beside vsim's: p99 {p99:.1f} ms, slowest {worst:.1f} ms, {unanswered} lost")
+            results[str(count)] |= {"ping_p99_ms": p99, "ping_worst_ms": worst, "pings_lost": unanswered}
+        rounds = rounds_of(directory, SATURATED_CALLS, secure, saturated)
+        title = f"{what} echo at saturation on one core, {SATURATED_CALLS} calls, median of {ROUNDS} rounds of {SATURATED_SECONDS} s"
+        columns = {"packets/s": "per_second", "CPU µs a packet": "cpu_us_per_packet", "cores": "cores"}
+        results["saturated"] = tell(title, columns, rounds)
     return results
+
+
+def measure_secure() -> dict[str, Any]:
+    return measure(secure=True)

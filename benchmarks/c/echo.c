@@ -1,50 +1,39 @@
-/* The floor to compare with: one thread, epoll over N UDP sockets, one recvfrom and one sendto per packet.
+/* What to compare with: one thread, epoll over N UDP sockets, one recvfrom and one sendto per packet, and where the call has keys
+ * SRTP's unprotect and protect between them.
  *
- * echo ADDRESS FIRST_PORT COUNT SECONDS   prints "ready", ends by itself after SECONDS
+ * echo FILE SECONDS   echoes at each PORT of the file of calls (calls.h), ends by itself after SECONDS
  */
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/epoll.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include "calls.h"
 
 int main(int argc, char **argv)
 {
-    if (argc != 5) {
-        fprintf(stderr, "echo ADDRESS FIRST_PORT COUNT SECONDS\n");
+    if (argc != 3) {
+        fprintf(stderr, "echo FILE SECONDS\n");
         return 2;
     }
-    int first = atoi(argv[2]), count = atoi(argv[3]);
-    struct rlimit files = {20000, 20000};
-    setrlimit(RLIMIT_NOFILE, &files);
-    alarm((unsigned)atoi(argv[4]));
-    int poll = epoll_create1(0);
+    alarm((unsigned)atoi(argv[2]));
+    int poll = epoll_create1(0), count = read_calls(argv[1]);
     for (int k = 0; k < count; k++) {
-        int sock = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-        struct sockaddr_in here = {.sin_family = AF_INET, .sin_port = htons((unsigned short)(first + 2 * k))};
-        inet_pton(AF_INET, argv[1], &here.sin_addr);
-        if (sock < 0 || bind(sock, (struct sockaddr *)&here, sizeof here) < 0) {
-            perror("bind");
-            return 1;
-        }
-        struct epoll_event event = {.events = EPOLLIN, .data.fd = sock};
-        epoll_ctl(poll, EPOLL_CTL_ADD, sock, &event);
+        struct call *call = &calls[k];
+        call->sock = bound(&call->server, poll, k);
+        call->inbound = context(call->key);
+        call->outbound = context(call->back_key);
     }
-    printf("ready\n");
-    fflush(stdout);
     for (;;) {
-        static char packet[2048];
+        static unsigned char packet[2048 + MOST_TAG_OCTETS];
         struct epoll_event events[256];
         int found = epoll_wait(poll, events, 256, -1);
         for (int k = 0; k < found; k++) {
+            struct call *call = &calls[events[k].data.u64 >> 32];
             struct sockaddr_in from;
-            socklen_t length = sizeof from;
-            ssize_t octets = recvfrom(events[k].data.fd, packet, sizeof packet, 0, (struct sockaddr *)&from, &length);
-            if (octets > 0)
-                sendto(events[k].data.fd, packet, (size_t)octets, 0, (struct sockaddr *)&from, length);
+            socklen_t room = sizeof from;
+            int length = (int)recvfrom(call->sock, packet, 2048, 0, (struct sockaddr *)&from, &room);
+            if (length > 0 && call->inbound)
+                length = unprotect(call->inbound, packet, length);
+            if (length > 0 && call->outbound)
+                length = protect(call->outbound, packet, length);
+            if (length > 0)
+                sendto(call->sock, packet, (size_t)length, 0, (struct sockaddr *)&from, room);
         }
     }
 }

@@ -75,6 +75,9 @@ class Dialler:
         if not digit:
             self._timer = self._clock.call_later(seconds, self._next)
             return
+        if self._line.agreement.event_type is None:  # a re-INVITE has taken events away since
+            self._waiting.clear()
+            return
         clock = self._line.agreement.event_clock
         packets = send(digit, self._line.media_time(rate(clock, self.quirk)), seconds, clock, quirk=self.quirk)
         self.sent += 1

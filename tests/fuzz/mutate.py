@@ -1,11 +1,12 @@
 """Seeded mutations of good messages: the same seed gives the same octets."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from tests.support.phone import SDP
 
 CRLF = "\r\n"
+Mutation = Callable[[bytearray, random.Random], bytearray]
 
 
 _CREDENTIALS = (
@@ -58,15 +59,19 @@ _TOKENS = (
 )  # fmt: skip
 
 
-def mutations(seed: int, messages: tuple[bytes, ...] = MESSAGES) -> Iterator[bytes]:
-    """Mutated messages without end. Each has a branch and Call-ID of its own, unless the mutation took it away."""
+def mutations(seed: int, messages: tuple[bytes, ...] = MESSAGES, more: tuple[Mutation, ...] = ()) -> Iterator[bytes]:
+    """Mutated messages without end. Each has a branch and Call-ID of its own, unless the mutation took it away.
+
+    `more` are mutations that only messages of this kind have.
+    """
     chance = random.Random(seed)
+    kinds = (*_MUTATIONS, *more)
     number = 0
     while True:
         number += 1
         data = bytearray(chance.choice(messages).replace(b"BRANCH", b"%d-%d" % (seed, number)).replace(b"TAG", b"%d" % number))
         for _ in range(chance.choice((1, 1, 1, 2, 3, 8))):
-            data = chance.choice(_MUTATIONS)(data, chance)
+            data = chance.choice(kinds)(data, chance)
         yield bytes(data[:65000])
 
 
@@ -143,7 +148,7 @@ def _number(data: bytearray, chance: random.Random) -> bytearray:
     return data
 
 
-_MUTATIONS = (
+_MUTATIONS: tuple[Mutation, ...] = (
     _flip, _flip, _truncate, _insert, _insert, _replace, _replace, _duplicate_line, _drop_line, _swap_lines, _huge_value, _nest_quotes,
     _number, _number, _noise,
 )  # fmt: skip

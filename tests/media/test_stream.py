@@ -256,6 +256,15 @@ def test_digits_are_not_echoed_where_the_plan_says_so() -> None:
     assert echo.sent == [] and len(echo.digits) == 1
 
 
+def test_digits_that_wait_when_events_are_no_longer_agreed_are_dropped() -> None:
+    """Found by the fuzzer."""
+    echo = Echo()
+    echo.stream.dialler.dial_all("12")
+    echo.stream.change(Agreement(PCMU, 0, None, 0, ("192.0.2.1", 4000), None, True, True))
+    echo.clock.advance(2)
+    assert echo.stream.dialler.sent == 1
+
+
 def test_digits_without_end_are_told_of_within_bounds() -> None:
     """robustness 22."""
     echo = Echo()
