@@ -6,6 +6,7 @@ MAX_OCTETS = 65536
 MAX_LINES = 1024
 MAX_MEDIA = 32
 MAX_FORMATS = 64
+MAX_MEDIA_LINE = 1024
 
 _NUMBER = re.compile(r"[0-9]{1,10}")
 _TYPES = frozenset("abcdefghijklmnopqrstuvwxyz")
@@ -203,6 +204,8 @@ def _attribute(attributes: list[str], name: str) -> str | None:
 
 
 def _parse_media(value: str, at: int) -> Media:
+    if len(value) > MAX_MEDIA_LINE:  # a refused line comes back in the answer, which must fit a datagram
+        raise SdpError(f"line {at}: m= of {len(value)} characters")
     parts = value.split()
     if len(parts) < 4:
         raise SdpError(f"line {at}: m= wants kind, port, profile and formats")

@@ -236,11 +236,19 @@ class Session:
         if self._reliable is None or not self._reliable.acknowledge(request):
             # "If the PRACK does not match any unacknowledged reliable provisional response, the UAS responds with a 481" (RFC 3262 3)
             raise Refusal(481, Finding("prack.unmatched", request.get("rack") or "no RAck header"))
-        headers, body = ("", b"") if self._offer_pending else self._user.on_prack(request)
+        try:
+            headers, body = ("", b"") if self._offer_pending else self._user.on_prack(request)
+        except (Refusal, HeaderError):  # of its offer: the response that it names is acknowledged all the same
+            self._acknowledged()
+            raise
         self._endpoint.non_invite_server(request, flow).respond(200, headers + self._endpoint.server_line, body)
         if self._offer_pending:
             self._offer_pending = False
             self._user.on_answer(request)
+        self._acknowledged()
+
+    def _acknowledged(self) -> None:
+        """The reliable response has its PRACK: what waited for it goes on."""
         then, self.when_acknowledged = self.when_acknowledged, None
         if then is not None:
             then()

@@ -134,6 +134,19 @@ def test_the_200_waits_for_its_own_time_too() -> None:
     phone.ack(phone.expect(200))
 
 
+def test_a_broken_offer_in_a_prack_leaves_the_invite_its_answer() -> None:
+    """Found by the fuzzer: the PRACK is refused for its offer, and the response that it names is acknowledged all the same."""
+    network = Network(Policy(behaviour=Behaviour(ringing=183)))
+    phone = network.phone()
+    phone.dial(extra=REQUIRED)
+    early = phone.expect(100, 183)
+    phone.to_tag, phone.remote_target = early.to_tag, "sip:442071234567@127.0.13.1:5060"
+    phone.in_dialog("PRACK", f"RAck: {early.get('rseq')} {phone.cseq} INVITE\r\n", "v=0\r\n")
+    assert {message.status for message in phone.inbox} == {200, 400}
+    network.clock.advance(64)
+    assert not network.trunk.calls
+
+
 def test_a_prack_may_hold_an_offer_when_the_183_held_the_answer() -> None:
     """RFC 3262 5; an offer that fits nothing is refused, and the 183 is acknowledged all the same."""
     for body, status in ((SDP.replace("0 8 101", "8 101"), 200), (SDP.replace("0 8 101", "3"), 488)):

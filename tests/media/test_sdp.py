@@ -68,3 +68,9 @@ def test_no_text_raises_anything_but_sdp_error_and_printing_is_stable(text: str)
             media.encodings()
         printed = str(description)
         assert str(SessionDescription.parse(printed)) == printed
+
+
+def test_a_line_that_would_come_back_larger_than_a_datagram_is_refused() -> None:
+    """Found by the fuzzer: octets that are no UTF-8 come back as three each."""
+    with pytest.raises(SdpError, match="m= of"):
+        SessionDescription.parse(b"v=0\r\nm=audio 4000 RTP/AVP 0\r\nm=" + b"\xff" * 22000 + b" 1 x 0\r\n")
