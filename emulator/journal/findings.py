@@ -175,6 +175,7 @@ _MEDIA = (
     Kind("media.family", "warning", "a media address of the family that the call is of", "write the address into c= that media comes from", "RFC 8866 5.7; interop: linphone with IPv6 on"),
     Kind("media.ice", "note", "no ICE", "leave the candidates out; the address in c= is used", "page: Media Protocols"),
     Kind("media.dtls", "note", "keys in a=crypto, not DTLS", "offer RTP/SAVP with a=crypto; fingerprint and setup are ignored", "page: Media Protocols"),
+    Kind("media.direction", "warning", "no RTP while the descriptions say so: a=sendonly of its own, or inactive", "stop sending when the trunk's offer has put you on hold", "RFC 3264 5.1, 8.4"),
     Kind("media.stranger", "warning", "media from where the SDP says", "send from the address and port of your own SDP, or set media.latch", "robustness: RTP injection"),
     Kind("media.after-bye", "note", "no media after BYE", "stop sending when the call ends", "RFC 3261 15"),
     Kind("media.before-answer", "note", "media once the call is answered", "wait for the 200, or for early media", "RFC 3261 13.2.1"),

@@ -6,7 +6,17 @@ from emulator.clock import Clock, Timer
 from emulator.ids import Ids
 from emulator.journal.findings import Finding
 from emulator.journal.journal import CallRecord, Journal
-from emulator.media.offer import Agreement, LocalMedia, NotAcceptable, agree, answer, changed_without_a_version, offer
+from emulator.media.offer import (
+    Agreement,
+    LocalMedia,
+    NotAcceptable,
+    agree,
+    answer,
+    changed_without_a_version,
+    offer,
+    reoffer,
+    restated,
+)
 from emulator.media.port import Port
 from emulator.media.sdp import SdpError, SessionDescription
 from emulator.media.stream import Stream
@@ -69,6 +79,7 @@ class Leg:
         self._behaviour = behaviour
         self._port = port
         self._theirs: SessionDescription | None = None  # their last description
+        self._settled: tuple[SessionDescription, bool] | None = None  # what holds now: our description, and whether we hold
         self._set: Set | None = None
         self._watch: Timer | None = None
         self._heard = -1  # packets at the last look
@@ -93,6 +104,8 @@ class Leg:
     def settle(self, description: SessionDescription, agreement: Agreement) -> None:
         """An offer and its answer are done: `description` is ours. Media follows it at once."""
         self.description = description
+        self._settled = (description, self.local.holds)
+        self.local.secure = agreement.keys is not None
         self.record.codec = agreement.codec.name
         for finding in agreement.findings:
             self.record.finding(finding)
@@ -118,6 +131,19 @@ class Leg:
         """The body of an offer of ours: the first one, or a new one in a session that is up. `agree` takes its answer."""
         self.description = offer(self.local, self.description)
         return str(self.description).encode()
+
+    def hold(self, holds: bool) -> bytes:
+        """The body of an offer that puts the other side on hold, or takes it off hold; `agree` or `withdraw` ends that."""
+        assert self.description is not None and self.stream is not None
+        self.local.holds = holds
+        self.description = reoffer(self.description, self.stream.agreement, self.local)
+        return str(self.description).encode()
+
+    def withdraw(self) -> None:
+        """Our new offer was refused, or its answer was none: the session goes on as it was (RFC 3261 14.1)."""
+        if self._settled is not None and self.description is not None:
+            description, self.local.holds = self._settled
+            self.description = restated(description, self.local, self.description)
 
     def again(self) -> bytes:
         """Our last description once more: an offer that changes nothing."""
