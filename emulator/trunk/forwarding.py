@@ -29,6 +29,7 @@ _HOPS = 16
 """Addresses of one target that are tried."""
 _NEXT_HOP = 503
 _RINGS = 180
+_UNUSABLE = 488
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +96,8 @@ class HuntUser(Protocol):
     def on_progress(self, response: Response) -> None:
         """A provisional response above 100 of the target that is being tried."""
 
-    def on_answer(self, attempt: Attempt, response: Response, session: Session) -> tuple[str, bytes] | None:
-        """The call is taken, and the hunt is over: header lines and body of the ACK; None when the answer is of no use."""
+    def on_taken(self, attempt: Attempt, response: Response, session: Session) -> tuple[str, bytes] | None:
+        """A 2xx: header lines and body of the ACK, and the hunt is over once `attempt` has ended; None when the answer is of no use."""
 
     def on_late(self, attempt: Attempt, response: Response) -> None:
         """A 2xx of an attempt that was given up; it has been acknowledged and hung up."""
@@ -136,7 +137,7 @@ class Try:
 
 
 class Hunt:
-    """One hunt. Its user hears exactly one of `on_answer` and `on_failed`, unless it calls `cancel`."""
+    """One hunt. Its user hears exactly one of `on_taken` and `on_failed`, and `on_failed` after an answer of no use, unless it calls `cancel`."""
 
     __slots__ = (
         "_clock", "_failed", "_hop_timer", "_hops", "_line", "_locator", "_lookup", "_number", "_policy", "_ring", "_step", "_targets",
@@ -270,11 +271,13 @@ class Hunt:
         now, attempt = self._clock.seconds(), tried.attempt
         attempt.began_to_answer(response.status, now)
         self._enter(HuntState.OVER)
-        acknowledgement = self._user.on_answer(attempt, response, session)
+        acknowledgement = self._user.on_taken(attempt, response, session)
         if acknowledgement is not None:
             self._end_attempt(attempt, "answered", "", response)
         else:
-            self._end_attempt(attempt, "unusable", "the answer fits nothing that was offered", response)
+            why = "the answer fits nothing that was offered"
+            self._end_attempt(attempt, "unusable", why, response)
+            self._user.on_failed(Result(_UNUSABLE, REASONS[_UNUSABLE], why))
         return acknowledgement
 
     def on_refused(self, tried: Try, response: Response) -> None:

@@ -53,11 +53,13 @@ class Parties:
 
 @dataclass(frozen=True, slots=True)
 class Invite:
-    """What an `emulator.sip.calling.Invitation` is made of. `body` is the SDP; `written` writes the whole INVITE where a template does."""
+    """What an `emulator.sip.calling.Invitation` is made of. `from_`, `to` and `contact` are header values; `written` writes the whole INVITE
+    where a template does."""
 
     uri: str
     from_: str
     to: str
+    contact: str
     headers: str
     body: bytes
     written: Callable[[Outgoing], bytes] | None = None
@@ -97,7 +99,7 @@ def compose(form: InviteForm, parties: Parties, sdp: bytes, timer: bool = False)
     lines.extend(f"{name}: {value}" for name, value in parties.headers.items())
     if sdp:
         lines.append("Content-Type: application/sdp")
-    return Invite(uri, from_, to, "".join(f"{line}\r\n" for line in lines), sdp)
+    return Invite(uri, from_, to, contact, "".join(f"{line}\r\n" for line in lines), sdp)
 
 
 def _written(form: InviteForm, number: str) -> str:
@@ -129,4 +131,4 @@ def _from_template(rendered: Rendered, values: Mapping[str, str], parties: Parti
         length = "" if "content-length" in given else f"Content-Length: {len(body)}\r\n"
         return f"{outgoing.method} {outgoing.uri} SIP/2.0\r\n{text}{length}\r\n".encode("utf-8", "surrogateescape") + body
 
-    return Invite(rendered.uri, from_, to, "", body, written)
+    return Invite(rendered.uri, from_, to, rendered.value("contact") or values["contact"], "", body, written)

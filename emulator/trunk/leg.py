@@ -193,7 +193,8 @@ class Leg:
     def _begin(self) -> None:
         if self.stream is not None and self._set is not None:
             self.stream.start_reports()
-            self._set.start(self._answered)
+            if self._answered or not self.quiet:
+                self._set.start(self._answered)
 
     def dial(self, digits: str) -> None:
         """Send digits as telephone-events; a comma is half a second. `ValueError` names the place of what is neither."""
