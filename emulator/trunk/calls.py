@@ -19,12 +19,9 @@ from emulator.trunk.leg import offered
 class Call(Conversation):
     """An outbound call. Its leg must be set before it is started."""
 
-    def __init__(
-        self, calls: Calls, endpoint: Endpoint, request: Request, record: CallRecord, called: str, nonce: str, behaviour: Behaviour
-    ) -> None:
+    def __init__(self, calls: Calls, endpoint: Endpoint, record: CallRecord, called: str, nonce: str, behaviour: Behaviour) -> None:
         """`nonce` is the one that the caller has proved itself with."""
-        # the caller's half of the dialog id (RFC 3261 12)
-        super().__init__(calls, endpoint, record, behaviour, f"{request.call_id}\n{request.from_tag}")
+        super().__init__(calls, endpoint, record, behaviour)
         self._called = called
         self._nonce = nonce
         self._answering: Timer | None = None
