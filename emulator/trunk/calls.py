@@ -12,11 +12,11 @@ from emulator.media.port import Port
 from emulator.media.sdp import SdpError, SessionDescription
 from emulator.media.stream import Stream
 from emulator.sip.body import BrokenBody, WrongBody, part_of
+from emulator.sip.called import CalledSession
 from emulator.sip.endpoint import Endpoint
 from emulator.sip.flow import Flow
 from emulator.sip.message import Request, Response
 from emulator.sip.refusal import Refusal
-from emulator.sip.session import Session
 from emulator.sip.transaction import InviteServer
 from emulator.trunk.behaviour import Behaviour
 from emulator.trunk.studio import Set, Studio
@@ -87,7 +87,7 @@ class Call:
         self._theirs: SessionDescription | None = None  # their last description
         self._description: SessionDescription | None = None  # our last one
         self._stream: Stream | None = None
-        self._session: Session | None = None
+        self._session: CalledSession | None = None
         self._answering: Timer | None = None
         self._watch: Timer | None = None
         self._limit: Timer | None = None
@@ -96,7 +96,7 @@ class Call:
         self._set: Set | None = None
 
     @property
-    def session(self) -> Session:
+    def session(self) -> CalledSession:
         assert self._session is not None
         return self._session
 
@@ -108,7 +108,7 @@ class Call:
             self._agree(*described)
             if self._behaviour.ringing == 183:
                 self._begin_media()
-        self._session = Session(self._endpoint, invite, self, self._behaviour.session_timer, self._behaviour.methods)
+        self._session = CalledSession(self._endpoint, invite, self, self._behaviour.session_timer, self._behaviour.methods)
         record, flow = self.record, invite.flow
         record.state = "trying"
         transport = "" if flow.transport == "UDP" else f";transport={flow.transport.lower()}"
