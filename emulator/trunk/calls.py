@@ -6,10 +6,10 @@ from emulator.clock import Timer
 from emulator.journal.journal import CallRecord
 from emulator.media.offer import Agreement
 from emulator.media.sdp import SessionDescription
+from emulator.sip.called import CalledSession
 from emulator.sip.endpoint import Endpoint
 from emulator.sip.flow import Flow
 from emulator.sip.message import Request
-from emulator.sip.session import Session
 from emulator.sip.transaction import InviteServer
 from emulator.trunk.behaviour import Behaviour
 from emulator.trunk.conversation import WITH_SDP, Calls, Conversation
@@ -19,16 +19,20 @@ from emulator.trunk.leg import offered
 class Call(Conversation):
     """An outbound call. Its leg must be set before it is started."""
 
-    def __init__(
-        self, calls: Calls, endpoint: Endpoint, request: Request, record: CallRecord, called: str, nonce: str, behaviour: Behaviour
-    ) -> None:
+    _session: CalledSession | None
+
+    def __init__(self, calls: Calls, endpoint: Endpoint, record: CallRecord, called: str, nonce: str, behaviour: Behaviour) -> None:
         """`nonce` is the one that the caller has proved itself with."""
-        # the caller's half of the dialog id (RFC 3261 12)
-        super().__init__(calls, endpoint, record, behaviour, f"{request.call_id}\n{request.from_tag}")
+        super().__init__(calls, endpoint, record, behaviour)
         self._called = called
         self._nonce = nonce
         self._answering: Timer | None = None
         self._settled_early = False  # a reliable provisional response held our offer or answer
+
+    @property
+    def session(self) -> CalledSession:
+        assert self._session is not None
+        return self._session
 
     # -- setting up -----------------------------------------------------------------------------------------------
 
@@ -36,7 +40,7 @@ class Call(Conversation):
         """Take the INVITE: 100, 180, and the 200 when its time has come. `described` is our answer, None when we are to offer."""
         if described is not None:
             self.leg.settle(*described)
-        self._session = Session(self._endpoint, invite, self, self._behaviour.session_timer, self._behaviour.methods)
+        self._session = CalledSession(self._endpoint, invite, self, self._behaviour.session_timer, self._behaviour.methods)
         record, flow = self.record, invite.flow
         record.state = "trying"
         transport = "" if flow.transport == "UDP" else f";transport={flow.transport.lower()}"

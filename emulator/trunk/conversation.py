@@ -25,8 +25,17 @@ class Calls(Keeper, Protocol):
     def authorize(self, endpoint: Endpoint, request: Request, flow: Flow, nonce: str | None) -> tuple[str, str]:
         """Digest on an INVITE: the account's key and the nonce used, or `Refusal`."""
 
-    def forget(self, call: "Conversation") -> None:
+    def forget(self, call: "Up") -> None:
         """The call is over."""
+
+
+class Up(Protocol):
+    """A call that is up or coming up, as the trunk keeps it."""
+
+    record: CallRecord
+
+    def hang_up(self, done: Callable[[], None] | None = None, at_once: bool = False) -> None:
+        """End the call from our side; `done` is called when the peer has answered the BYE, or won't. `at_once` does not wait for an ACK."""
 
 
 class Conversation:
@@ -38,9 +47,7 @@ class Conversation:
     leg: Leg
     contact = ""
 
-    def __init__(self, calls: Calls, endpoint: Endpoint, record: CallRecord, behaviour: Behaviour, key: str) -> None:
-        """`key` tells this call from all others that are up."""
-        self.key = key
+    def __init__(self, calls: Calls, endpoint: Endpoint, record: CallRecord, behaviour: Behaviour) -> None:
         self.record = record
         self._calls = calls
         self._endpoint = endpoint
@@ -135,7 +142,7 @@ class Conversation:
     # -- ending ---------------------------------------------------------------------------------------------------
 
     def hang_up(self, done: Callable[[], None] | None = None, at_once: bool = False) -> None:
-        """End the call from our side; `done` is called when the peer has answered the BYE, or won't."""
+        """See `Up`."""
         self.session.hang_up(done, at_once)
 
     def _refused(self, status: int, **told: str) -> None:

@@ -25,7 +25,7 @@ from emulator.trunk.accounts import Accounts
 from emulator.trunk.admission import Admission, check_accepted, request_uri
 from emulator.trunk.behaviour import Behaviour, Facts
 from emulator.trunk.calls import Call
-from emulator.trunk.conversation import Conversation
+from emulator.trunk.conversation import Conversation, Up
 from emulator.trunk.leg import SDP_TYPE, Leg, LegUser, offered
 from emulator.trunk.limits import CallLimits
 from emulator.trunk.policy import MediaPolicy, Policy
@@ -65,7 +65,7 @@ class Trunk:
         self.accounts = accounts
         self.policy = policy or Policy()
         self.studio = studio or Studio(clock)
-        self.calls: dict[str, Conversation] = {}
+        self.calls: dict[Up, None] = {}  # in order of their beginning
         self.behaviours: list[Callable[[Facts, Behaviour], Behaviour]] = []
         """How a call shall go: each is asked in turn, with what the one before it said; the first is told the policy's."""
         self._open_port = open_port
@@ -220,7 +220,7 @@ class Trunk:
         self, endpoint: Endpoint, request: Request, flow: Flow, record: CallRecord, facts: Facts, behaviour: Behaviour,
         described: SessionDescription | None, nonce: str,
     ) -> None:  # fmt: skip
-        call = Call(self, endpoint, request, record, facts.called, nonce, behaviour)
+        call = Call(self, endpoint, record, facts.called, nonce, behaviour)
         try:
             call.leg = self.leg(call, endpoint.name, flow.local[0], record, facts.called, behaviour)
         except Exhausted as error:
@@ -278,17 +278,18 @@ class Trunk:
 
     # -- calls ----------------------------------------------------------------------------------------------------
 
-    def began(self, call: Conversation) -> None:
+    def began(self, call: Up) -> None:
         """A call comes up; `forget` ends that."""
-        self.calls[call.key] = call
+        self.calls[call] = None
         if call.record.direction == "outbound" and call.record.account is not None:
             self.limits.began(call.record.account)
 
-    def forget(self, call: Conversation) -> None:
+    def forget(self, call: Up) -> None:
         """See `emulator.trunk.conversation.Calls`."""
-        record = call.record
-        if self.calls.pop(call.key, None) is not None and record.direction == "outbound" and record.account is not None:
-            self.limits.ended(record.account)
+        if call in self.calls:
+            del self.calls[call]
+            if call.record.direction == "outbound" and call.record.account is not None:
+                self.limits.ended(call.record.account)
 
     def hang_up(self, id: str) -> bool:
         """End the call with the journal's number `id`; False when it is not up."""
@@ -299,14 +300,15 @@ class Trunk:
 
     def dial(self, id: str, digits: str) -> bool:
         """Send digits in the call with the journal's number `id`; False when it is not up. `ValueError` names what is no digit."""
-        calls = [call for call in self._calls_of(self.journal.get(id)) if call.record.state == "answered"]
+        found = self._calls_of(self.journal.get(id))
+        calls = [call for call in found if isinstance(call, Conversation) and call.record.state == "answered"]
         for call in calls:
             call.dial(digits)
         return bool(calls)
 
-    def _calls_of(self, record: CallRecord | None) -> list[Conversation]:
+    def _calls_of(self, record: CallRecord | None) -> list[Up]:
         """The calls that share a record: one, unless a client uses a Call-ID for several at once."""
-        return [call for call in self.calls.values() if call.record is record]
+        return [call for call in self.calls if call.record is record]
 
     def hang_up_all(self, done: Callable[[], None]) -> None:
         """End every call at once; `done` is called when each has been answered or given up."""
@@ -321,7 +323,7 @@ class Trunk:
             if not left:
                 done()
 
-        for call in list(self.calls.values()):
+        for call in list(self.calls):
             call.hang_up(one_less, at_once=True)
 
     def close(self) -> None:
