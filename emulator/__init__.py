@@ -16,7 +16,7 @@ meet. Nothing imports `service.py` or `cli/`.
 
     sip/           RFC 3261 and friends; knows nothing of Vonage
       grammar uri headers message body framing refusal timers methods flow lint     words
-      digest transaction endpoint dialog session reliable reinvite session_timer    machines
+      digest transaction endpoint dialog session called calling reliable reinvite session_timer    machines
       transport tls                                                    wires
     media/         SDP, RTP, SRTP, DTMF; knows nothing of SIP
       codecs sdp crypto offer rtp rtcp dtmf dtmf_sender reception quality plan g711 tone shipped port    words

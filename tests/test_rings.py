@@ -13,7 +13,7 @@ WIRES = {
 }  # fmt: skip
 MACHINES = {
     "clock.py", "ids.py", "sip/digest.py", "sip/transaction.py", "sip/endpoint.py", "sip/dialog.py", "sip/session.py",
-    "sip/reliable.py", "sip/session_timer.py", "sip/reinvite.py",
+    "sip/called.py", "sip/calling.py", "sip/reliable.py", "sip/session_timer.py", "sip/reinvite.py",
     "chance.py", "media/stream.py", "media/srtp.py", "media/impair.py", "media/chain.py", "media/dialler.py",
     "media/player.py", "media/far_end.py",
     "media/ear.py", "media/recording.py", "media/decoder.py", "media/wav.py", "trunk/studio.py",

@@ -6,10 +6,10 @@ from emulator.clock import Timer
 from emulator.journal.journal import CallRecord
 from emulator.media.offer import Agreement
 from emulator.media.sdp import SessionDescription
+from emulator.sip.called import CalledSession
 from emulator.sip.endpoint import Endpoint
 from emulator.sip.flow import Flow
 from emulator.sip.message import Request
-from emulator.sip.session import Session
 from emulator.sip.transaction import InviteServer
 from emulator.trunk.behaviour import Behaviour
 from emulator.trunk.conversation import WITH_SDP, Calls, Conversation
@@ -27,13 +27,18 @@ class Call(Conversation):
         self._answering: Timer | None = None
         self._settled_early = False  # a reliable provisional response held our offer or answer
 
+    @property
+    def session(self) -> CalledSession:
+        assert isinstance(self._session, CalledSession)
+        return self._session
+
     # -- setting up -----------------------------------------------------------------------------------------------
 
     def start(self, invite: InviteServer, described: tuple[SessionDescription, Agreement] | None) -> None:
         """Take the INVITE: 100, 180, and the 200 when its time has come. `described` is our answer, None when we are to offer."""
         if described is not None:
             self.leg.settle(*described)
-        self._session = Session(self._endpoint, invite, self, self._behaviour.session_timer, self._behaviour.methods)
+        self._session = CalledSession(self._endpoint, invite, self, self._behaviour.session_timer, self._behaviour.methods)
         record, flow = self.record, invite.flow
         record.state = "trying"
         transport = "" if flow.transport == "UDP" else f";transport={flow.transport.lower()}"
@@ -104,7 +109,7 @@ class Call(Conversation):
     def abandon(self) -> None:
         """Setting up has failed: give everything back without a word. Whoever called `start` answers the INVITE."""
         if self._session is not None:
-            self._session.abandon()
+            self.session.abandon()
         self._close("")
         if self.record.live:  # an error of ours, for a refusal comes before anything is sent
             self.record.state, self.record.status = "refused", 500
