@@ -21,7 +21,6 @@ from emulator.trunk.callers import GIVEN, PLAYS, Ring
 from emulator.trunk.conversation import Conversation
 from emulator.trunk.directory import Directory, Entry
 from emulator.trunk.forward_list import ForwardList
-from emulator.trunk.forwarding import Locates
 from emulator.trunk.inbound import InboundCall, Office
 from emulator.trunk.policy import InboundPolicy, Policy
 from emulator.trunk.proxy import Proxy
@@ -47,12 +46,11 @@ class TrunkOffice(Office, Protocol):
 class Exchange:
     """Where callers of the telephone network reach the account's numbers."""
 
-    def __init__(self, office: TrunkOffice, directory: Directory, locator: Locates, policy: InboundPolicy) -> None:
+    def __init__(self, office: TrunkOffice, directory: Directory, policy: InboundPolicy) -> None:
         self.directory = directory
         self.callback: Callback | None = None
         """Tells a URL that a call is over."""
         self._office = office
-        self._locator = locator
         self._policy = policy
         self._turn = 0
         self._again: dict[str, Timer] = {}
@@ -75,7 +73,7 @@ class Exchange:
         facts = Facts("inbound", ring.number, "" if ring.hidden else ring.caller, record.account or "", proxy.name, "")
         behaviour = self._behaviour(office.behaviour_of(facts), ring, record)
         targets = forward.targets if forward is not None else ()
-        call = InboundCall(office, proxy, record, ring, targets, behaviour, policy.form, policy.hunt, self._locator, self._on_over)
+        call = InboundCall(office, proxy, record, ring, targets, behaviour, policy.form, policy.hunt, self._on_over)
         if not targets:
             call.refuse(policy.unforwarded_status, Finding("inbound.not-forwarded", ring.number))
         elif len(office.calls) >= office.policy.max_calls:

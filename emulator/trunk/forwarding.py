@@ -10,23 +10,21 @@ Sources: the page, Inbound configuration; vonage-facts 6 and its defaults 18 to 
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from functools import partial
 from typing import Literal, Protocol
 
 from emulator.clock import Clock, Timer
 from emulator.journal.attempt import Attempt
 from emulator.journal.attempt import Outcome as AttemptOutcome
+from emulator.journal.findings import Finding
 from emulator.sip.flow import sent_by
-from emulator.sip.locate import Hop, LocateError, Lookup
+from emulator.sip.locate import Done, Hop, LocateError, Lookup, Transport
 from emulator.sip.message import REASONS, Response
 from emulator.sip.session import Session
 from emulator.trunk.forward_list import Target
 
-_HOPS = 16
-"""Addresses of one target that are tried."""
 _NEXT_HOP = 503
 _RINGS = 180
 _UNUSABLE = 488
@@ -70,7 +68,7 @@ class HuntState(Enum):
 class Locates(Protocol):
     """Finds addresses; see `emulator.sip.locate.Locator`."""
 
-    def locate(self, host: str, port: int | None, transport: str, done: Callable[[list[Hop] | LocateError], None]) -> Lookup: ...
+    def locate(self, host: str, port: int | None, transport: Transport, done: Done, source: str = "") -> Lookup: ...
 
 
 class Line(Protocol):
@@ -98,6 +96,9 @@ class HuntUser(Protocol):
 
     def on_taken(self, attempt: Attempt, response: Response, session: Session) -> tuple[str, bytes] | None:
         """A 2xx: header lines and body of the ACK, and the hunt is over once `attempt` has ended; None when the answer is of no use."""
+
+    def on_located(self, notes: Sequence[Finding]) -> None:
+        """What was odd on the way to the addresses of a target."""
 
     def on_late(self, attempt: Attempt, response: Response) -> None:
         """A 2xx of an attempt that was given up; it has been acknowledged and hung up."""
@@ -140,19 +141,21 @@ class Hunt:
     """One hunt. Its user hears exactly one of `on_taken` and `on_failed`, and `on_failed` after an answer of no use, unless it calls `cancel`."""
 
     __slots__ = (
-        "_clock", "_failed", "_hop_timer", "_hops", "_line", "_locator", "_lookup", "_number", "_policy", "_ring", "_step", "_targets",
-        "_timer", "_try", "_user", "called", "state",
+        "_clock", "_failed", "_hop_timer", "_hops", "_line", "_locator", "_lookup", "_number", "_policy", "_ring", "_source", "_step",
+        "_targets", "_timer", "_try", "_user", "called", "state",
     )  # fmt: skip
 
     def __init__(
-        self, clock: Clock, locator: Locates, targets: tuple[Target, ...], called: str, policy: ForwardingPolicy, user: HuntUser
+        self, clock: Clock, locator: Locates, targets: tuple[Target, ...], called: str, source: str, policy: ForwardingPolicy, user: HuntUser
     ) -> None:
-        """`called` is the number that was rung, the user of targets that have none. There is at least one target."""
+        """`called` is the number that was rung, the user of targets that have none; `source` the address that INVITEs leave from. There is
+        at least one target."""
         self._clock = clock
         self._locator = locator
         self._targets = targets
         self._policy = policy
         self._user = user
+        self._source = source
         self.called = called
         self.state = HuntState.LOCATING
         self._number = 0  # of the target being tried, from 1
@@ -208,23 +211,22 @@ class Hunt:
         self._number += 1
         self._enter(HuntState.LOCATING)
         target = self._target
-        lookup = self._locator.locate(target.host.strip("[]"), target.port, target.transport, partial(self._on_located, self._number))
-        if self.state is HuntState.LOCATING and self._step is None:
-            self._lookup = lookup
+        self._lookup = self._locator.locate(target.host, target.port, target.transport, self._on_located, self._source)
 
-    def _on_located(self, number: int, found: list[Hop] | LocateError) -> None:
-        if self.state is not HuntState.LOCATING or number != self._number:
+    def _on_located(self, found: list[Hop] | LocateError) -> None:
+        lookup, self._lookup = self._lookup, None
+        if self.state is not HuntState.LOCATING or lookup is None:
             return
-        self._lookup = None
-        if isinstance(found, list) and found:
-            self._hops.extend(found[:_HOPS])
-            self._soon(self._next_hop)
+        self._user.on_located(lookup.notes)
+        if isinstance(found, list):
+            self._hops.extend(found)
+            self._next_hop()
             return
         attempt = self._attempt(None)
         self._user.on_attempt(attempt)
-        why = str(found) if not isinstance(found, list) else "the name has no address"
-        self._unreachable(why)
-        self._end_attempt(attempt, "not-found", why)
+        attempt.finding(found.finding)
+        self._unreachable(str(found))
+        self._end_attempt(attempt, "not-found", str(found))
         self._soon(self._next_target)
 
     def _next_hop(self) -> None:

@@ -8,7 +8,7 @@ Where sources are silent, and so invented:
 - A re-INVITE of the customer's needs no credentials.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -21,7 +21,7 @@ from emulator.media.port import Exhausted
 from emulator.media.sdp import SdpError, SessionDescription
 from emulator.sip.calling import Failure, Invitation
 from emulator.sip.flow import Flow
-from emulator.sip.locate import Hop
+from emulator.sip.locate import Hop, Locator
 from emulator.sip.message import REASONS, Request, Response
 from emulator.sip.refusal import Refusal
 from emulator.sip.session import Session
@@ -29,7 +29,7 @@ from emulator.trunk.behaviour import Behaviour
 from emulator.trunk.callers import Ring
 from emulator.trunk.conversation import WITH_SDP, Calls, Conversation
 from emulator.trunk.forward_list import Target
-from emulator.trunk.forwarding import ForwardingPolicy, Hunt, Line, Locates, Result, Try
+from emulator.trunk.forwarding import ForwardingPolicy, Hunt, Line, Result, Try
 from emulator.trunk.invite import Invite, InviteForm, Parties, compose
 from emulator.trunk.leg import SDP_TYPE, Leg, LegUser, offered
 from emulator.trunk.proxy import Proxy
@@ -40,6 +40,8 @@ _UNKNOWN = frozenset({404, 410, 484, 604})
 
 class Office(Calls, Protocol):
     """Who keeps the calls, as an inbound one needs it: the trunk."""
+
+    locator: Locator
 
     def leg(
         self, user: LegUser, proxy: str, address: str, record: CallRecord, number: str, behaviour: Behaviour, secure: bool = False
@@ -60,7 +62,6 @@ class InboundCall(Conversation):
         behaviour: Behaviour,
         form: InviteForm,
         policy: ForwardingPolicy,
-        locator: Locates,
         over: Callable[["InboundCall"], None],
     ) -> None:
         """`behaviour` is the caller's: what it plays, how long the call may be."""
@@ -75,7 +76,7 @@ class InboundCall(Conversation):
         self._form = form
         self._over: Callable[[InboundCall], None] | None = over
         self._has_leg = False
-        self._hunt = Hunt(office.clock, locator, targets, ring.number, policy, self)
+        self._hunt = Hunt(office.clock, office.locator, targets, ring.number, proxy.place.address, policy, self)
         self._identity: tuple[int, str, str] = (0, "", "")  # the target that a Call-ID and a From tag are of
         self._early: tuple[str, bytes] | None = None  # To tag and body of the last provisional response with SDP
         self._ended_by = ""
@@ -142,10 +143,12 @@ class InboundCall(Conversation):
         finding = _of(attempt)
         if finding is not None:
             attempt.finding(finding)
-            self.record.finding(finding)
+        for known in attempt.findings:
+            self.record.finding(known)
         self._calls.journal.event(
             "call.attempt-ended", self.record, target=attempt.target, uri=attempt.uri, address=attempt.address, outcome=attempt.outcome,
-            status=attempt.status, after=round(attempt.after or 0.0, 6), why=attempt.why, finding=str(finding) if finding else None,
+            status=attempt.status, after=round(attempt.after or 0.0, 6), why=attempt.why,
+            finding=str(attempt.findings[0]) if attempt.findings else None,
         )  # fmt: skip
         if attempt.outcome == "answered":
             self._begin(attempt)
@@ -216,6 +219,11 @@ class InboundCall(Conversation):
                 self.on_finding(Finding("inbound.changed-answer", "the SDP of the 2xx is not that of the provisional response"))
             self.leg.agree(response)
         return "", b""
+
+    def on_located(self, notes: Sequence[Finding]) -> None:
+        """See `emulator.trunk.forwarding.HuntUser`."""
+        for finding in notes:
+            self.on_finding(finding)
 
     def on_late(self, attempt: Attempt, response: Response) -> None:
         """See `emulator.trunk.forwarding.HuntUser`."""
@@ -351,6 +359,5 @@ def _of(attempt: Attempt) -> Finding | None:
         return None
     code = {
         "timeout": "inbound.timeout", "no-answer": "inbound.no-answer", "unreachable": "inbound.unreachable",
-        "not-found": "inbound.not-found",
     }.get(attempt.outcome)  # fmt: skip
     return Finding(code, f"{where}: {attempt.why}") if code is not None else None
