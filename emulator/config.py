@@ -107,9 +107,9 @@ class ForwardingSettings(_Section, frozen=True):
     ] = 480
     max_targets: Annotated[int, _meta("Targets of one list; the page names no bound.", _FACTS + "24", ge=1, le=50)] = 50
     channels: Annotated[int, _meta("Calls to one number at once.", _FACTS + "16", ge=1, le=10000)] = 50
-    channels_status: Annotated[int, _meta("What the caller of a number gets whose channels are taken. Invented.", _FACTS + "16", ge=400, le=699)] = (
-        486
-    )
+    channels_status: Annotated[
+        int, _meta("What the caller of a number gets whose channels are taken. Invented.", _FACTS + "16", ge=400, le=699)
+    ] = 486
     proxies: Annotated[
         Literal["first", "rotate"], _meta("Which proxy of the region calls the customer: always the first, or each in turn. Invented.")
     ] = "first"

@@ -268,7 +268,5 @@ _LOCATE = (
 )  # fmt: skip
 
 CATALOGUE: dict[str, Kind] = {
-    kind.code: kind
-    for section in (_SIGNALLING, _DIGEST, _NUMBERS, _INBOUND, _TLS, _MEDIA, _RTP, _SRTP, _DTMF, _LOCATE)
-    for kind in section
+    kind.code: kind for section in (_SIGNALLING, _DIGEST, _NUMBERS, _INBOUND, _TLS, _MEDIA, _RTP, _SRTP, _DTMF, _LOCATE) for kind in section
 }

@@ -18,7 +18,7 @@ from emulator.trunk import regions
 from emulator.trunk.accounts import Accounts
 from emulator.trunk.behaviour import Behaviour, Facts
 from emulator.trunk.callers import GIVEN, PLAYS, Ring
-from emulator.trunk.conversation import Conversation
+from emulator.trunk.conversation import Up
 from emulator.trunk.directory import Directory, Entry
 from emulator.trunk.forward_list import ForwardList
 from emulator.trunk.inbound import InboundCall, Office
@@ -34,13 +34,13 @@ class TrunkOffice(Office, Protocol):
     """The trunk, as the exchange needs it."""
 
     accounts: Accounts
-    calls: dict[str, Conversation]
+    calls: dict[Up, None]
     policy: Policy
     proxies: Mapping[str, Proxy]
 
     def behaviour_of(self, facts: Facts) -> Behaviour: ...
 
-    def began(self, call: Conversation) -> None: ...
+    def began(self, call: Up) -> None: ...
 
 
 class Exchange:
@@ -56,7 +56,7 @@ class Exchange:
         self._again: dict[str, Timer] = {}
 
     def ring(self, ring: Ring, again: str = "") -> CallRecord:
-        """Somebody rings a number. `again` is the call that this one repeats. Raises `Unusable`, or `ForwardError`, and then nothing rings."""
+        """Somebody rings a number. `again` is the call that this one repeats. Raises `Unusable` or `ForwardError`: then nothing rings."""
         office, policy = self._office, self._policy
         entry = self.directory.get(ring.number)
         if entry is None and ring.forward is None:

@@ -165,9 +165,7 @@ def parse(text: str, *, timeout_range: str = "reject", most: int = MAX_TARGETS) 
     return targets
 
 
-def check(
-    text: str, *, timeout_range: str = "reject", most: int = MAX_TARGETS
-) -> tuple[ForwardList | None, tuple[Problem, ...]]:
+def check(text: str, *, timeout_range: str = "reject", most: int = MAX_TARGETS) -> tuple[ForwardList | None, tuple[Problem, ...]]:
     """The list in a field, None when it can't be used, and its problems by position, warnings included."""
     if timeout_range not in ("reject", "clamp"):
         raise ValueError(f"timeout_range {timeout_range!r} is neither reject nor clamp")

@@ -138,7 +138,7 @@ class Try:
 
 
 class Hunt:
-    """One hunt. Its user hears exactly one of `on_taken` and `on_failed`, and `on_failed` after an answer of no use, unless it calls `cancel`."""
+    """One hunt. Unless it calls `cancel`, its user hears exactly one of `on_taken` and `on_failed`, or both where an answer is of no use."""
 
     __slots__ = (
         "_clock", "_failed", "_hop_timer", "_hops", "_line", "_locator", "_lookup", "_number", "_policy", "_ring", "_source", "_step",
@@ -146,10 +146,17 @@ class Hunt:
     )  # fmt: skip
 
     def __init__(
-        self, clock: Clock, locator: Locates, targets: tuple[Target, ...], called: str, source: str, policy: ForwardingPolicy, user: HuntUser
+        self,
+        clock: Clock,
+        locator: Locates,
+        targets: tuple[Target, ...],
+        called: str,
+        source: str,
+        policy: ForwardingPolicy,
+        user: HuntUser,
     ) -> None:
-        """`called` is the number that was rung, the user of targets that have none; `source` the address that INVITEs leave from. There is
-        at least one target."""
+        """`called` is the number that was rung, the user of targets that have none; `source` the address that INVITEs leave from. There
+        is at least one target."""
         self._clock = clock
         self._locator = locator
         self._targets = targets

@@ -2,14 +2,13 @@
 
 Where sources are silent, and so invented:
 
-- The caller hears ringing from the first 18x without SDP on, and the customer from the first with SDP (early media), but is not heard before
-  the call is answered. Media without SDP before it is heard by nobody.
+- The caller hears ringing from the first 18x without SDP on, and the customer from the first with SDP (early media), but is not heard
+  before the call is answered. Media without SDP before it is heard by nobody.
 - An answer whose SDP fits nothing ends the call with 488 for the caller; the customer gets ACK and BYE (RFC 3261 13.2.2.4).
 - A re-INVITE of the customer's needs no credentials.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Protocol
 
 from emulator.clock import Timer
@@ -17,7 +16,6 @@ from emulator.journal.attempt import Attempt
 from emulator.journal.findings import Finding
 from emulator.journal.journal import CallRecord
 from emulator.media.offer import NotAcceptable
-from emulator.media.port import Exhausted
 from emulator.media.sdp import SdpError, SessionDescription
 from emulator.sip.calling import Failure, Invitation
 from emulator.sip.flow import Flow
@@ -31,7 +29,7 @@ from emulator.trunk.conversation import WITH_SDP, Calls, Conversation
 from emulator.trunk.forward_list import Target
 from emulator.trunk.forwarding import ForwardingPolicy, Hunt, Line, Result, Try
 from emulator.trunk.invite import Invite, InviteForm, Parties, compose
-from emulator.trunk.leg import SDP_TYPE, Leg, LegUser, offered
+from emulator.trunk.leg import Leg, LegUser, offered
 from emulator.trunk.proxy import Proxy
 
 _BUSY = frozenset({486, 600})
@@ -65,7 +63,7 @@ class InboundCall(Conversation):
         over: Callable[["InboundCall"], None],
     ) -> None:
         """`behaviour` is the caller's: what it plays, how long the call may be."""
-        super().__init__(office, proxy.endpoint, record, behaviour, f"{record.call_id}\n")
+        super().__init__(office, proxy.endpoint, record, behaviour)
         self.ring = ring
         self.has_channel = False
         """Whether it took a channel of its number."""

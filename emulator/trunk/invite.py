@@ -35,7 +35,7 @@ class InviteForm:
 
 @dataclass(frozen=True, slots=True)
 class Parties:
-    """Who calls whom, from where to where, in one attempt. `caller` is empty when it is hidden; `sent_by` and `transport` are the flow's."""
+    """Who calls whom, from where to where. `caller` is empty when it is hidden; `sent_by` and `transport` are the flow's."""
 
     number: str
     caller: str
@@ -53,8 +53,8 @@ class Parties:
 
 @dataclass(frozen=True, slots=True)
 class Invite:
-    """What an `emulator.sip.calling.Invitation` is made of. `from_`, `to` and `contact` are header values; `written` writes the whole INVITE
-    where a template does."""
+    """What an `emulator.sip.calling.Invitation` is made of. `from_`, `to` and `contact` are header values; `written` writes the whole
+    INVITE where a template does."""
 
     uri: str
     from_: str

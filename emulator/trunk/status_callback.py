@@ -1,7 +1,7 @@
 """The status callback: who may be told how a call ended, and what is said.
 
-Vonage sends a number's voiceStatusCallback the final SIP response of a call (vonage-facts 9). The fields of that request are not known: those
-here are invented. `status` and `detail` use the words of the Voice API's events (vonage-facts 10).
+Vonage sends a number's voiceStatusCallback the final SIP response of a call (vonage-facts 9). The fields of that request are not known:
+those here are invented. `status` and `detail` use the words of the Voice API's events (vonage-facts 10).
 """
 
 import ipaddress

@@ -71,8 +71,8 @@ class Studio:
         self, clock: Clock, prompts: "Prompts | None" = None, record: Path | None = None, seconds: float = 3600.0, listens: bool = True,
         scratch: Callable[[], Path] | None = None,
     ) -> None:  # fmt: skip
-        """`listens` is whether digits sent as tones are looked for. `scratch` makes the folder for the recordings of single calls, which are
-        deleted when there are many; it is asked when one is first wanted, and may raise `OSError`."""
+        """`listens` is whether digits sent as tones are looked for. `scratch` makes the folder for the recordings of single calls, which
+        are deleted when there are many; it is asked when one is first wanted, and may raise `OSError`."""
         self._clock = clock
         self.prompts = dict(prompts or {})
         self._record = record

@@ -61,7 +61,7 @@ class TemplateError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """`headers` are names as written, their names in lower case and long, and their values; where Via and so on stand the value is empty."""
+    """`headers` are names as written, their lower-case long names, and values; the value is empty where Via and so on stand."""
 
     uri: str
     headers: tuple[tuple[str, str, str], ...]
