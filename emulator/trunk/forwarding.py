@@ -138,7 +138,7 @@ class Try:
 
 
 class Hunt:
-    """One hunt. Unless it calls `cancel`, its user hears exactly one of `on_taken` and `on_failed`, or both where an answer is of no use."""
+    """One hunt. Unless it calls `cancel`, its user hears one of `on_taken` and `on_failed` once, or both where an answer is of no use."""
 
     __slots__ = (
         "_clock", "_failed", "_hop_timer", "_hops", "_line", "_locator", "_lookup", "_number", "_policy", "_ring", "_source", "_step",
