@@ -170,7 +170,7 @@ class InboundCall(Conversation):
             return False
         self.leg.early = True
         try:
-            self.leg.agree(response)
+            self._agree(response)
         except NotAcceptable as error:
             self.leg.early = self._early is not None
             self.on_finding(error.finding)
@@ -215,8 +215,13 @@ class InboundCall(Conversation):
         elif (response.to_tag, response.body) != self._early:
             if self._early is not None and response.to_tag == self._early[0]:
                 self.on_finding(Finding("inbound.changed-answer", "the SDP of the 2xx is not that of the provisional response"))
-            self.leg.agree(response)
+            self._agree(response)
         return "", b""
+
+    def _agree(self, response: Response) -> None:
+        if self._early is not None and response.to_tag != self._early[0]:
+            self.leg.fork()
+        self.leg.agree(response)
 
     def on_located(self, notes: Sequence[Finding]) -> None:
         """See `emulator.trunk.forwarding.HuntUser`."""

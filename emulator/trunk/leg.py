@@ -170,6 +170,10 @@ class Leg:
         self._compare(described)
         self.settle(self.description, agree(self.description, described, self.local))
 
+    def fork(self) -> None:
+        """Somebody else answers our INVITE from here on (RFC 3261 13.2.2.4): that description follows on none of before."""
+        self._theirs = None
+
     def _compare(self, described: SessionDescription) -> None:
         if self._theirs is not None and (odd := changed_without_a_version(self._theirs, described)) is not None:
             self.record.finding(odd)
