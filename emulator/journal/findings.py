@@ -249,6 +249,15 @@ _DTMF = (
     Kind("dtmf.in-band", "warning", "digits as RFC 4733 events", "send telephone-event; tones in the audio are not relayed", "page: DTMF"),
 )  # fmt: skip
 
+_LOCATE = (
+    Kind("locate.not-found", "error", "a target whose host has an address", "give the host A or AAAA records, or name it in dns.hosts", "RFC 3263 4.2"),
+    Kind("locate.no-service", "error", "a transport that the host's domain offers", "forward to another transport, give a port, or take the SRV record with the target . away", "RFC 2782"),
+    Kind("locate.family", "warning", "an address of the family that the proxy has", "give the host an address of the other family, or serve it with --bind ::1", "vsim's own: a proxy has one address"),
+    Kind("locate.srv-failed", "warning", "an answer to its question for SRV records", "look at the name server; the host's own addresses were asked for", "RFC 3263 4.2"),
+    Kind("locate.srv-unusable", "warning", "SRV records that name a host and a port", "write a host name as the target, and a port from 1 to 65535", "RFC 2782"),
+    Kind("locate.too-many", "note", "at most 16 addresses of a target", "name fewer; the first 16 are tried", "vsim's own bound"),
+)  # fmt: skip
+
 CATALOGUE: dict[str, Kind] = {
-    kind.code: kind for section in (_SIGNALLING, _DIGEST, _NUMBERS, _TLS, _MEDIA, _RTP, _SRTP, _DTMF) for kind in section
+    kind.code: kind for section in (_SIGNALLING, _DIGEST, _NUMBERS, _TLS, _MEDIA, _RTP, _SRTP, _DTMF, _LOCATE) for kind in section
 }

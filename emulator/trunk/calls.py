@@ -32,7 +32,7 @@ class Call(Conversation):
 
     @property
     def session(self) -> CalledSession:
-        assert self._session is not None
+        assert isinstance(self._session, CalledSession)
         return self._session
 
     # -- setting up -----------------------------------------------------------------------------------------------
@@ -132,7 +132,7 @@ class Call(Conversation):
     def abandon(self) -> None:
         """Setting up has failed: give everything back without a word. Whoever called `start` answers the INVITE."""
         if self._session is not None:
-            self._session.abandon()
+            self.session.abandon()
         self._close("")
         if self.record.live:  # an error of ours, for a refusal comes before anything is sent
             self.record.state, self.record.status = "refused", 500

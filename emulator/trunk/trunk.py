@@ -16,6 +16,7 @@ from emulator.sip.digest import Nonces
 from emulator.sip.endpoint import Endpoint
 from emulator.sip.flow import Flow, sent_by
 from emulator.sip.lint import lint
+from emulator.sip.locate import Locator, Nameless
 from emulator.sip.message import Request
 from emulator.sip.methods import NOT_ALLOWED, SERVED
 from emulator.sip.refusal import Refusal
@@ -93,6 +94,8 @@ class Trunk:
         }
         self.limits = CallLimits(clock, self.policy.limits)
         self.registrar = Registrar(clock, self.policy.registrar)
+        self.locator = Locator(Nameless(), ids, clock)
+        """Finds customers' hosts; who starts the trunk gives it one that knows names."""
 
     # -- the core of the endpoints --------------------------------------------------------------------------------
 
