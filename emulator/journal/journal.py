@@ -35,8 +35,8 @@ class CallRecord:
 
     __slots__ = (
         "account", "again", "answered", "attempts", "call_id", "called", "caller", "codec", "direction", "dropped", "ended", "ended_by",
-        "findings", "further", "id", "media", "messages", "octets", "peer", "proxy", "reason", "sounds", "started", "state", "status",
-        "transport",
+        "findings", "further", "id", "magic", "media", "messages", "octets", "peer", "proxy", "reason", "sounds", "started", "state",
+        "status", "transport",
     )  # fmt: skip
 
     def __init__(self, id: str, call_id: str, started: float) -> None:
@@ -52,6 +52,8 @@ class CallRecord:
         self.account: str | None = None
         self.caller = ""
         self.called = ""
+        self.magic = ""
+        """The magic number that chose how the call goes, such as `486`; see docs/magic-numbers.md."""
         self.state = "challenged"
         """challenged, trying, ringing, answered, ended, refused or cancelled"""
         self.started = started
@@ -104,6 +106,7 @@ class CallRecord:
             "account": self.account,
             "caller": printable(self.caller),
             "called": printable(self.called),
+            "magic": self.magic,
             "state": self.state,
             "started": self.started,
             "answered": self.answered,
