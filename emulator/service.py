@@ -31,9 +31,11 @@ from emulator.trunk.accounts import Account, Accounts
 from emulator.trunk.behaviour import Behaviour
 from emulator.trunk.limits import LEGACY_LIMIT, LimitPolicy
 from emulator.trunk.numbers import EMERGENCY
+from emulator.trunk.policy import MediaPolicy, Policy
+from emulator.trunk.proxy import Proxy
 from emulator.trunk.registrar import RegistrarPolicy
 from emulator.trunk.studio import Studio
-from emulator.trunk.trunk import MediaPolicy, Policy, Proxy, Trunk
+from emulator.trunk.trunk import Trunk
 
 PRODUCT = f"vsim/{__version__}"
 _STOP_SECONDS = 4.0
