@@ -1,6 +1,8 @@
 """The composition root: builds each object once, opens the listeners, writes the endpoints file, and stops everything in order."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +16,7 @@ from emulator.clock import Clock
 from emulator.config import Config, Unusable, parse_host_port
 from emulator.control import endpoints as endpoints_file
 from emulator.control.model import AccountKey, DnsEndpoint, Endpoints, Held, MediaEndpoint, ProxyEndpoint
+from emulator.forwarding_settings import entries, inbound_policy
 from emulator.ids import Ids
 from emulator.journal.findings import Finding
 from emulator.journal.journal import Journal
@@ -99,6 +102,7 @@ class Service:
         self.ids = Ids(config.seed)
         self.journal = Journal(self.clock, config.journal.calls, config.journal.events, config.journal.messages, config.journal.octets)
         self._report = report
+        self._scratch: Path | None = None
         self._endpoints_path = Path(config.endpoints)
         self._listeners: list[Listeners] = []
         self._limits = Limits(
@@ -114,7 +118,7 @@ class Service:
             self._media = MediaPorts(self._selector, self.clock, media.first, media.last, config.ephemeral, media.latch)
         self.trunk = Trunk(
             self.clock, self.ids, self.journal, Accounts(_accounts(config)), self._places(), self._open_port, report, policy(config),
-            config.policy.product or PRODUCT, studio=_studio(config, self.clock),
+            config.policy.product or PRODUCT, studio=_studio(config, self.clock, self._scratch_folder), numbers=lambda: entries(config),
         )  # fmt: skip
         self._nameserver: Any = None
         self._resolver: Any = None
@@ -127,6 +131,12 @@ class Service:
         config = self.config
         places = regions.loopback_layout() if config.layout == "loopback" else regions.ports_layout(config.bind)
         return [replace(place, udp=0, tcp=0, tls=0) for place in places] if config.ephemeral else places
+
+    def _scratch_folder(self) -> Path:
+        """For the recordings of single calls: a new folder of ours alone, gone when the emulator stops. Raises `OSError`."""
+        if self._scratch is None:
+            self._scratch = Path(tempfile.mkdtemp(prefix="vsim-"))
+        return self._scratch
 
     def _open_port(self, proxy: str) -> PortPair | SharedPort:
         return self._media.open(self.trunk.proxies[proxy].place.address)
@@ -353,6 +363,8 @@ class Service:
             if server is not None:
                 waiting.append(server.close())
         self._media.close()
+        if self._scratch is not None:
+            shutil.rmtree(self._scratch, ignore_errors=True)
         endpoints_file.remove(self._endpoints_path)
         return defer.DeferredList([one if isinstance(one, defer.Deferred) else defer.succeed(one) for one in waiting])
 
@@ -412,6 +424,7 @@ def policy(config: Config) -> Policy:
             media=_plan(config),
         ),
         media=_spoken(config),
+        inbound=inbound_policy(config),
     )
 
 
@@ -450,17 +463,21 @@ def _quirk(name: str | None) -> Any:
     return Quirk[name.upper().replace("-", "_")]
 
 
-def _studio(config: Config, clock: Clock) -> Studio:
+def _studio(config: Config, clock: Clock, scratch: Callable[[], Path]) -> Studio:
     """Prompts and recordings; files are read now, for reading one takes too long while calls are up."""
     media = config.media
     prompts: dict[str, Any] = {}
+    named = {f"media.prompts.{name}": (name, path) for name, path in media.prompts.items()}
     if media.plays_file:
+        named["media.play"] = (media.play, media.play)
+    if named:
         from emulator.media.wav import WavError, read
 
-        try:
-            prompts[media.play] = read(media.play)
-        except WavError as error:
-            raise Unusable("media.play", str(error)) from None
+        for setting, (name, path) in named.items():
+            try:
+                prompts[name] = read(path)
+            except WavError as error:
+                raise Unusable(setting, str(error)) from None
     folder = Path(media.record) if media.record is not None else None
     if folder is not None:
         try:
@@ -469,7 +486,7 @@ def _studio(config: Config, clock: Clock) -> Studio:
                 raise PermissionError(13, "may not be written")
         except OSError as error:
             raise Unusable("media.record", f"{folder}: {_words(error)}; name a folder that can be written") from None
-    return Studio(clock, prompts, folder, media.record_seconds, media.tones)
+    return Studio(clock, prompts, folder, media.record_seconds, media.tones, scratch)
 
 
 def _methods(config: Config) -> Methods:

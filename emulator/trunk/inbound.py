@@ -27,9 +27,10 @@ from emulator.trunk.behaviour import Behaviour
 from emulator.trunk.callers import Ring
 from emulator.trunk.conversation import WITH_SDP, Calls, Conversation
 from emulator.trunk.forward_list import Target
-from emulator.trunk.forwarding import ForwardingPolicy, Hunt, Line, Result, Try
-from emulator.trunk.invite import Invite, InviteForm, Parties, compose
+from emulator.trunk.forwarding import Hunt, Line, Result, Try
+from emulator.trunk.invite import Invite, Parties, compose
 from emulator.trunk.leg import Leg, LegUser, offered
+from emulator.trunk.policy import ForwardingPolicy, InviteForm
 from emulator.trunk.proxy import Proxy
 
 _BUSY = frozenset({486, 600})

@@ -6,31 +6,17 @@ address that the proxy sends from), Supported, and `Privacy: id` for a hidden ca
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 from urllib.parse import quote
 
 from emulator.sip.transaction import Outgoing
 from emulator.trunk import regions, template
 from emulator.trunk.forward_list import Target
-from emulator.trunk.template import Rendered, Template
+from emulator.trunk.policy import InviteForm
+from emulator.trunk.template import Rendered
 
 _ANONYMOUS = '"Anonymous" <sip:anonymous@anonymous.invalid>'
 """RFC 3323 4.1.1.3."""
 _USER_SAFE = "!*'()&=+$,;?/"
-
-
-@dataclass(frozen=True, slots=True)
-class InviteForm:
-    """What is said in it; the fields are settings of `forwarding`."""
-
-    host: Literal["legacy", "region", "proxy"] = "legacy"
-    plus: bool = False
-    asserted_identity: bool = True
-    privacy: bool = True
-    supported: tuple[str, ...] = ("timer",)
-    offer: Literal["early", "late"] = "early"
-    headers: Mapping[str, str] = field(default_factory=dict)
-    template: Template | None = None
 
 
 @dataclass(frozen=True, slots=True)

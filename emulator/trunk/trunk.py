@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from email.utils import formatdate
+from typing import TYPE_CHECKING
 
 from emulator.clock import Clock
 from emulator.ids import Ids
@@ -25,11 +26,8 @@ from emulator.trunk import regions
 from emulator.trunk.accounts import Accounts
 from emulator.trunk.admission import Admission, check_accepted, request_uri
 from emulator.trunk.behaviour import Behaviour, Facts, Refuse
-from emulator.trunk.callers import Ring
 from emulator.trunk.calls import Call, Ignored
 from emulator.trunk.conversation import Conversation, Up
-from emulator.trunk.directory import Directory, Entry
-from emulator.trunk.exchange import Exchange
 from emulator.trunk.leg import SDP_TYPE, Leg, LegUser, offered
 from emulator.trunk.limits import CallLimits
 from emulator.trunk.numbers import MAGIC_PREFIX
@@ -37,6 +35,11 @@ from emulator.trunk.policy import MediaPolicy, Policy
 from emulator.trunk.proxy import Proxy
 from emulator.trunk.registrar import Registrar
 from emulator.trunk.studio import Studio
+
+if TYPE_CHECKING:
+    from emulator.trunk.callers import Ring
+    from emulator.trunk.directory import Entry
+    from emulator.trunk.exchange import Exchange
 
 _ONLY_IN_DIALOGS = frozenset({"BYE", "INFO", "PRACK"})
 _KNOWN_METHODS = frozenset({*SERVED, "REGISTER", "MESSAGE", "SUBSCRIBE", "NOTIFY", "PUBLISH", "REFER", "UPDATE"})
@@ -61,10 +64,10 @@ class Trunk:
         product: str = "vsim",
         timers: Timers | None = None,
         studio: Studio | None = None,
-        numbers: Iterable[Entry] = (),
+        numbers: "Callable[[], Iterable[Entry]]" = tuple,
     ) -> None:
         """`open_port(proxy)` opens a media port pair on that proxy's address and raises `Exhausted` when none is free; `report` is
-        told of errors that are ours; `numbers` are the account's, and where they are forwarded."""
+        told of errors that are ours; `numbers` says which the account's are, and where they are forwarded, when the first is rung."""
         self.clock = clock
         self.ids = ids
         self.journal = journal
@@ -99,9 +102,8 @@ class Trunk:
         self.limits = CallLimits(clock, self.policy.limits)
         self.registrar = Registrar(clock, self.policy.registrar)
         self.locator = Locator(Nameless(), ids, clock)  # the one that knows names comes with the name server
-        inbound = self.policy.inbound
-        self.directory = Directory(numbers, inbound.channels, inbound.timeout_range, inbound.max_targets)
-        self.exchange = Exchange(self, self.directory, inbound)
+        self._numbers = numbers
+        self._exchange: Exchange | None = None
 
     # -- the core of the endpoints --------------------------------------------------------------------------------
 
@@ -320,7 +322,19 @@ class Trunk:
             if call.record.direction == "outbound" and call.record.account is not None:
                 self.limits.ended(call.record.account)
 
-    def ring(self, ring: Ring) -> CallRecord:
+    @property
+    def exchange(self) -> "Exchange":
+        """Where calls to the account's numbers come in; made when the first does, for a trunk that only takes calls has no need of it."""
+        if self._exchange is None:
+            from emulator.trunk.directory import Directory
+            from emulator.trunk.exchange import Exchange
+
+            policy = self.policy.inbound
+            directory = Directory(self._numbers(), policy.channels, policy.timeout_range, policy.max_targets)
+            self._exchange = Exchange(self, directory, policy)
+        return self._exchange
+
+    def ring(self, ring: "Ring") -> CallRecord:
         """Somebody rings a number of the account's; see `emulator.trunk.exchange.Exchange.ring`."""
         return self.exchange.ring(ring)
 
@@ -345,7 +359,8 @@ class Trunk:
 
     def hang_up_all(self, done: Callable[[], None]) -> None:
         """End every call at once; `done` is called when each has been answered or given up. Nobody who would ring again does."""
-        self.exchange.stop_repeating()
+        if self._exchange is not None:
+            self._exchange.stop_repeating()
         left = len(self.calls)
         if not left:
             done()

@@ -125,7 +125,7 @@ class Network:
         )
         self.trunk = Trunk(
             self.clock, self.ids, self.journal, accounts, regions.loopback_layout(), self._open, self._report, policy, "vsim/test",
-            numbers=numbers,
+            numbers=lambda: numbers,
         )  # fmt: skip
         self.names = Names()
         self.trunk.locator = Locator(self.names, self.ids, self.clock)
