@@ -778,18 +778,32 @@ def _check(config: Config, where: str) -> Iterator[str]:
             yield f"{where}: {name} {address!r} is no IP address; write one such as 127.0.0.1"
     if config.bind in ("0.0.0.0", "::") and config.advertise is None and config.layout == "ports":
         yield f"{where}: bind {config.bind} without advertise; say with advertise which address clients reach"
-    for number, one in config.numbers.items():
-        if one.forward is not None:
-            from emulator.trunk.forward_list import check  # a parser that a config without forwarding has no need of
-
-            problems = check(one.forward)[1]
-            yield from (f"{where}: numbers.{number}.forward, {problem}" for problem in problems if problem.severity == "error")
+    yield from (f"{where}: {problem}" for problem in _check_numbers(config))
+    for name in media.prompts:
+        if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", name) or name in ("echo", "tone", "silence", "nothing", "given"):
+            yield f"{where}: media.prompts {name!r}; write a name of letters, digits, dots and dashes that is no other thing to play"
     product = config.policy.product
     if product is not None and (not re.fullmatch(r"[A-Za-z0-9.!%*_+`'~/() -]{1,100}", product) or "vonage" in product.lower()):
         yield f"{where}: policy.product {product!r}; write a name and version such as acme-trunk/1.0, and never Vonage's own"
     yield from (f"{where}: {problem}" for problem in _check_names(config.dns))
     if config.dns.upstream is not None and parse_host_port(config.dns.upstream) is None:
         yield f"{where}: dns.upstream {config.dns.upstream!r}; write ADDRESS:PORT"
+
+
+def _check_numbers(config: Config) -> Iterator[str]:
+    settings = config.forwarding
+    for number, one in config.numbers.items():
+        if one.forward is not None:
+            from emulator.trunk.forward_list import check  # a parser that a config without forwarding has no need of
+
+            problems = check(one.forward, timeout_range=settings.timeout_range, most=settings.max_targets)[1]
+            yield from (f"numbers.{number}.forward, {problem}" for problem in problems if problem.severity == "error")
+        if one.voice_status_callback is not None:
+            from emulator.trunk.status_callback import url_problem
+
+            wrong = url_problem(one.voice_status_callback, config.webhook.allowed_hosts)
+            if wrong is not None:
+                yield f"numbers.{number}.voice_status_callback, {wrong}"
 
 
 def _check_names(settings: DnsSettings) -> Iterator[str]:

@@ -6,13 +6,16 @@ address that the proxy sends from), Supported, and `Privacy: id` for a hidden ca
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from emulator.sip.transaction import Outgoing
 from emulator.trunk import regions, template
 from emulator.trunk.forward_list import Target
 from emulator.trunk.policy import InviteForm
 from emulator.trunk.template import Rendered
+
+if TYPE_CHECKING:
+    from emulator.sip.transaction import Outgoing
 
 _ANONYMOUS = '"Anonymous" <sip:anonymous@anonymous.invalid>'
 """RFC 3323 4.1.1.3."""
@@ -48,7 +51,7 @@ class Invite:
     contact: str
     headers: str
     body: bytes
-    written: Callable[[Outgoing], bytes] | None = None
+    written: "Callable[[Outgoing], bytes] | None" = None
 
 
 def compose(form: InviteForm, parties: Parties, sdp: bytes, timer: bool = False) -> Invite:
@@ -102,7 +105,7 @@ def _from_template(rendered: Rendered, values: Mapping[str, str], parties: Parti
     body = rendered.body.encode()
     from_, to = rendered.value("from") or values["from"], rendered.value("to") or values["to"]
 
-    def written(outgoing: Outgoing) -> bytes:
+    def written(outgoing: "Outgoing") -> bytes:
         exact = {
             "via": outgoing.via, "from": outgoing.from_, "to": outgoing.to, "call-id": outgoing.call_id,
             "cseq": f"{outgoing.cseq} {outgoing.method}", "content-length": str(len(body)), "contact": values["contact"],
