@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet import defer, error
 
@@ -19,7 +19,7 @@ from emulator.control.model import AccountKey, DnsEndpoint, Endpoints, Held, Med
 from emulator.forwarding_settings import entries, inbound_policy
 from emulator.ids import Ids
 from emulator.journal.findings import Finding
-from emulator.journal.journal import Journal
+from emulator.journal.journal import CallRecord, Journal
 from emulator.media.codecs import CODECS
 from emulator.media.plan import Plan, Specs
 from emulator.media.sockets import MediaPorts, PortPair, Selector, SharedPort, SharedPorts
@@ -40,11 +40,17 @@ from emulator.trunk.registrar import RegistrarPolicy
 from emulator.trunk.studio import Studio
 from emulator.trunk.trunk import Trunk
 
+if TYPE_CHECKING:
+    from emulator.trunk.callers import Ring
+    from emulator.trunk.directory import Directory
+
 PRODUCT = f"vsim/{__version__}"
 _STOP_SECONDS = 4.0
 """How long calls may take to answer their BYE; with the rest the emulator stops within five seconds."""
 
 _BINDS = 16
+_RECORDING_OCTETS = 32 << 20
+"""The longest recording that is read for the control API: a quarter of an hour."""
 
 
 class ReactorClock(Clock):
@@ -123,6 +129,8 @@ class Service:
         self._nameserver: Any = None
         self._resolver: Any = None
         self._control: Any = None
+        self._webhook: Any = None
+        self.trunk.callback = self._call_back
         self._certificates: Certificates | None = None
         self._stopping: defer.Deferred[None] | None = None
         self.endpoints: Endpoints | None = None
@@ -310,6 +318,54 @@ class Service:
         """End one call; False when it is not up."""
         return self.trunk.hang_up(id)
 
+    def ring(self, ring: "Ring") -> CallRecord:
+        """Somebody rings a number of the account's."""
+        return self.trunk.ring(ring)
+
+    def dial(self, id: str, digits: str) -> bool:
+        """Send digits in a call."""
+        return self.trunk.dial(id, digits)
+
+    def hold(self, id: str, holds: bool) -> bool:
+        """Hold the other side of a call, or take it off hold."""
+        return self.trunk.hold(id, holds)
+
+    def recording(self, record: CallRecord) -> bytes:
+        """A call's recording. The path is our own; nothing of it comes from a request."""
+        if not record.recording:
+            raise Unusable("", f"call {record.id} was not recorded; ring with record, or set media.record")
+        try:
+            with open(record.recording, "rb") as file:
+                data = file.read(_RECORDING_OCTETS + 1)
+        except OSError as error:
+            raise Unusable("", f"the recording of call {record.id} is not there any more ({_words(error)})") from None
+        if len(data) > _RECORDING_OCTETS:
+            raise Unusable("", f"the recording of call {record.id} is longer than can be had this way; it is {record.recording}")
+        return data
+
+    @property
+    def directory(self) -> "Directory":
+        """The account's numbers."""
+        return self.trunk.exchange.directory
+
+    def callback_problem(self, url: str) -> str | None:
+        """Why a URL may not be told how calls end."""
+        from emulator.trunk.status_callback import url_problem
+
+        return url_problem(url, self.config.webhook.allowed_hosts)
+
+    def _call_back(self, url: str, said: dict[str, Any], record: CallRecord) -> None:
+        """A call is over, and somebody wants to know."""
+        if self._webhook is None:
+            from emulator.control.webhook import Webhook
+
+            settings = self.config.webhook
+            self._webhook = Webhook(
+                self.reactor, self.clock, self.journal, self.trunk.product, settings.allowed_hosts, settings.timeout, settings.tries,
+                settings.waiting,
+            )  # fmt: skip
+        self._webhook.send(url, said, record)
+
     def reset(self) -> None:
         """End every call and forget what was."""
         self.trunk.hang_up_all(lambda: None)
@@ -363,6 +419,8 @@ class Service:
             if server is not None:
                 waiting.append(server.close())
         self._media.close()
+        if self._webhook is not None:
+            self._webhook.close()
         if self._scratch is not None:
             shutil.rmtree(self._scratch, ignore_errors=True)
         endpoints_file.remove(self._endpoints_path)

@@ -11,11 +11,11 @@ from urllib.parse import quote
 
 from emulator.trunk import regions, template
 from emulator.trunk.forward_list import Target
-from emulator.trunk.policy import InviteForm
 from emulator.trunk.template import Rendered
 
 if TYPE_CHECKING:
     from emulator.sip.transaction import Outgoing
+    from emulator.trunk.policy import InviteForm
 
 _ANONYMOUS = '"Anonymous" <sip:anonymous@anonymous.invalid>'
 """RFC 3323 4.1.1.3."""
@@ -54,7 +54,7 @@ class Invite:
     written: "Callable[[Outgoing], bytes] | None" = None
 
 
-def compose(form: InviteForm, parties: Parties, sdp: bytes, timer: bool = False) -> Invite:
+def compose(form: "InviteForm", parties: Parties, sdp: bytes, timer: bool = False) -> Invite:
     """`sdp` is the offer, empty for none. `timer` says that the sender asks for a session timer, and writes what that takes itself."""
     host = {"legacy": regions.LEGACY_HOST, "region": regions.host(regions.region_of(parties.proxy)), "proxy": regions.host(parties.proxy)}[
         form.host
@@ -91,7 +91,7 @@ def compose(form: InviteForm, parties: Parties, sdp: bytes, timer: bool = False)
     return Invite(uri, from_, to, contact, "".join(f"{line}\r\n" for line in lines), sdp)
 
 
-def _written(form: InviteForm, number: str) -> str:
+def _written(form: "InviteForm", number: str) -> str:
     """A number as the user part of a URI."""
     if form.plus and number[:1].isdigit():
         number = f"+{number}"

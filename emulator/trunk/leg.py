@@ -124,6 +124,7 @@ class Leg:
             self.stream = Stream(agreement, keeper.clock, keeper.ids, self._behaviour.media, self._on_digit)
             self.record.media = self.stream
             self._set = keeper.studio.set_for(self.stream, self.record.id)
+            self.record.recording = self._set.recorded
         else:
             self.stream.change(agreement)
         self._port.attach(self.stream)

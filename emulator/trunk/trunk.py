@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from email.utils import formatdate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from emulator.clock import Clock
 from emulator.ids import Ids
@@ -104,6 +104,9 @@ class Trunk:
         self.locator = Locator(Nameless(), ids, clock)  # the one that knows names comes with the name server
         self._numbers = numbers
         self._exchange: Exchange | None = None
+        self.callback: Callable[[str, dict[str, Any], CallRecord], None] | None = None
+        """Tells a URL that a call from Vonage is over; set before the first."""
+        self.product = product
 
     # -- the core of the endpoints --------------------------------------------------------------------------------
 
@@ -332,6 +335,7 @@ class Trunk:
             policy = self.policy.inbound
             directory = Directory(self._numbers(), policy.channels, policy.timeout_range, policy.max_targets)
             self._exchange = Exchange(self, directory, policy)
+            self._exchange.callback = self.callback
         return self._exchange
 
     def ring(self, ring: "Ring") -> CallRecord:
@@ -352,6 +356,12 @@ class Trunk:
         for call in calls:
             call.dial(digits)
         return bool(calls)
+
+    def hold(self, id: str, holds: bool) -> bool:
+        """Hold the other side of the call with the journal's number `id`, or take it off hold; False when that can't be asked now."""
+        found = [call for call in self._calls_of(self.journal.get(id)) if isinstance(call, Conversation)]
+        asked = [call.hold(holds) for call in found]
+        return any(asked)
 
     def _calls_of(self, record: CallRecord | None) -> list[Up]:
         """The calls that share a record: one, unless a client uses a Call-ID for several at once."""
