@@ -51,6 +51,7 @@ def test_sipp_sees_what_the_table_says(serve: Serve, transport: str) -> None:
     assert 4.9 < seconds(calls["180"]) < 8 and 2.9 < seconds(calls["183"]) < 6 and seconds(calls["200"]) < 2
     assert calls["202"]["ended_by"] == "trunk" and 1.9 < calls["202"]["ended"] - calls["202"]["answered"] < 5
     assert serve.events().count("call.magic") == 6
+    assert "magic number 486: refuses" in serve.cli("show", calls["486"]["id"]).stdout
 
 
 def test_baresip_hears_early_media_is_held_and_is_refused(serve: Serve, tmp_path: Path) -> None:
