@@ -103,6 +103,11 @@ def summary(call: dict[str, Any]) -> list[str]:
         f"over {call['transport'] or '-'}, "
         f"{call['state']}" + (f" {call['status']}" if call["status"] else "") + (f" by {call['ended_by']}" if call["ended_by"] else "")
     ]
+    if call["magic"]:
+        from emulator.trunk.magic import of
+
+        found = of(call["called"])
+        lines.append(f"magic number {call['magic']}" + (f": {found[1].does}" if found is not None else ""))
     lines.extend(describe(attempt) for attempt in call["attempts"])
     if call["sounds"]:
         lines.append(f"the caller heard {sounds(call)}")
