@@ -1,6 +1,7 @@
 """`vsim call`: a caller from the telephone network rings a number of the account's, and everything that happens is told as it does."""
 
 import json
+import signal
 import sys
 from base64 import b64encode
 from collections.abc import Iterator
@@ -51,7 +52,7 @@ _INTERRUPTED = 130
 def call(number: str, record: str | None, media: bool, as_json: bool, url: str | None, endpoints: str | None, **how: Any) -> None:
     """Ring NUMBER as a caller from the telephone network; the trunk forwards the call.
 
-    Prints a line per attempt, what the caller got, and what media was like. Ctrl-C hangs up.
+    Prints a line per attempt, what the caller got, and what media was like. Ctrl-C or SIGTERM hangs up.
 
     Exits with 0 when the call was answered, or was given up by --cancel-after; 1 when it was not answered; 3 when it was answered and
     not a packet was heard, or digits could not be sent; 4 when no emulator answers.
@@ -60,6 +61,7 @@ def call(number: str, record: str | None, media: bool, as_json: bool, url: str |
 
     ring = ring_of(number, record is not None, how)
     client = find(url, endpoints)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever is told to end hangs up first
     placed = client.post("/v1/calls", ring)
     told = Told(as_json)
     codes = [told.over(one, media, bool(how["digits"])) for one in follow(client, placed, how["again"], told)]
