@@ -16,6 +16,7 @@ from emulator.journal.attempt import Attempt
 from emulator.journal.findings import Finding
 from emulator.journal.journal import CallRecord
 from emulator.media.offer import NotAcceptable
+from emulator.media.port import Exhausted
 from emulator.media.sdp import SdpError, SessionDescription
 from emulator.sip.calling import Failure, Invitation
 from emulator.sip.flow import Flow
@@ -27,7 +28,7 @@ from emulator.trunk.behaviour import Behaviour
 from emulator.trunk.callers import Ring
 from emulator.trunk.conversation import WITH_SDP, Calls, Conversation
 from emulator.trunk.forward_list import Target
-from emulator.trunk.forwarding import Hunt, Line, Result, Try
+from emulator.trunk.forwarding import Hunt, Line, Result, Try, Unable
 from emulator.trunk.invite import Invite, Parties, compose
 from emulator.trunk.leg import Leg, LegUser, offered
 from emulator.trunk.policy import ForwardingPolicy, InviteForm
@@ -41,6 +42,7 @@ class Office(Calls, Protocol):
     """Who keeps the calls, as an inbound one needs it: the trunk."""
 
     locator: Locator
+    report: Callable[[Exception], None]
 
     def leg(
         self, user: LegUser, proxy: str, address: str, record: CallRecord, number: str, behaviour: Behaviour, secure: bool = False
@@ -103,7 +105,12 @@ class InboundCall(Conversation):
                 self.leg.close()
             self._has_leg = False
             secure = target.srtp if ring.srtp is None else ring.srtp
-            self.leg = office.leg(self, self._proxy.name, flow.local[0], record, ring.number, self._behaviour, secure)
+            try:
+                self.leg = office.leg(self, self._proxy.name, flow.local[0], record, ring.number, self._behaviour, secure)
+            except Exhausted as error:
+                finding = Finding("limit.media-ports", str(error))
+                self.on_finding(finding)
+                raise Unable(503, finding) from None
             self.leg.quiet = self._has_leg = True
         _, call_id, tag = self._identity
         attempt.call_id = call_id
@@ -239,6 +246,13 @@ class InboundCall(Conversation):
     def on_failed(self, result: Result) -> None:
         """See `emulator.trunk.forwarding.HuntUser`."""
         self._unanswered(result.status, result.reason, result.why)
+
+    def on_error(self, error: Exception) -> None:
+        """See `emulator.trunk.forwarding.HuntUser`: the call ends, the emulator goes on."""
+        self._calls.journal.event("error", self.record, error=f"{type(error).__name__}: {error}")
+        if self.record.live:
+            self._unanswered(500, REASONS[500], "an error of the emulator's own")
+        self._office.report(error)
 
     # -- the end --------------------------------------------------------------------------------------------------
 
