@@ -22,6 +22,7 @@ MACHINES = {
     "trunk/accounts.py", "trunk/calls.py", "trunk/leg.py", "trunk/conversation.py",
     "trunk/policy.py", "trunk/proxy.py", "trunk/admission.py",
     "trunk/registrar.py", "trunk/limits.py", "trunk/directory.py", "trunk/exchange.py", "trunk/forwarding.py", "trunk/inbound.py",
+    "trunk/rung.py",
     "forwarding_settings.py",
     "trunk/trunk.py", "journal/journal.py", "control/api.py", "control/telephony.py", "control/openapi.py",
 }  # fmt: skip
