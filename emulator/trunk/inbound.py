@@ -81,6 +81,7 @@ class InboundCall(Conversation):
         self._hunt = Hunt(office.clock, office.locator, targets, ring.number, proxy.place.address, policy, self)
         self._identity: tuple[int, str, str] = (0, "", "")  # the target that a Call-ID and a From tag are of
         self._early: tuple[str, bytes] | None = None  # To tag and body of the last provisional response with SDP
+        self._reliably = False  # one of them was acknowledged by PRACK: the answer stood there, and need not come again (RFC 3262 5)
         self._ended_by = ""
         self._giving_up: Timer | None = None
         self._talking: Timer | None = None
@@ -165,6 +166,7 @@ class InboundCall(Conversation):
         heard = "ringing" if response.status == 180 else "progress"
         if response.body and (response.to_tag, response.body) != self._early and self._settle_early(response):
             self._early = response.to_tag, response.body
+            self._reliably = "rseq" in response.headers and "100rel" in response.tokens("require")
         if self._early is not None:
             heard = "early media"
         before = len(self.record.sounds)
@@ -220,7 +222,8 @@ class InboundCall(Conversation):
                 raise Refusal(488, Finding("sdp.answer", "no SDP in the answer to an INVITE without SDP"))
             return WITH_SDP, self.leg.answer(described)
         if not response.body and self._early is not None:
-            self.on_finding(Finding("inbound.no-sdp-in-answer", "SDP in a provisional response alone"))
+            if not self._reliably:
+                self.on_finding(Finding("inbound.no-sdp-in-answer", "SDP in a provisional response alone"))
         elif (response.to_tag, response.body) != self._early:
             if self._early is not None and response.to_tag == self._early[0]:
                 self.on_finding(Finding("inbound.changed-answer", "the SDP of the 2xx is not that of the provisional response"))

@@ -452,6 +452,17 @@ def test_sdp_in_the_provisional_response_alone(network: Network) -> None:
     assert record.state == "answered" and codes(record) == ["inbound.no-sdp-in-answer"]
 
 
+def test_a_reliable_183_holds_the_answer_alone() -> None:
+    """RFC 3262 5, where 100rel is said to be supported."""
+    network = inbound(form=InviteForm(supported=("timer", "100rel")))
+    customer = network.customer()
+    record = rung(network)
+    customer.call.answer(183, customer.call.contact + "Require: 100rel\r\nRSeq: 7\r\n", SDP)
+    customer.call.answer(200, "", to=heard(network, customer.call, "INVITE", "PRACK"))
+    customer.call.answer(200, None)
+    assert record.state == "answered" and codes(record) == []
+
+
 def test_another_answer_in_the_200_than_in_the_183(network: Network) -> None:
     customer = network.customer()
     record = rung(network)
