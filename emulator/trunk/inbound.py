@@ -249,7 +249,7 @@ class InboundCall(Conversation):
 
     def on_failed(self, result: Result) -> None:
         """See `emulator.trunk.forwarding.HuntUser`."""
-        self._unanswered(result.status, result.reason, result.why)
+        self._unanswered(result.status, result.reason, result.why, result.by)
 
     def on_error(self, error: Exception) -> None:
         """See `emulator.trunk.forwarding.HuntUser`: the call ends, the emulator goes on."""
@@ -265,11 +265,12 @@ class InboundCall(Conversation):
         self.record.finding(finding)
         self._unanswered(status, REASONS.get(status, ""), str(finding))
 
-    def _unanswered(self, status: int, reason: str, why: str = "") -> None:
+    def _unanswered(self, status: int, reason: str, why: str = "", by: str = "trunk") -> None:
         self.record.reason = reason
         heard = "busy" if status in _BUSY else "number unknown" if status in _UNKNOWN else "unavailable"
         self.record.sound(self._calls.clock.wall(), heard, status)
         self._refused(status, reason=reason, why=why)
+        self.record.ended_by = by
         self._tell()
 
     def _cancel(self, why: str, by: str = "caller") -> None:

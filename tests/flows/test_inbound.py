@@ -225,6 +225,7 @@ def test_a_refusal_that_is_no_5xx_ends_the_call(network: Network, status: int) -
     record = rung(network, TWO)
     network.clock.advance(0)
     assert (record.state, record.status, outcomes(record)) == ("refused", status, [("refused", status)])
+    assert record.ended_by == "called"
     first.call.expect("INVITE", "ACK")
     assert not second.calls
     rest(network)
