@@ -639,6 +639,20 @@ def test_the_customer_holds_and_resumes(network: Network) -> None:
     assert len(network.ports[-1].sent) > sent + 40 and record.state == "answered" and codes(record) == []
 
 
+def test_the_caller_holds_and_resumes(network: Network) -> None:
+    """RFC 3264 8.4, by re-INVITE."""
+    record, customer = up(network, play="tone")
+    for ask, direction, kind in ((network.trunk.hold, "sendonly", "call.held"), (network.trunk.resume, "sendrecv", "call.resumed")):
+        assert ask(record.id)
+        assert not ask(record.id)  # one re-INVITE at a time
+        invite = heard(network, customer, "INVITE")
+        assert f"a={direction}\r\n" in invite.body.decode()
+        customer.answer(200, None, SDP.replace("sendrecv", "recvonly" if direction == "sendonly" else "sendrecv"), to=invite)
+        heard(network, customer, "ACK")
+        assert network.journal.events()[-1].kind == kind
+    assert record.state == "answered"
+
+
 def test_requests_go_to_the_contact_over_udp(network: Network) -> None:
     """interop-quirks 22: whatever stands in Contact, a name is not looked up."""
     customer = network.customer(5080, answers(200, "Contact: <sip:gw+trunk@nowhere.example;transport=udp;gw=trunk>\r\n", SDP))
