@@ -20,7 +20,8 @@ meet. Nothing imports `service.py` or `cli/`.
       transport tls                                                    wires
     media/         SDP, RTP, SRTP, DTMF; knows nothing of SIP
       codecs sdp crypto offer rtp rtcp dtmf dtmf_sender reception quality plan g711 tone shipped port    words
-      stream srtp dialler player far_end ear recording wav decoder impair chain    machines        sockets   wire
+      stream reports events summary srtp dialler player far_end ear recording wav decoder impair chain course    machines
+      sockets                                                          wire
     dns/           zone   words                nameserver   wire
     trunk/         what Vonage does with a call: the only place where SIP and media meet
       regions numbers forward_list codes behaviour names    words       accounts trunk calls studio limits registrar    machines

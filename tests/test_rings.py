@@ -15,7 +15,7 @@ MACHINES = {
     "clock.py", "ids.py", "sip/digest.py", "sip/transaction.py", "sip/endpoint.py", "sip/dialog.py", "sip/session.py",
     "sip/reliable.py", "sip/session_timer.py", "sip/reinvite.py",
     "chance.py", "media/stream.py", "media/srtp.py", "media/impair.py", "media/chain.py", "media/dialler.py",
-    "media/player.py", "media/far_end.py",
+    "media/player.py", "media/far_end.py", "media/reports.py", "media/events.py", "media/course.py", "media/summary.py",
     "media/ear.py", "media/recording.py", "media/decoder.py", "media/wav.py", "trunk/studio.py",
     "trunk/accounts.py", "trunk/calls.py", "trunk/registrar.py", "trunk/limits.py",
     "trunk/trunk.py", "journal/journal.py", "control/api.py", "control/openapi.py",
