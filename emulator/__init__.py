@@ -24,7 +24,9 @@ meet. Nothing imports `service.py` or `cli/`.
       sockets                                                          wire
     dns/           zone   words                nameserver   wire
     trunk/         what Vonage does with a call: the only place where SIP and media meet
-      regions numbers forward_list codes behaviour names    words       accounts trunk calls studio limits registrar    machines
+      regions numbers codes behaviour names                            words
+      forward_list forward_reader forward_uri forward_place forward_parameters forward_field forward_target    words
+      accounts trunk calls studio limits registrar                     machines
     journal/       events findings ladder    words   journal    machine
     control/       model    words       api openapi    machines           endpoints server client    wires
     cli/           a file per group of commands; the one place that names the reactor
