@@ -19,7 +19,7 @@ meet. Nothing imports `service.py` or `cli/`.
       digest transaction endpoint dialog session reliable reinvite session_timer    machines
       transport tls                                                    wires
     media/         SDP, RTP, SRTP, DTMF; knows nothing of SIP
-      codecs sdp crypto offer rtp rtcp dtmf dtmf_sender reception quality plan g711 tone shipped port    words
+      codecs sdp crypto offer rtp rtcp dtmf dtmf_sender reception quality plan g711 tone shipped packing port    words
       stream reports events summary srtp dialler player far_end ear recording wav decoder impair chain course    machines
       sockets                                                          wire
     dns/           zone   words                nameserver   wire

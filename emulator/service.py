@@ -106,7 +106,7 @@ class Service:
         self._selector = Selector(reactor, self.clock, report, media.tick, media.tick_above)
         self._media: MediaPorts | SharedPorts
         if media.port is not None:
-            self._media = SharedPorts(self._selector, 0 if config.ephemeral else media.port, media.latch)
+            self._media = SharedPorts(self._selector, 0 if config.ephemeral else media.port, media.latch, self._on_stranger)
         else:
             self._media = MediaPorts(self._selector, self.clock, media.first, media.last, config.ephemeral, media.latch)
         self.trunk = Trunk(
@@ -278,6 +278,11 @@ class Service:
                 for place in places
             },
         )
+
+    def _on_stranger(self, packets: int, peer: tuple[str, int]) -> None:
+        """Media came to a shared port that belongs to no call."""
+        finding = Finding("media.stranger", f"{packets} packets of no call")
+        self.journal.event_of_stranger("finding", None, peer=sent_by(peer), finding=str(finding))
 
     def _media_range(self) -> list[int]:
         """First and last media port; nothing where the system chooses them."""

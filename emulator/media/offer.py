@@ -26,7 +26,8 @@ _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
 _PLAIN = frozenset({"RTP/AVP", "RTP/AVPF"})
 _SECURE = frozenset({"RTP/SAVP", "RTP/SAVPF"})
-_PACKET_TIMES = range(10, 201)
+_SHORTEST, _LONGEST = 10, 170
+"""Milliseconds of audio in a packet of ours; more of G.711 would not fit a datagram."""
 _SLOWEST_CLOCK = 8000
 _MODE = re.compile(r"(?:^|[;\s])mode\s*=\s*(20|30)(?:\s|;|$)", re.I)
 _NO_ANNEX_B = re.compile(r"(?:^|[;\s])annexb\s*=\s*no(?:\s|;|$)", re.I)
@@ -238,14 +239,14 @@ def _packet_time(media: Media, codec: Codec, mode: int) -> int:
     """Milliseconds of audio a packet that the other side wants to receive: its ptime in whole frames, not above its maxptime."""
     frame = mode if codec is ILBC else 20 if codec.name == "speex" else 10
     wanted = _milliseconds(media.attribute("ptime")) or (mode if codec is ILBC else PTIME)
-    most = _milliseconds(media.attribute("maxptime")) or _PACKET_TIMES[-1]
+    most = min(_LONGEST, _milliseconds(media.attribute("maxptime")) or _LONGEST)
     return max(frame, min(wanted, most) // frame * frame)
 
 
 def _milliseconds(text: str | None) -> int | None:
     """A ptime; fractions, which RFC 8866 6.4 does not rule out, count down."""
     whole = (text or "").partition(".")[0]
-    return int(whole) if re.fullmatch("[0-9]{1,4}", whole) and int(whole) in _PACKET_TIMES else None
+    return int(whole) if re.fullmatch("[0-9]{1,4}", whole) and int(whole) >= _SHORTEST else None
 
 
 def _settle_events(agreement: Agreement, encodings: list[tuple[int, str, int]], media: Media) -> None:

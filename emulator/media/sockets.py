@@ -32,6 +32,10 @@ _LATE_SECONDS = 5.0
 """How long after a call its client's packets are counted as its own."""
 _CROSSING_SECONDS = 0.1
 """What comes so soon after the end was on its way when it came."""
+_TELLING_SECONDS = 10.0
+"""How often strangers on a shared port are told of."""
+_GONE = 1000
+"""Calls whose late packets are told from a stranger's on a shared port."""
 _SHARED_BUFFER = 4 << 20
 _NOWHERE = frozenset({"0.0.0.0", "::"})
 
@@ -43,7 +47,7 @@ class Selector:
     def __init__(self, reactor: Any, clock: Clock, on_error: Callable[[Exception], None], tick: float, tick_above: int) -> None:
         """`tick` in seconds; 0 turns the fixed rate off."""
         self._reactor = reactor
-        self._clock = clock
+        self.clock = clock
         self._on_error = on_error
         self._tick = tick
         self._tick_above = tick_above
@@ -104,7 +108,7 @@ class Selector:
     def _rest(self) -> None:
         """Sleep to the next tick; not at all when behind."""
         self._last += self._tick
-        now = self._clock.seconds()
+        now = self.clock.seconds()
         wait = self._last - now
         if wait > 1e-4:
             self._reactor.removeReader(self)
@@ -423,6 +427,8 @@ class SharedPort:
                 self._group.ports.selector.streams -= 1
             if self._remote is not None and self._group.by_peer.get(self._remote) is self:
                 del self._group.by_peer[self._remote]
+                if self.stream is not None:
+                    self._group.ended(self._remote, self.stream)
             if self._rtcp_remote is not None:
                 self._group.by_rtcp_peer.pop(self._rtcp_remote, None)
 
@@ -437,6 +443,8 @@ class _Shared:
         self.calls: set[SharedPort] = set()
         self.by_peer: dict[Address, SharedPort] = {}
         self.by_rtcp_peer: dict[Address, Stream] = {}
+        self._gone: dict[Address, tuple[Stream, float]] = {}
+        """Calls that ended lately, the first one first: what their clients still send is theirs."""
         self._from = _From(rtp)
         self._rtcp_from = _From(rtcp)
         ports.selector.add(rtp, self._on_rtp, self._from)
@@ -452,29 +460,61 @@ class _Shared:
         if stream is not None:
             stream.receive_rtcp(bytes(view[:length]))
 
+    def ended(self, peer: Address, stream: Stream) -> None:
+        """The call of this client is over."""
+        now = self.ports.selector.clock.seconds()
+        gone = self._gone
+        gone.pop(peer, None)
+        gone[peer] = (stream, now)
+        while len(gone) > _GONE or now - next(iter(gone.values()))[1] >= _LATE_SECONDS:
+            del gone[next(iter(gone))]
+
+    def _is_late(self, peer: Address) -> bool:
+        """Whether this is of a client whose call has just ended; then it is counted there."""
+        gone = self._gone.get(peer)
+        if gone is None:
+            return False
+        stream, ended = gone
+        since = self.ports.selector.clock.seconds() - ended
+        stream.late += _CROSSING_SECONDS < since < _LATE_SECONDS
+        return since < _LATE_SECONDS
+
     def _latched(self, peer: Address) -> SharedPort | None:
         """Whose packet this is if a NAT has changed its address: the call that waits for its first one, where only one can be meant."""
-        self.ports.strangers += 1
         waiting = [call for call in self.calls if call.latches] if self.ports.latch else []
         if len(waiting) > 1:
             waiting = [call for call in waiting if call._remote is not None and call._remote[1] == peer[1]]
-        if len(waiting) != 1:
-            return None
-        waiting[0]._move(peer)
-        self.ports.strangers -= 1
-        return waiting[0]
+        if len(waiting) == 1:
+            waiting[0]._move(peer)
+            return waiting[0]
+        if not self._is_late(peer):
+            self.ports.stranger(peer)
+        return None
 
 
 class SharedPorts:
     """One port, and the next for RTCP, for all calls of an address: the mode for containers, where publishing a range is slow."""
 
-    def __init__(self, selector: Selector, number: int, latch: bool = False) -> None:
+    def __init__(self, selector: Selector, number: int, latch: bool = False, told: Callable[[int, Address], None] | None = None) -> None:
+        """`told` hears of packets that belong to no call, at most every ten seconds: how many came since, and who sent the last."""
         self.selector = selector
         self.latch = latch
         self.strangers = 0
         """Packets that belonged to no call."""
+        self._told = told
+        self._untold = 0
+        self._tell_at = 0.0
         self._number = number
         self._groups: dict[str, _Shared] = {}
+
+    def stranger(self, peer: Address) -> None:
+        """A packet that belongs to no call."""
+        self.strangers += 1
+        self._untold += 1
+        now = self.selector.clock.seconds()
+        if self._told is not None and now >= self._tell_at:
+            untold, self._untold, self._tell_at = self._untold, 0, now + _TELLING_SECONDS
+            self._told(untold, peer)
 
     @property
     def in_use(self) -> int:

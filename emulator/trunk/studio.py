@@ -42,9 +42,14 @@ class Set:
 
     @property
     def findings(self) -> list[Finding]:
-        """What went wrong with the recording."""
+        """What went wrong with the recording, and with what was to be played."""
+        found = []
         problem = self._recording.problem if self._recording is not None else self._problem
-        return [Finding("media.not-recorded", problem)] if problem is not None else []
+        if problem is not None:
+            found.append(Finding("media.not-recorded", problem))
+        if self._far_end is not None and self._far_end.problem is not None:
+            found.append(Finding("media.stand-in", self._far_end.problem))
+        return found
 
     def close(self) -> None:
         """The call is over."""

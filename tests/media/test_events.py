@@ -2,8 +2,11 @@
 
 import struct
 
+import pytest
+
 from emulator.media.codecs import PCMU, SPEEX
 from emulator.media.dtmf_sender import Quirk
+from emulator.media.dtmf_sender import send as event_packets
 from emulator.media.offer import Agreement
 from emulator.media.plan import Plan
 from tests.support.echo import Echo
@@ -86,3 +89,70 @@ def test_digits_of_our_own_are_read_back_as_they_were_dialled() -> None:
     assert "".join(digit.name for digit in other.digits) == "1234#"
     assert other.codes() == set()
     assert other.digits[2].at - other.digits[1].at > 0.6  # the comma
+
+
+QUIRKS = {
+    Quirk.NO_MARKER: {"dtmf.no-marker"},
+    Quirk.LOST_END: {"dtmf.no-end"},
+    Quirk.ONE_PACKET: {"dtmf.one-packet"},
+    Quirk.WRONG_CLOCK: {"dtmf.clock"},
+}
+
+
+@pytest.mark.parametrize("quirk", [None, *QUIRKS])
+def test_digits_of_our_own_with_each_fault(quirk: Quirk | None) -> None:
+    """A second stream finds that fault and no other."""
+    one, other = Echo(), Echo(plan=Plan(echo_digits=False))
+    one.stream.send = lambda data: other.raw(bytes(data))
+    one.stream.dialler.quirk = quirk
+    one.stream.dialler.dial_all("123")
+    for _ in range(200):
+        one.clock.advance(0.01)
+        other.clock.advance(0.01)
+    assert "".join(digit.name for digit in other.digits) == "123"
+    assert other.codes() == (QUIRKS[quirk] if quirk else set())
+
+
+def test_a_digit_echoed_while_we_dial_waits_for_its_turn() -> None:
+    """interop-quirks 2: two events at once under one SSRC were read as 45454545."""
+    one, other = Echo(), Echo(plan=Plan(echo_digits=False))
+    one.stream.send = lambda data: other.raw(bytes(data))
+    one.stream.dialler.dial_all("4242")
+    one.press("5")
+    one.press("5", first=20, timestamp=16000)
+    for _ in range(300):
+        one.clock.advance(0.01)
+        other.clock.advance(0.01)
+    assert sorted(digit.name for digit in other.digits) == list("224455") and len(other.digits) == 6
+    assert other.codes() == set()
+
+
+def test_a_digit_is_echoed_in_the_clock_that_was_agreed() -> None:
+    """RFC 4733 2.3.5: telephone-event/16000 beside speex."""
+    echo = Echo()
+    echo.stream.change(Agreement(SPEEX, 99, 101, 16000, ("192.0.2.1", 4000), None, True, True))
+    for k, packet in enumerate(event_packets("5", 8000, 0.1, clock=16000)):
+        echo.hear(k, packet.marker << 7 | 101, timestamp=packet.timestamp, payload=packet.payload)
+        echo.clock.advance(0.02)
+    echo.clock.advance(1)
+    assert [round(digit.duration, 3) for digit in echo.digits] == [0.1]
+    assert [int.from_bytes(packet[14:16]) for packet in echo.sent] == [320, 640, 960, 1280, 1600, 1600, 1600]
+
+
+@pytest.mark.parametrize(("event", "name", "code"), [(12, "A", "dtmf.letter"), (15, "D", "dtmf.letter"), (16, "<flash>", "dtmf.flash")])
+def test_letters_and_flash_are_told_flagged_and_echoed(event: int, name: str, code: str) -> None:
+    echo = Echo()
+    for k in range(6):
+        end = k >= 3
+        echo.hear(k, (k == 0) << 7 | 101, timestamp=8000, payload=struct.pack("!BBH", event, end << 7 | 10, 160 * min(k + 1, 4)))
+        echo.clock.advance(0.02)
+    echo.clock.advance(1)
+    assert echo.stream.snapshot()["digits"] == name and echo.codes() == {code}
+    assert {packet[12] for packet in echo.sent} == {event}
+
+
+def test_asterisk_gets_no_event_packet_for_each_that_it_sends() -> None:
+    """interop-quirks 1: it sends its next one for every RTP packet that it hears while a digit is on."""
+    echo = Echo()
+    echo.press("5", quirk=Quirk.LOST_END)
+    assert echo.sent == []

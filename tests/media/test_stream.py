@@ -134,6 +134,18 @@ def test_a_new_key_of_theirs_takes_the_old_ones_place_and_ours_goes_on() -> None
     assert [opened(inbound, packet)[12:] for packet in echo.sent] == [b"hello", b"again"]
 
 
+def test_both_rollover_counters_go_on_when_sequences_wrap() -> None:
+    """RFC 3711 3.3.1, theirs and ours in one call; a new answer with the same keys leaves them as they are."""
+    echo, outbound, inbound = secure()
+    echo.stream._sequence = 0xFFFC
+    for k in range(8):
+        echo.raw(protected(outbound, (0xFFFD + k) & 0xFFFF, bytes([k]) * 20))
+        if k == 5:
+            echo.stream.change(agreement(keys=Keys(OURS, THEIRS)))
+    assert [opened(inbound, packet)[12:] for packet in echo.sent] == [bytes([k]) * 20 for k in range(8)]
+    assert not echo.stream.refused
+
+
 def test_secure_to_plain_and_back() -> None:
     echo, outbound, inbound = secure()
     echo.stream.change(agreement())
