@@ -314,7 +314,8 @@ def test_what_else_clients_write_is_neither_repeated_nor_odd() -> None:
     """interop-quirks 6."""
     text, agreement = answered(
         "a=X-nat:0", "a=rtcp-xr:rcvr-rtt=all:10000", "m=audio 4000 RTP/AVP 0 101", "b=AS:84", "b=TIAS:64000",
-        "a=rtcp:4001 IN IP4 192.0.2.1", "a=rtpmap:101 telephone-event/8000", "a=ssrc:1234 cname:x", "a=label:1", "a=rtcp-rsize", "a=rtcp-fb:* trr-int 1000",
+        "a=rtcp:4001 IN IP4 192.0.2.1", "a=rtpmap:101 telephone-event/8000", "a=ssrc:1234 cname:x", "a=label:1",
+        "a=rtcp-rsize", "a=rtcp-fb:* trr-int 1000",
     )  # fmt: skip
     assert agreement.findings == [] and agreement.remote_rtcp == ("192.0.2.1", 4001)
     for word in ("ssrc", "label", "rtcp", "X-nat", "TIAS"):
