@@ -96,6 +96,10 @@ class _Channel(http.HTTPChannel):
             transport.write(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
             transport.loseConnection()
 
+    def connectionLost(self, reason: Any = None) -> None:
+        self.factory.gone(self)
+        super().connectionLost(reason)
+
 
 class _Site(server.Site):
     """Bounds the connections, and can drop them."""
@@ -107,15 +111,19 @@ class _Site(server.Site):
         self._channels: set[Any] = set()
 
     def buildProtocol(self, addr: Any) -> Any:
-        self._channels = {channel for channel in self._channels if getattr(channel, "transport", None) is not None}
         if len(self._channels) >= _CONNECTIONS:
             return None
         channel = super().buildProtocol(addr)
         self._channels.add(channel)
         return channel
 
+    def gone(self, channel: Any) -> None:
+        """A connection has ended."""
+        self._channels.discard(channel)
+
     def drop(self) -> None:
-        for channel in self._channels:
+        """End every connection."""
+        for channel in list(self._channels):
             transport = getattr(channel, "transport", None)
             if transport is not None:
                 transport.abortConnection()
