@@ -135,6 +135,7 @@ class MediaSettings(_Section, frozen=True):
     impair_heard: Annotated[tuple[str, ...], _meta("The same for the client's packets on their way to the far end.")] = ()
     record: Annotated[str | None, _meta("Folder for a WAV file of each call, heard on the left and sent on the right.")] = None
     record_seconds: Annotated[float, _seconds("The longest recording.")] = 3600.0
+    record_octets: Annotated[int, _meta("What all recordings of a run take at most; then nothing more is recorded.", ge=1 << 20)] = 4 << 30
     tones: Annotated[bool, _meta("Look for digits that are sent as tones, which the trunk does not relay.", _PAGE)] = True
     silence_timeout: Annotated[float, _seconds("A call without RTP for so long is hung up; 0 never.")] = 60.0
     tick: Annotated[float, _seconds("Above `tick_above` sockets, how often they are read; 0 at every wake-up.")] = 0.002

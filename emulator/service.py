@@ -463,7 +463,7 @@ def _studio(config: Config, clock: Clock) -> Studio:
                 raise PermissionError(13, "may not be written")
         except OSError as error:
             raise Unusable("media.record", f"{folder}: {_words(error)}; name a folder that can be written") from None
-    return Studio(clock, prompts, folder, media.record_seconds, media.tones)
+    return Studio(clock, prompts, folder, media.record_seconds, media.tones, media.record_octets)
 
 
 def _methods(config: Config) -> Methods:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from emulator.media.ear import Ear
     from emulator.media.far_end import FarEnd, Prompts
     from emulator.media.recording import Recording
+    from emulator.media.wav import Allowance
 
 
 class Set:
@@ -62,16 +63,24 @@ class Set:
 
 
 class Studio:
-    """`prompts` are the files that may be played, `record` the folder of recordings; `seconds` bounds each of them."""
+    """`prompts` are the files that may be played, `record` the folder of recordings; `seconds` bounds each of them, `octets` all."""
 
     def __init__(
-        self, clock: Clock, prompts: "Prompts | None" = None, record: Path | None = None, seconds: float = 3600.0, listens: bool = True
+        self,
+        clock: Clock,
+        prompts: "Prompts | None" = None,
+        record: Path | None = None,
+        seconds: float = 3600.0,
+        listens: bool = True,
+        octets: int = 4 << 30,
     ) -> None:
         """`listens` is whether digits sent as tones are looked for."""
         self._clock = clock
         self._prompts = prompts or {}
         self._record = record
         self._seconds = seconds
+        self._octets = octets
+        self._allowance: Allowance | None = None
         self._listens = listens
         self.ear: Ear | None = None
 
@@ -96,10 +105,13 @@ class Studio:
             far_end = FarEnd(stream, self._clock, self._prompts)
         if self._record is not None:
             from emulator.media.recording import Recording
-            from emulator.media.wav import Recorder, WavError
+            from emulator.media.wav import Allowance, Recorder, WavError
 
+            if self._allowance is None:
+                self._allowance = Allowance(self._octets)
             try:
-                recording = Recording(stream, Recorder(self._record / f"call-{name}.wav", self._seconds), self._clock)
+                recorder = Recorder(self._record / f"call-{name}.wav", self._seconds, self._allowance)
+                recording = Recording(stream, recorder, self._clock)
             except WavError as error:
                 problem = str(error)  # a call must not fail for its recording
         return Set(self, stream, far_end, recording, problem)

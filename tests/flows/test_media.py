@@ -366,3 +366,21 @@ def test_a_recording_that_is_cut_short_says_so(tmp_path: Path) -> None:
     with wave.open(str(network.journal.events()[-1].fields["recording"])) as recorded:
         assert recorded.getnframes() == 4000
     assert "media.not-recorded" in codes(network)
+
+
+def test_recordings_take_no_more_than_they_may_together(tmp_path: Path) -> None:
+    """Three calls of a second each, and room for one and a half; nobody is hung up for it."""
+    network = Network()
+    network.trunk.studio = Studio(network.clock, record=tmp_path, octets=48_000)
+    frames, told = [], []
+    for number in range(3):
+        phone = network.phone()
+        phone.call()
+        for k in range(50):
+            network.ports[number].hear(rtp(k))
+            network.clock.advance(0.02)
+        end(phone)
+        with wave.open(str(network.journal.events()[-1].fields["recording"])) as recorded:
+            frames.append(recorded.getnframes())
+        told.append("media.not-recorded" in codes(network))
+    assert frames == [8000, 4000, 0] and told == [False, True, True]
