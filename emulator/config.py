@@ -130,7 +130,10 @@ class MediaSettings(_Section, frozen=True):
     other_port: Annotated[bool, _meta("Send from another port than the one announced.")] = False
     impair_sent: Annotated[
         tuple[str, ...],
-        _meta("What is done to the far end's packets, such as `loss probability=0.05`, `jitter mean=0.03 deviation=0.01`."),
+        _meta(
+            "What is done to the far end's packets, such as `loss probability=0.05`, `jitter mean=0.03 deviation=0.01`, or "
+            "`delay seconds=0.5` for an echo with delay."
+        ),
     ] = ()
     impair_heard: Annotated[tuple[str, ...], _meta("The same for the client's packets on their way to the far end.")] = ()
     record: Annotated[str | None, _meta("Folder for a WAV file of each call, heard on the left and sent on the right.")] = None
