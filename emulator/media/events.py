@@ -68,7 +68,7 @@ class Events:
         if line is None or len(line.digits) >= _KEPT:
             return  # whoever sends so many sends garbage, and each would be a line in the log
         line.digits.append(digit)
-        if self._echoes and line.agreement.send:
+        if self._echoes and line.agreement.send and line.agreement.receive:
             line.dialler.dial(digit.name, digit.duration)
         if self._told is not None:
             self._told(digit)

@@ -31,7 +31,9 @@ Reader = Callable[[bytearray, memoryview, int], None]
 Tap = Callable[[int, bytes], None]
 """Told of audio: payload type and payload."""
 
-_ECHO, _HEARD, _EVENT = 1, 2, 3
+_ECHO, _HEARD, _EVENT, _UNWANTED = 1, 2, 3, 4
+_CROSSING = 1.0
+"""Seconds for which packets may still come after a description has forbidden them: they cross it, and the other side takes a moment."""
 _SCRATCH = bytearray(1500 + 148)
 """Where packets of our own are made; one for all calls, for each is sent before the next is made."""
 _SCRATCH_VIEW = memoryview(_SCRATCH)
@@ -42,9 +44,9 @@ class Stream:
 
     __slots__ = (
         "_clock", "_course", "_dialler", "_events", "_ids", "_inbound", "_kinds", "_listening", "_on_digit", "_out", "_outbound",
-        "_seconds", "_sequence", "_timestamp", "_timestamp_at", "address_taken", "agreement", "bad", "before_answer", "digits", "events",
-        "heard", "in_band", "late", "plan", "reader", "refused", "rtcp", "send", "send_rtcp", "sent", "sent_octets", "ssrc", "strangers",
-        "tap_heard", "tap_sent", "unknown_type",
+        "_seconds", "_sequence", "_timestamp", "_timestamp_at", "_unwanted_from", "address_taken", "agreement", "bad", "before_answer",
+        "digits", "events", "heard", "in_band", "late", "plan", "reader", "refused", "rtcp", "send", "send_rtcp", "sent", "sent_octets",
+        "ssrc", "strangers", "tap_heard", "tap_sent", "unknown_type", "unwanted",
     )  # fmt: skip
 
     def __init__(
@@ -73,6 +75,8 @@ class Stream:
         """Those heard, the first ones of very many."""
         self.unknown_type = 0
         """Packets of a payload type that was not agreed; they are not echoed."""
+        self.unwanted = 0
+        """Packets of audio while the descriptions say that there are none, as on hold; they are not echoed."""
         self.bad = 0
         """Octets that are no RTP or no RTCP."""
         self.refused: Counter[Fault] = Counter()
@@ -109,7 +113,9 @@ class Stream:
         before = self.agreement
         self.agreement = agreement
         self.heard.retime(agreement.codec.clock)
-        self._kinds = {agreement.payload_type: _ECHO if self.plan.echoes and agreement.send else _HEARD}
+        kind = _UNWANTED if not agreement.receive else _ECHO if self.plan.echoes and agreement.send else _HEARD
+        self._kinds = {agreement.payload_type: kind}
+        self._unwanted_from = self._seconds() + _CROSSING
         if agreement.event_type is not None:
             self._kinds[agreement.event_type] = _EVENT
         self._choose_keys(before.keys, agreement.keys)
@@ -152,6 +158,8 @@ class Stream:
             self._out(buffer, view, length)
             self.sent += 1
             self.sent_octets += length
+        elif kind == _UNWANTED and now > self._unwanted_from:
+            self.unwanted += 1
 
     def _receive_secure(self, buffer: bytearray, view: memoryview, length: int) -> None:
         if length < 2 or buffer[0] & VERSION_MASK != VERSION_2:  # STUN and DTLS are no SRTP that has gone wrong

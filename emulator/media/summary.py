@@ -18,6 +18,7 @@ def findings(stream: "Stream") -> list[Finding]:
     found.extend(stream.event_findings)
     for count, code, what in (
         (stream.unknown_type, "media.payload-type", "of a payload type that was not agreed"),
+        (stream.unwanted, "media.direction", "while none were to be sent"),
         (stream.strangers, "media.stranger", "from elsewhere"),
         (stream.late, "media.after-bye", "after the end"),
         (stream.before_answer, "media.before-answer", "before the 200"),
@@ -68,6 +69,7 @@ def snapshot(stream: "Stream") -> dict[str, Any]:
         "events_received": stream.events,
         "digits": "".join(digit.name if len(digit.name) == 1 else f"<{digit.name}>" for digit in stream.digits),
         "unknown_payload_type": stream.unknown_type,
+        "against_direction": stream.unwanted,
         "malformed": stream.bad,
         "strangers": stream.strangers,
         "srtp_refused": sum(stream.refused.values()),
