@@ -21,7 +21,7 @@ meet. Nothing imports `service.py` or `cli/`.
     media/         SDP, RTP, SRTP, DTMF; knows nothing of SIP
       codecs sdp crypto offer rtp rtcp dtmf dtmf_sender reception quality plan g711 tone shipped packing port    words
       stream reports events summary srtp dialler player far_end ear recording wav decoder impair chain course    machines
-      sockets                                                          wire
+      sockets port_pair shared_port                                    wires
     dns/           zone answer hosts    words                       exchange nameserver resolver    wires
     trunk/         what Vonage does with a call: the only place where SIP and media meet
       regions numbers codes behaviour magic names                      words

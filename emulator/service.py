@@ -19,7 +19,9 @@ from emulator.journal.findings import Finding
 from emulator.journal.journal import Journal
 from emulator.media.codecs import CODECS
 from emulator.media.plan import Plan, Specs
-from emulator.media.sockets import MediaPorts, PortPair, Selector, SharedPort, SharedPorts
+from emulator.media.port_pair import MediaPorts, PortPair
+from emulator.media.shared_port import SharedPort, SharedPorts
+from emulator.media.sockets import Selector
 from emulator.sip import tls
 from emulator.sip.flow import Flow, sent_by
 from emulator.sip.locate import Locator

@@ -15,7 +15,9 @@ from emulator.media.codecs import PCMU
 from emulator.media.offer import Agreement
 from emulator.media.plan import Plan
 from emulator.media.port import Exhausted
-from emulator.media.sockets import MediaPorts, Selector, SharedPorts
+from emulator.media.port_pair import MediaPorts
+from emulator.media.shared_port import SharedPorts
+from emulator.media.sockets import Selector
 from emulator.media.stream import Stream
 
 HOST = "127.0.0.1"
