@@ -114,6 +114,8 @@ class Agreement:
     muxed: bool = False
     taken: Crypto | None = field(default=None, repr=False)
     """The line of theirs that was taken."""
+    numbers: dict[int, int] = field(default_factory=dict)
+    """Payload types of our offer that its answer numbers otherwise, and what it calls them: the other side sends under ours."""
     findings: list[Finding] = field(default_factory=list)
 
 
@@ -211,10 +213,20 @@ def agree(ours: SessionDescription, theirs: SessionDescription, local: LocalMedi
         if str(agreement.taken.tag) != tag:
             seen = f"a=crypto:{agreement.taken.tag} for our tag {tag}"
             raise NotAcceptable(399, "the answer's crypto tag is not the offer's", Finding("sdp.answer", seen))
+    agreement.numbers = _renumbered(offered, agreement)
     asked, given = offered.direction or "sendrecv", theirs.direction_of(media)
     if given not in _ANSWERS[asked]:
         agreement.findings.append(Finding("sdp.direction", f"a={given} in answer to a={asked}"))
     return agreement
+
+
+def _renumbered(ours: Media, agreement: Agreement) -> dict[int, int]:
+    own = {(name, clock): number for number, name, clock in ours.encodings()}
+    pairs = (
+        (own.get(agreement.codec.key), agreement.payload_type),
+        (own.get((TELEPHONE_EVENT, agreement.event_clock)), agreement.event_type),
+    )
+    return {number: theirs for number, theirs in pairs if number is not None and theirs is not None and number != theirs}
 
 
 def changed_without_a_version(before: SessionDescription, now: SessionDescription) -> Finding | None:

@@ -43,10 +43,10 @@ class Stream:
     """The media of one call. `send` and `send_rtcp` are set by the port it is attached to; they may raise `OSError`."""
 
     __slots__ = (
-        "_clock", "_course", "_dialler", "_events", "_ids", "_inbound", "_kinds", "_listening", "_on_digit", "_out", "_outbound",
-        "_seconds", "_sequence", "_timestamp", "_timestamp_at", "_unwanted_from", "address_taken", "agreement", "bad", "before_answer",
-        "digits", "events", "heard", "in_band", "late", "plan", "reader", "refused", "rtcp", "send", "send_rtcp", "sent", "sent_octets",
-        "ssrc", "strangers", "tap_heard", "tap_sent", "unknown_type", "unwanted",
+        "_clock", "_course", "_dialler", "_events", "_ids", "_inbound", "_kinds", "_listening", "_numbers", "_on_digit", "_out",
+        "_outbound", "_seconds", "_sequence", "_timestamp", "_timestamp_at", "_unwanted_from", "address_taken", "agreement", "bad",
+        "before_answer", "digits", "events", "heard", "in_band", "late", "plan", "reader", "refused", "rtcp", "send", "send_rtcp", "sent",
+        "sent_octets", "ssrc", "strangers", "tap_heard", "tap_sent", "unknown_type", "unwanted",
     )  # fmt: skip
 
     def __init__(
@@ -118,6 +118,7 @@ class Stream:
         self._unwanted_from = self._seconds() + _CROSSING
         if agreement.event_type is not None:
             self._kinds[agreement.event_type] = _EVENT
+        self._numbers = {ours: theirs for ours, theirs in agreement.numbers.items() if ours not in self._kinds}
         self._choose_keys(before.keys, agreement.keys)
         self._choose_path()
 
@@ -137,7 +138,11 @@ class Stream:
             return
         kind = self._kinds.get(second & PAYLOAD_TYPE_MASK)
         if kind is None:
-            if 192 <= second <= 223:  # RTCP on the RTP port (RFC 5761 4)
+            theirs = self._numbers.get(second & PAYLOAD_TYPE_MASK)
+            if theirs is not None:
+                buffer[1] = second & MARKER | theirs
+                self.receive(buffer, view, length)
+            elif 192 <= second <= 223:  # RTCP on the RTP port (RFC 5761 4)
                 self._receive_report(bytes(view[:length]))
             else:
                 self.unknown_type += 1

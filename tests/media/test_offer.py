@@ -413,3 +413,12 @@ def test_an_offer_over_ipv6() -> None:
 def test_an_address_of_the_other_family_is_told() -> None:
     """interop-quirks 7: linphone with IPv6 on."""
     assert "media.family" in codes(answered("m=audio 4000 RTP/AVP 0", head="c=IN IP6 2001:db8::1")[1])
+
+
+def test_an_answer_with_payload_types_of_its_own() -> None:
+    """interop-quirks 3, RFC 3264 5.1: PJSIP calls its events 120; we send under its numbers and it under ours."""
+    ours = offer(LOCAL)
+    lines = ("m=audio 4000 RTP/AVP 99 120", "a=rtpmap:99 speex/16000", "a=rtpmap:120 telephone-event/8000")
+    agreement = agree(ours, described(*lines), LOCAL)
+    assert (agreement.payload_type, agreement.event_type, agreement.numbers) == (99, 120, {98: 99, 101: 120})
+    assert agree(ours, described("m=audio 4000 RTP/AVP 0 101", "a=rtpmap:101 telephone-event/8000"), LOCAL).numbers == {}

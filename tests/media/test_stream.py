@@ -65,6 +65,20 @@ def test_unknown_payload_types_are_counted_and_dropped() -> None:
     assert echo.sent == [] and echo.stream.unknown_type == 1 and echo.codes() == {"media.payload-type"}
 
 
+def test_what_comes_under_our_numbers_goes_back_under_theirs() -> None:
+    """RFC 3264 5.1, where the answer to our offer has other payload types; those of theirs are taken as well."""
+    echo = Echo()
+    echo.stream.change(Agreement(SPEEX, 99, 120, 16000, ("192.0.2.1", 4000), None, True, True, numbers={98: 99, 101: 120}))
+    for sequence, number in enumerate((0x80 | 98, 98, 99)):
+        echo.hear(sequence, number, timestamp=320 * sequence)
+    assert [packet[1] for packet in echo.sent] == [0x80 | 99, 99, 99] and echo.stream.heard.packets == 3
+    for k in range(4):
+        echo.hear(3 + k, (k == 0) << 7 | 101, timestamp=960, payload=struct.pack("!BBH", 5, (k > 0) << 7 | 10, 1600))
+    echo.clock.advance(1)
+    assert [digit.name for digit in echo.digits] == ["5"] and {packet[1] & 0x7F for packet in echo.sent[3:]} == {120}
+    assert echo.stream.unknown_type == 0
+
+
 def test_on_hold_nothing_is_sent_and_all_is_heard() -> None:
     echo = Echo(send=False)
     echo.hear(1)
