@@ -253,6 +253,7 @@ _DTMF = (
     Kind("dtmf.reserved", "note", "the reserved bit clear", "clear bit R of the payload", "RFC 4733 2.3.3"),
     Kind("dtmf.several", "note", "one event in a packet", "send a packet for each event", "RFC 4733 2.5.1.5"),
     Kind("dtmf.malformed", "warning", "four octets of payload", "send event, E and volume, and duration", "RFC 4733 2.3"),
+    Kind("dtmf.too-many", "warning", "at most 256 digits in a call", "look for a sender in a loop; further digits are neither told of nor echoed", "vsim's own bound"),
     Kind("dtmf.in-band", "warning", "digits as RFC 4733 events", "send telephone-event; tones in the audio are not relayed", "page: DTMF"),
 )  # fmt: skip
 

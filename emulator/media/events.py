@@ -29,7 +29,7 @@ class Line(Protocol):
 class Events:
     """What one call's events say. `told` is called with each digit that has ended, up to 256 of them."""
 
-    __slots__ = ("_clock", "_digits", "_echoes", "_event_clock", "_findings", "_line", "_quiet", "_told")
+    __slots__ = ("_clock", "_digits", "_echoes", "_event_clock", "_findings", "_line", "_quiet", "_told", "_unheeded")
 
     def __init__(self, line: Line, clock: Clock, told: Callable[[Digit], None] | None) -> None:
         self._line: Line | None = line
@@ -40,6 +40,7 @@ class Events:
         self._digits: Digits | None = None
         self._findings: list[Finding] = []  # of events that are counted in a clock no more
         self._quiet: Timer | None = None
+        self._unheeded = 0
 
     def packet(self, marker: bool, sequence: int, timestamp: int, payload: bytes, now: float) -> None:
         """One packet of the agreed type. Nothing happens after `close`."""
@@ -65,8 +66,11 @@ class Events:
 
     def _digit(self, digit: Digit) -> None:
         line = self._line
-        if line is None or len(line.digits) >= _KEPT:
-            return  # whoever sends so many sends garbage, and each would be a line in the log
+        if line is None:
+            return
+        if len(line.digits) >= _KEPT:  # whoever sends so many sends garbage, and each would be a line in the log
+            self._unheeded += 1
+            return
         line.digits.append(digit)
         if self._echoes and line.agreement.send and line.agreement.receive:
             line.dialler.dial(digit.name, digit.duration)
@@ -90,4 +94,7 @@ class Events:
 
     def findings(self) -> list[Finding]:
         """What was odd about the events so far."""
-        return [*self._findings, *(self._digits.findings() if self._digits is not None else ())]
+        found = [*self._findings, *(self._digits.findings() if self._digits is not None else ())]
+        if self._unheeded:
+            found.append(Finding("dtmf.too-many", f"{self._unheeded} digits after the first {_KEPT}"))
+        return found

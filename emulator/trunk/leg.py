@@ -235,6 +235,11 @@ class Leg:
             told["packets"] = heard.packets
             if heard.packets:
                 told.update(lost=max(0, heard.lost), jitter_ms=round(heard.jitter_ms, 1), mos=round(heard.mos(self.record.codec), 2))
+            odd = {"reordered": heard.reordered, "duplicates": heard.duplicates}
+            told.update({name: count for name, count in odd.items() if count})
+            if self.stream.rtcp.theirs is not None:  # what the client said of our packets
+                sent = self.stream.snapshot()["sent"]
+                told.update(sent=sent["packets"], sent_lost=sent["lost"], sent_jitter_ms=sent["jitter_ms"], sent_mos=sent["mos"])
             told["digits"] = self.stream.snapshot()["digits"] if self.stream.digits else ""
         if self._set is not None and self._set.recorded:
             told["recording"] = self._set.recorded

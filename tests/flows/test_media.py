@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from emulator.media import rtcp
 from emulator.media.plan import Plan
 from emulator.media.srtp import Inbound, Outbound
 from emulator.media.tone import digit_tone
@@ -276,9 +277,15 @@ def test_what_a_call_was_like_is_in_its_last_event() -> None:
         if k % 10:
             network.ports[0].hear(rtp(k))
         network.clock.advance(0.02)
+    for late in (50, 51):  # one that was missing, one that was not
+        network.ports[0].hear(rtp(late))
+    stream = network.ports[0].stream
+    assert stream is not None
+    stream.receive_rtcp(rtcp.receiver_report(7, rtcp.report_block(stream.ssrc, 0, 9, 200, 80, 0, 0)) + rtcp.description(7, "phone"))
     end(phone)
     last = network.journal.events()[-1].fields
-    assert (last["packets"], last["lost"]) == (90, 9) and last["mos"] < 4 and "rtp.loss" in codes(network)
+    assert (last["packets"], last["lost"], last["reordered"]) == (92, 7, 2) and last["mos"] < 4 and "rtp.loss" in codes(network)
+    assert (last["sent"], last["sent_lost"], last["sent_jitter_ms"]) == (92, 9, 10.0) and last["sent_mos"] < 4
 
 
 def reinvite(phone: Phone, body: str) -> str:
