@@ -6,14 +6,17 @@ import sys
 import click
 
 from emulator.cli import UNUSABLE
-from emulator.config import Unusable, load, schema
+from emulator.config import Unusable, load, schema, warnings
 
 
 @click.command()
 @click.argument("files", nargs=-1, metavar="FILE…")
 @click.option("--schema", "print_schema", is_flag=True, help="Print the JSON Schema of vsim.yaml and end.")
 def check(files: tuple[str, ...], print_schema: bool) -> None:
-    """Validate config files without a network; mistakes as file:line:column: what, and what to write instead."""
+    """Validate config files without a network; mistakes as file:line:column: what, and what to write instead.
+
+    What is odd but can be used is marked as a warning, and brings no exit code.
+    """
     if print_schema:
         click.echo(json.dumps(schema(), indent=1))
         return
@@ -33,6 +36,8 @@ def check(files: tuple[str, ...], print_schema: bool) -> None:
             wrong = True
             click.echo(str(error), err=True)
         else:
+            for warning in warnings(config):
+                click.echo(f"{name}: warning: {warning}", err=True)
             click.echo(f"{name}: good")
     if wrong:
         sys.exit(UNUSABLE)
