@@ -89,11 +89,12 @@ def recording(serve: Serve, call: dict[str, Any]) -> tuple[np.ndarray, np.ndarra
     return both[::2], both[1::2]
 
 
-def nothing_left(serve: Serve, seconds: float = 60) -> None:
-    """Calls, dialogs, transactions, timers of theirs and media ports are gone; UDP keeps transactions for 32 s."""
+def nothing_left(serve: Serve, transactions: bool = False, seconds: float = 60) -> None:
+    """Calls, dialogs and media ports are gone; and the transactions, which live on for 32 s over UDP."""
+    names = ("calls", "dialogs", "media_ports", *(("transactions",) if transactions else ()))
 
     def held() -> dict[str, int]:
         found: dict[str, int] = ask(serve, "GET", "/v1/held")[1]
-        return {name: found[name] for name in ("calls", "dialogs", "transactions", "media_ports") if found[name]}
+        return {name: found[name] for name in names if found[name]}
 
     until(lambda: not held(), f"nothing left over; there are {held()}", seconds)
