@@ -127,13 +127,16 @@ class Baresip:
         until(lambda: self.saw("CALL_ESTABLISHED") is not None or self.saw("CALL_CLOSED") is not None, f"an answer from {uri}")
         assert self.saw("CALL_CLOSED") is None, f"{uri}: {self.saw('CALL_CLOSED')}\n{self.printed()}"
 
-    def press(self, digit: str) -> None:
-        """A digit, and wait until it has been heard again."""
+    def press(self, digit: str, echoed: bool = True) -> None:
+        """A digit, and wait until it has been heard again where somebody echoes it."""
         count = self.digits.count(digit)
         self.command("sndcode", digit)
         time.sleep(_PRESSED)
         self.command("sndcode", _END)
-        until(lambda: self.digits.count(digit) > count, f"the digit {digit} again; heard were {self.digits!r}")
+        if echoed:
+            until(lambda: self.digits.count(digit) > count, f"the digit {digit} again; heard were {self.digits!r}")
+        else:
+            time.sleep(_PRESSED)
 
     @property
     def digits(self) -> str:
