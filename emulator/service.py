@@ -23,6 +23,7 @@ from emulator.journal.journal import CallRecord, Journal
 from emulator.media.codecs import CODECS
 from emulator.media.plan import Plan, Specs
 from emulator.media.sockets import MediaPorts, PortPair, Selector, SharedPort, SharedPorts
+from emulator.reactor_clock import ReactorClock
 from emulator.sip import tls
 from emulator.sip.certificate import Identity
 from emulator.sip.datagram import UdpListener
@@ -55,34 +56,6 @@ _STOP_SECONDS = 4.0
 _BINDS = 16
 _RECORDING_OCTETS = 32 << 20
 """The longest recording that is read for the control API: a quarter of an hour."""
-
-
-class ReactorClock(Clock):
-    """The clock of production: one delayed call of the reactor wakes it for its next timer."""
-
-    def __init__(self, reactor: Any, on_error: Callable[[Exception], None]) -> None:
-        super().__init__(seconds=reactor.seconds, wake=self._wake_at)
-        self._reactor = reactor
-        self._report = on_error
-        self._call: Any = None
-        self._due = float("inf")
-
-    def _wake_at(self, due: float) -> None:
-        if due >= self._due and self._call is not None:
-            return
-        delay = max(0.0, due - self.seconds())
-        if self._call is not None and self._call.active():
-            self._call.reset(delay)
-        else:
-            self._call = self._reactor.callLater(delay, self._run)
-        self._due = due
-
-    def _run(self) -> None:
-        self._call = None
-        self._due = float("inf")
-        due = self.run_due(self._report)
-        if due is not None and self._call is None:
-            self._wake_at(due)
 
 
 class Listeners:
