@@ -111,7 +111,7 @@ class InboundCall(Conversation):
         invite = self._composed(target, flow, call_id)
         return Invitation(
             self._endpoint, flow, invite.uri, invite.from_, invite.to, invite.headers, invite.body, _Rung(self, tried), call_id,
-            self._behaviour.session_timer, self._behaviour.methods, from_tag=tag, written=invite.written,
+            timer_policy=self._behaviour.session_timer, methods=self._behaviour.methods, from_tag=tag, written=invite.written,
         )  # fmt: skip
 
     def _composed(self, target: Target, flow: Flow, call_id: str) -> Invite:
