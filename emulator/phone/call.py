@@ -107,7 +107,9 @@ class PhoneCall:
                 handset.agree(response)
             except NotAcceptable as refused:
                 handset.withdraw()
-                self.outcome.problem("signalling", f"the re-INVITE that {'holds' if holds else 'resumes'} was not taken: {refused.finding.seen}")
+                self.outcome.problem(
+                    "signalling", f"the re-INVITE that {'holds' if holds else 'resumes'} was not taken: {refused.finding.seen}"
+                )
             else:
                 if not holds:
                     handset.speak()

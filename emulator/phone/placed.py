@@ -1,8 +1,7 @@
 """A call that the phone places: a number at one target after the other (RFC 3263 4.3), until one answers, refuses, or none is left."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Protocol
 
 from emulator.clock import Timer
@@ -11,7 +10,7 @@ from emulator.journal.attempt import Outcome as Ending
 from emulator.journal.findings import Finding
 from emulator.media.offer import NotAcceptable
 from emulator.media.port import Exhausted
-from emulator.phone.call import METHODS, WITH_SDP, Keeper, PhoneCall
+from emulator.phone.call import METHODS, Keeper, PhoneCall
 from emulator.phone.outcome import Outcome
 from emulator.phone.script import Calling
 from emulator.sip.calling import Failure, Invitation
@@ -178,6 +177,13 @@ class PlacedCall(PhoneCall):
         return "", b""
 
     # -- the end --------------------------------------------------------------------------------------------------
+
+    def hang_up(self) -> None:
+        """CANCEL before the answer, BYE after it."""
+        if self._session is None:
+            self.cancel("hung up before the answer")
+        else:
+            super().hang_up()
 
     def cancel(self, why: str) -> None:
         """Give up before the answer (RFC 3261 9.1)."""

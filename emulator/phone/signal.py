@@ -33,7 +33,9 @@ def signal(codec: str, mode: int = 30) -> Signal:
     """The signal in a codec of `emulator.media.codecs`; `mode` is iLBC's. Those that can't be encoded here play the shipped tone."""
     if codec in _G711:
         return _rising(codec)
-    return Signal(shipped.frames(codec, shipped.TONE, mode), shipped.packet_seconds(codec, mode), shipped.timestamp_step(codec, mode), False)
+    return Signal(
+        shipped.frames(codec, shipped.TONE, mode), shipped.packet_seconds(codec, mode), shipped.timestamp_step(codec, mode), False
+    )
 
 
 @cache
