@@ -27,7 +27,7 @@ meet. Nothing imports `service.py` or `cli/`.
     trunk/         what Vonage does with a call: the only place where SIP and media meet
       regions numbers forward_list codes behaviour magic names callers invite template status_callback         words
       policy accounts proxy admission trunk leg conversation calls studio limits registrar                      machines
-      exchange directory inbound forwarding                                                                    machines
+      exchange directory inbound rung forwarding                                                               machines
     journal/       events findings attempt ladder    words   journal    machine
     control/       model routes    words       api telephony openapi    machines       endpoints server client webhook    wires
     cli/           a file per group of commands; the one place that names the reactor

@@ -10,17 +10,22 @@ ROOT = Path(__file__).resolve().parent.parent / "emulator"
 WIRES = {
     "service.py", "authority.py", "sip/transport.py", "sip/datagram.py", "sip/dialling.py", "sip/tls.py", "sip/tls_client.py",
     "media/sockets.py", "dns/nameserver.py", "dns/exchange.py", "dns/resolver.py", "control/server.py", "control/client.py",
-    "control/endpoints.py", "control/webhook.py", "__main__.py",
+    "control/endpoints.py", "control/webhook.py", "__main__.py", "reactor_clock.py", "phone/line.py",
 }  # fmt: skip
 MACHINES = {
     "clock.py", "ids.py", "sip/digest.py", "sip/transaction.py", "sip/endpoint.py", "sip/dialog.py", "sip/session.py",
     "sip/called.py", "sip/calling.py", "sip/calling_session.py", "sip/credentials.py", "sip/dialog_request.py", "sip/reliable.py",
-    "sip/session_timer.py", "sip/reinvite.py", "sip/locate.py", "chance.py", "media/stream.py", "media/srtp.py",
-    "media/impair.py", "media/chain.py", "media/dialler.py", "media/player.py", "media/far_end.py", "media/ear.py",
-    "media/recording.py", "media/decoder.py", "media/wav.py", "trunk/studio.py", "trunk/accounts.py", "trunk/calls.py",
-    "trunk/leg.py", "trunk/conversation.py", "trunk/policy.py", "trunk/proxy.py", "trunk/admission.py", "trunk/registrar.py",
-    "trunk/limits.py", "trunk/directory.py", "trunk/exchange.py", "trunk/forwarding.py", "trunk/inbound.py",
-    "forwarding_settings.py", "trunk/trunk.py", "journal/journal.py", "control/api.py", "control/telephony.py", "control/openapi.py",
+    "sip/session_timer.py", "sip/reinvite.py", "sip/locate.py",
+    "chance.py", "media/stream.py", "media/srtp.py", "media/impair.py", "media/chain.py", "media/dialler.py",
+    "media/player.py", "media/far_end.py",
+    "media/ear.py", "media/recording.py", "media/decoder.py", "media/wav.py", "trunk/studio.py",
+    "trunk/accounts.py", "trunk/calls.py", "trunk/leg.py", "trunk/conversation.py",
+    "trunk/policy.py", "trunk/proxy.py", "trunk/admission.py",
+    "trunk/registrar.py", "trunk/limits.py", "trunk/directory.py", "trunk/exchange.py", "trunk/forwarding.py", "trunk/inbound.py",
+    "trunk/rung.py",
+    "forwarding_settings.py",
+    "trunk/trunk.py", "journal/journal.py", "control/api.py", "control/telephony.py", "control/openapi.py",
+    "phone/echo.py", "phone/handset.py", "phone/outcome.py", "phone/call.py", "phone/placed.py", "phone/taken.py", "phone/phone.py",
 }  # fmt: skip
 SEPARATE = ("sip", "media", "dns")
 
@@ -86,6 +91,18 @@ def test_sip_media_and_dns_never_meet_outside_the_trunk(path: Path) -> None:
     if own in SEPARATE:
         foreign = {other for other in ours(path) if other.split("/")[0] in (*SEPARATE, "trunk") and other.split("/")[0] != own}
         assert not foreign
+
+
+@pytest.mark.parametrize("path", files(), ids=relative)
+def test_the_phone_is_a_stranger_to_the_trunk(path: Path) -> None:
+    """It shares the parts of SIP, media and DNS; of the trunk, its journal's calls and its control API it knows nothing, and they not of
+    it."""
+    own = relative(path)
+    others = {other for other in ours(path) if other.startswith(("trunk/", "control/", "scenario/", "journal/journal.py", "phone/"))}
+    if own.startswith("phone/"):
+        assert not {other for other in others if not other.startswith("phone/")}
+    elif not own.startswith("cli/"):
+        assert not {other for other in others if other.startswith("phone/")}
 
 
 @pytest.mark.parametrize("path", files(), ids=relative)

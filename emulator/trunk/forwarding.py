@@ -63,11 +63,20 @@ class Line(Protocol):
     def cancel(self) -> None: ...
 
 
+class Unable(Exception):
+    """The trunk can send no INVITE: the hunt is over with `status`, and nobody is to blame but us."""
+
+    def __init__(self, status: int, finding: Finding) -> None:
+        super().__init__(str(finding))
+        self.status = status
+        self.finding = finding
+
+
 class HuntUser(Protocol):
     """Whose call it is."""
 
     def invite(self, target: Target, hop: Hop, attempt: Attempt, tried: "Try") -> Line:
-        """An INVITE to `hop`, not yet sent, whose outcome is told to `tried`."""
+        """An INVITE to `hop`, not yet sent, whose outcome is told to `tried`; or `Unable`."""
 
     def on_attempt(self, attempt: Attempt) -> None:
         """It begins."""
@@ -89,6 +98,9 @@ class HuntUser(Protocol):
 
     def on_failed(self, result: Result) -> None:
         """The hunt is over, and nobody has taken the call."""
+
+    def on_error(self, error: Exception) -> None:
+        """The hunt is over by an error that is ours."""
 
 
 class Try:
@@ -188,10 +200,17 @@ class Hunt:
 
     def _soon(self, step: Callable[[], None]) -> None:
         """Take a step with nobody of the last one left on the stack: fifty targets that fail at once must not nest."""
-        self._step = self._clock.call_later(0, step)
+        self._step = self._clock.call_later(0, self._take, step)
+
+    def _take(self, step: Callable[[], None]) -> None:
+        self._step = None
+        try:
+            step()
+        except Exception as error:  # whose call would be up for ever
+            self._enter(HuntState.OVER)
+            self._user.on_error(error)
 
     def _next_target(self) -> None:
-        self._step = None
         self._stop_target_timer()
         self._hops.clear()
         if self._number == len(self._targets):
@@ -211,7 +230,7 @@ class Hunt:
         self._user.on_located(lookup.notes)
         if isinstance(found, list):
             self._hops.extend(found)
-            self._next_hop()
+            self._soon(self._next_hop)
             return
         attempt = self._attempt(None)
         self._user.on_attempt(attempt)
@@ -221,7 +240,6 @@ class Hunt:
         self._soon(self._next_target)
 
     def _next_hop(self) -> None:
-        self._step = None
         hop = self._hops.popleft()
         attempt = self._attempt(hop)
         self._try = tried = Try(self, attempt)
@@ -230,7 +248,12 @@ class Hunt:
             self._timer = self._clock.call_later(self._target.timeout, self._on_timeout)
         if self._policy.hop_timeout > 0 and self._hops:
             self._hop_timer = self._clock.call_later(self._policy.hop_timeout, self._on_hop_timeout)
-        self._line = line = self._user.invite(self._target, hop, attempt, tried)
+        try:
+            self._line = line = self._user.invite(self._target, hop, attempt, tried)
+        except Unable as unable:
+            self._enter(HuntState.OVER)
+            self._user.on_failed(Result(unable.status, REASONS.get(unable.status, ""), str(unable)))
+            return
         self._user.on_attempt(attempt)
         line.send()
 

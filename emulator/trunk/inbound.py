@@ -16,22 +16,24 @@ from emulator.journal.attempt import Attempt
 from emulator.journal.findings import Finding
 from emulator.journal.journal import CallRecord
 from emulator.media.offer import NotAcceptable
+from emulator.media.port import Exhausted
 from emulator.media.sdp import SdpError, SessionDescription
-from emulator.sip.calling import Failure, Invitation
+from emulator.sip.calling import Invitation
 from emulator.sip.flow import Flow
 from emulator.sip.locate import Hop, Locator
-from emulator.sip.message import REASONS, Request, Response
+from emulator.sip.message import REASONS, Response
 from emulator.sip.refusal import Refusal
 from emulator.sip.session import Session
 from emulator.trunk.behaviour import Behaviour
 from emulator.trunk.callers import Ring
 from emulator.trunk.conversation import WITH_SDP, Calls, Conversation
 from emulator.trunk.forward_list import Target
-from emulator.trunk.forwarding import Hunt, Line, Result, Try
+from emulator.trunk.forwarding import Hunt, Line, Result, Try, Unable
 from emulator.trunk.invite import Invite, Parties, compose
 from emulator.trunk.leg import Leg, LegUser, offered
 from emulator.trunk.policy import ForwardingPolicy, InviteForm
 from emulator.trunk.proxy import Proxy
+from emulator.trunk.rung import Rung, finding_of
 
 _BUSY = frozenset({486, 600})
 _UNKNOWN = frozenset({404, 410, 484, 604})
@@ -41,6 +43,7 @@ class Office(Calls, Protocol):
     """Who keeps the calls, as an inbound one needs it: the trunk."""
 
     locator: Locator
+    report: Callable[[Exception], None]
 
     def leg(
         self, user: LegUser, proxy: str, address: str, record: CallRecord, number: str, behaviour: Behaviour, secure: bool = False
@@ -103,14 +106,19 @@ class InboundCall(Conversation):
                 self.leg.close()
             self._has_leg = False
             secure = target.srtp if ring.srtp is None else ring.srtp
-            self.leg = office.leg(self, self._proxy.name, flow.local[0], record, ring.number, self._behaviour, secure)
+            try:
+                self.leg = office.leg(self, self._proxy.name, flow.local[0], record, ring.number, self._behaviour, secure)
+            except Exhausted as error:
+                finding = Finding("limit.media-ports", str(error))
+                self.on_finding(finding)
+                raise Unable(503, finding) from None
             self.leg.quiet = self._has_leg = True
         _, call_id, tag = self._identity
         attempt.call_id = call_id
         office.journal.also(record, call_id)
         invite = self._composed(target, flow, call_id)
         return Invitation(
-            self._endpoint, flow, invite.uri, invite.from_, invite.to, invite.headers, invite.body, _Rung(self, tried), call_id,
+            self._endpoint, flow, invite.uri, invite.from_, invite.to, invite.headers, invite.body, Rung(self, tried), call_id,
             timer_policy=self._behaviour.session_timer, methods=self._behaviour.methods, from_tag=tag, written=invite.written,
         )  # fmt: skip
 
@@ -139,14 +147,14 @@ class InboundCall(Conversation):
 
     def on_attempt_ended(self, attempt: Attempt) -> None:
         """See `emulator.trunk.forwarding.HuntUser`."""
-        finding = _of(attempt)
+        finding = finding_of(attempt)
         if finding is not None:
             attempt.finding(finding)
         for known in attempt.findings:
             self.record.finding(known)
         self._calls.journal.event(
-            "call.attempt-ended", self.record, target=attempt.target, uri=attempt.uri, address=attempt.address, outcome=attempt.outcome,
-            status=attempt.status, after=round(attempt.after or 0.0, 6), why=attempt.why,
+            "call.attempt-ended", self.record, target=attempt.target, uri=attempt.uri, transport=attempt.transport, address=attempt.address,
+            outcome=attempt.outcome, status=attempt.status, reason=attempt.reason, after=round(attempt.after or 0.0, 6), why=attempt.why,
             finding=str(attempt.findings[0]) if attempt.findings else None,
         )  # fmt: skip
         if attempt.outcome == "answered":
@@ -240,6 +248,13 @@ class InboundCall(Conversation):
         """See `emulator.trunk.forwarding.HuntUser`."""
         self._unanswered(result.status, result.reason, result.why)
 
+    def on_error(self, error: Exception) -> None:
+        """See `emulator.trunk.forwarding.HuntUser`: the call ends, the emulator goes on."""
+        self._calls.journal.event("error", self.record, error=f"{type(error).__name__}: {error}")
+        if self.record.live:
+            self._unanswered(500, REASONS[500], "an error of the emulator's own")
+        self._office.report(error)
+
     # -- the end --------------------------------------------------------------------------------------------------
 
     def refuse(self, status: int, finding: Finding) -> None:
@@ -300,68 +315,3 @@ class InboundCall(Conversation):
     def _stop(timer: Timer | None) -> None:
         if timer is not None:
             timer.cancel()
-
-
-class _Rung:
-    """The user of one INVITE: what becomes of it goes to the hunt, what is said in its dialog to the call."""
-
-    __slots__ = ("_call", "_tried")
-
-    def __init__(self, call: InboundCall, tried: Try) -> None:
-        self._call = call
-        self._tried = tried
-
-    def on_provisional(self, response: Response) -> None:
-        self._tried.provisional(response)
-
-    def on_accepted(self, response: Response, session: Session) -> tuple[str, bytes] | None:
-        return self._tried.accepted(response, session)
-
-    def on_refused(self, response: Response) -> None:
-        self._tried.refused(response)
-
-    def on_failed(self, why: str, kind: Failure) -> None:
-        self._tried.failed(why, kind)
-
-    def on_late(self, response: Response) -> None:
-        self._tried.late(response)
-
-    def on_reinvite(self, request: Request, flow: Flow) -> tuple[str, bytes, bool]:
-        return self._call.on_reinvite(request, flow)
-
-    def on_answer(self, request: Request) -> None:
-        self._call.on_answer(request)
-
-    def on_refresh(self) -> tuple[str, bytes]:
-        return self._call.on_refresh()
-
-    def on_refreshed(self, response: Response) -> None:
-        self._call.on_refreshed(response)
-
-    def on_finding(self, finding: Finding) -> None:
-        self._tried.attempt.finding(finding)
-        self._call.on_finding(finding)
-
-    def on_options(self, request: Request) -> tuple[str, bytes]:
-        return self._call.on_options(request)
-
-    def on_info(self, request: Request) -> None:
-        self._call.on_info(request)
-
-    def on_ended(self, by: str) -> None:
-        self._call.on_ended(by)
-
-
-def _of(attempt: Attempt) -> Finding | None:
-    """What is worth a finding in how an attempt ended."""
-    status, where = attempt.status, attempt.address or attempt.uri
-    if attempt.outcome == "refused" and status is not None:
-        if status in (401, 407):
-            return Finding("inbound.challenged", f"{status} from {where}")
-        if status < 400:
-            return Finding("inbound.redirected", f"{status} from {where}")
-        return None
-    code = {
-        "timeout": "inbound.timeout", "no-answer": "inbound.no-answer", "unreachable": "inbound.unreachable",
-    }.get(attempt.outcome)  # fmt: skip
-    return Finding(code, f"{where}: {attempt.why}") if code is not None else None

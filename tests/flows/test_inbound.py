@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from emulator.journal.journal import CallRecord
+from emulator.media.port import Exhausted
 from emulator.trunk.callers import Ring
 from emulator.trunk.directory import Entry
 from emulator.trunk.policy import ForwardingPolicy, InboundPolicy, InviteForm, Policy
@@ -757,6 +758,29 @@ def test_a_number_has_fifty_channels(network: Network) -> None:
     network.trunk.hang_up_all(lambda: None)
     network.clock.advance(120)
     assert network.idle and not network.trunk.exchange.directory.taken(NUMBER)
+
+
+def test_without_a_media_port_there_is_no_call(network: Network) -> None:
+    def none(proxy: str) -> Any:
+        raise Exhausted("every port is taken")
+
+    network.trunk._open_port = none
+    record = rung(network, TWO)
+    assert (record.state, record.status, codes(record)) == ("refused", 503, ["limit.media-ports"]) and not record.attempts
+    rest(network)
+
+
+def test_an_error_of_ours_ends_the_call_and_nothing_else(network: Network) -> None:
+    def broken(proxy: str) -> Any:
+        raise RuntimeError("ours")
+
+    network.trunk._open_port = broken
+    with pytest.raises(RuntimeError, match="ours"):
+        rung(network)
+    record = network.journal.get("last")
+    assert record is not None and (record.state, record.status) == ("refused", 500)
+    network.errors.clear()
+    rest(network)
 
 
 def test_calls_at_once_are_bounded() -> None:
