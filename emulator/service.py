@@ -292,7 +292,7 @@ class Service:
             control=f"http://{sent_by((config.control.address, self._control.port))}",
             dns=DnsEndpoint(address=config.dns.address, port=self._nameserver.port),
             ca=str(self._certificates.ca),
-            account=AccountKey(key=account.key, secret=account.secret),
+            account=AccountKey(key=account.key, secret=account.secret, numbers=list(account.numbers)),
             media=MediaEndpoint(ports=self._media_range()),
             proxies={
                 place.name: ProxyEndpoint(host=place.host, address=place.address, udp=place.udp, tcp=place.tcp, tls=place.tls)

@@ -37,6 +37,9 @@ class Keeper(Protocol):
     ids: Ids
     endpoint: Endpoint
 
+    tell: Callable[[str, Outcome], None]
+    """Told of what happens: `attempt`, `attempt-ended`, `ringing`, `answered`."""
+
     def handset(self, script: Script, address: str, secure: bool = False) -> Handset:
         """Media for a call on our numeric `address`. Raises `Exhausted`."""
 
@@ -85,7 +88,8 @@ class PhoneCall:
         assert handset is not None
         self._session = session
         self._answered_at = self._phone.clock.seconds()
-        handset.speak()
+        self._phone.tell("answered", self.outcome)
+        self._speak()
         if script.digits:
             self._later(script.digits_after, handset.dial, script.digits, script.quirk)
         if script.hold_after is not None:
@@ -94,6 +98,15 @@ class PhoneCall:
             self._later(max(script.talk, _least(script)), self._end_talk)
         else:
             self._later(script.longest, self.hang_up)
+
+    def _speak(self) -> None:
+        """Play, once the other side knows that it is answered: before, it may not have begun to listen."""
+        session = self._session
+        if session is not None and self.handset is not None and session.state is not SessionState.ENDED:
+            if session.state is SessionState.ANSWERED and not session.owns_call_id:
+                self._later(_LOOK, self._speak)
+            else:
+                self.handset.speak()
 
     def _hold(self, holds: bool) -> None:
         session, handset = self._session, self.handset
@@ -176,7 +189,7 @@ class PhoneCall:
             self.handset.agree(request)
         except NotAcceptable as error:
             self.outcome.finding(error.finding)
-            self.outcome.problem("media", f"no usable answer to the offer: {error.finding.seen}")
+            self.outcome.problem("media", f"no usable answer to the offer: {error.finding.seen}", "audio")
             self.hang_up()
 
     def on_prack(self, request: Request) -> tuple[str, bytes]:

@@ -117,8 +117,8 @@ class Line:
         Dialler(secure, self._reactor, self._connect_seconds, self._client.secure)
         self._streams.append(secure)
 
-    def ask(self, server: Address) -> None:
-        """Find names by the name server at `server`."""
+    def ask(self, server: Address | None) -> None:
+        """Find names by the name server at `server`; None asks whom the system asks."""
         phone = self._phone
         self._resolver = Resolver(self._reactor, phone.clock, phone.ids, None, server, _QUERY_SECONDS)
         phone.locator = Locator(self._resolver, phone.ids, phone.clock, _LOCATE_SECONDS)

@@ -9,6 +9,7 @@ from emulator.phone.handset import Handset
 from emulator.phone.script import Script
 
 Kind = Literal["signalling", "media", "timeout"]
+What = Literal["signalling", "echo", "audio", "digits"]
 
 _FINDINGS = 64
 _ENDS = {
@@ -20,10 +21,11 @@ _ENDS = {
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that should have been, and was not. `text` is for a person."""
+    """Something that should have been, and was not. `text` is for a person; `timeout` is also what could not be reached."""
 
     kind: Kind
     text: str
+    what: What = "signalling"
 
 
 @dataclass(slots=True)
@@ -59,8 +61,16 @@ class Outcome:
         if len(self.findings) < _FINDINGS and all((known.code, known.seen) != (finding.code, finding.seen) for known in self.findings):
             self.findings.append(finding)
 
-    def problem(self, kind: Kind, text: str) -> None:
-        self.problems.append(Problem(kind, text))
+    def problem(self, kind: Kind, text: str, what: What = "signalling") -> None:
+        """Something that should have been was not."""
+        self.problems.append(Problem(kind, text, what))
+
+    @property
+    def failed(self) -> Kind | None:
+        """The gravest of the problems: nobody was reached, signalling, media; None when all was as it should be."""
+        kinds = {problem.kind for problem in self.problems}
+        order: tuple[Kind, ...] = ("timeout", "signalling", "media")
+        return next((kind for kind in order if kind in kinds), None)
 
     def as_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
@@ -80,7 +90,7 @@ class Outcome:
             "ended_by": self.ended_by,
             "media": self.media,
             "findings": [{"code": finding.code, "seen": finding.seen} for finding in self.findings],
-            "problems": [{"kind": problem.kind, "text": problem.text} for problem in self.problems],
+            "problems": [{"kind": problem.kind, "what": problem.what, "text": problem.text} for problem in self.problems],
         }
 
 
@@ -101,15 +111,15 @@ def judge_media(outcome: Outcome, script: Script, handset: Handset) -> None:
     heard, echo = handset.packets_heard, handset.echo
     if script.hears == "echo" and echo is not None:
         if not echo.returned:
-            outcome.problem("media", f"no echo: {echo.played} packets sent, {heard} heard, none of them the signal")
+            outcome.problem("media", f"none of {echo.played} packets came back; {heard or 'no'} others were heard", "echo")
         elif echo.loss > script.most_lost:
-            outcome.problem("media", f"echo: {echo.returned} of {echo.played} packets came back, {100 * echo.loss:.1f} % were lost")
+            outcome.problem("media", f"{echo.returned} of {echo.played} packets back, {100 * echo.loss:.1f} % lost", "echo")
         elif not echo.same:
-            outcome.problem("media", f"echo: {echo.foreign} packets heard are not what was sent")
+            outcome.problem("media", f"{echo.foreign} packets were heard that were not sent", "echo")
     elif script.hears in ("echo", "audio") and not heard:
-        outcome.problem("media", "nothing was heard")
+        outcome.problem("media", "nothing was heard", "audio")
     elif script.hears == "nothing" and heard:
-        outcome.problem("media", f"{heard} packets were heard where there should be none")
+        outcome.problem("media", f"{heard} packets were heard where there should be none", "audio")
     wanted = script.expected_digits
     if wanted is not None and handset.digits_heard != wanted:
-        outcome.problem("media", f"digits: {wanted} expected, {handset.digits_heard or 'none'} came")
+        outcome.problem("media", f"{wanted} expected, {handset.digits_heard or 'none'} came", "digits")

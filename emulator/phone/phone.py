@@ -14,7 +14,8 @@ from emulator.phone.call import METHODS, PhoneCall
 from emulator.phone.handset import SDP_TYPE, Handset
 from emulator.phone.outcome import Outcome
 from emulator.phone.placed import Destination, PlacedCall
-from emulator.phone.script import Answering, Calling, Script
+from emulator.phone.script import SIGNAL, Answering, Calling, Script
+from emulator.phone.signal import prepare
 from emulator.phone.taken import TakenCall
 from emulator.sip.credentials import Credentials
 from emulator.sip.endpoint import Endpoint
@@ -61,6 +62,8 @@ class Phone:
         """The newest messages of all calls."""
         self.findings: deque[Finding] = deque(maxlen=_MESSAGES)
         """Of messages that belong to no call, or to none any more."""
+        self.tell: Callable[[str, Outcome], None] = _untold
+        """See `emulator.phone.call.Keeper`."""
         self._open_port = open_port
         self._report = report
         self._answering: Answering | None = None
@@ -72,6 +75,7 @@ class Phone:
 
     def place(self, to: Destination, caller: str, script: Calling, done: Callable[[Outcome], None]) -> PlacedCall:
         """Call a number; `done` is called once, when the call is over."""
+        _prepare(script)
         call = PlacedCall(self, to, caller, script, lambda outcome: self._over(call, outcome, done))
         self.calls[call] = None
         call.start()
@@ -80,6 +84,8 @@ class Phone:
     def answer(self, script: Answering | None, on_call: Callable[[Outcome], None]) -> None:
         """Take calls from now on as `script` says; None refuses them with 480. `on_call` is called when each of them is over."""
         self._answering, self._on_call = script, on_call
+        if script is not None:
+            _prepare(script)
 
     def stop(self, done: Callable[[], None]) -> None:
         """Hang up whatever is up; `done` is called when that is over."""
@@ -179,6 +185,15 @@ class Phone:
                 for note in notes
             ],
         }
+
+
+def _prepare(script: Script) -> None:
+    if script.play == SIGNAL:
+        prepare(codec.name for codec in script.codecs)
+
+
+def _untold(what: str, outcome: Outcome) -> None:
+    """Nobody watches."""
 
 
 def _ignore(outcome: Outcome) -> None:

@@ -103,9 +103,11 @@ class PlacedCall(PhoneCall):
             self._fail(str(error))
             return
         assert self.handset is not None
-        attempt = Attempt(len(outcome.attempts) + 1, f"sip:{to.number}@{hop.target}", hop.transport, _text(flow), phone.clock.seconds())
+        uri = f"sip:{to.number}@{to.at if hop.target == to.host else hop.target}"
+        attempt = Attempt(len(outcome.attempts) + 1, uri, hop.transport, _text(flow), phone.clock.seconds())
         attempt.call_id = outcome.call_id
         outcome.attempts.append(attempt)
+        phone.tell("attempt", outcome)
         transport = "" if hop.transport == "UDP" else f";transport={hop.transport.lower()}"
         self.contact = f"Contact: <sip:{self._caller}@{flow.sent_by}{transport}>\r\n"
         call_id, tag = self._identity
@@ -132,6 +134,7 @@ class PlacedCall(PhoneCall):
         attempt.end(ending, why, self._phone.clock.seconds(), status, reason)
         if self.over or tried is not self._try:
             return
+        self._phone.tell("attempt-ended", self.outcome)
         moves_on = response is None or response.status == 503  # RFC 3263 4.3: "a 503 response ... a timeout ... or a transport failure"
         if moves_on and self._calling.failover and self._hops and not self._given_up:
             self._next()
@@ -145,8 +148,9 @@ class PlacedCall(PhoneCall):
 
     def on_progress(self, response: Response) -> None:
         """A provisional response of the target that is tried: it may hold the answer to our offer already (RFC 3261 13.2.1)."""
-        if response.status >= 180:
+        if response.status >= 180 and not self.outcome.rang:
             self.outcome.rang = True
+            self._phone.tell("ringing", self.outcome)
         if response.body and response.status > 100 and self.handset is not None:
             try:
                 self.handset.agree(response)
@@ -157,18 +161,19 @@ class PlacedCall(PhoneCall):
         """A 2xx: the header lines and body of its ACK, None when its answer can't be used."""
         handset, outcome, clock = self.handset, self.outcome, self._phone.clock
         assert handset is not None
-        outcome.status, outcome.reason = response.status, response.reason
-        outcome.answered_after = clock.seconds() - self._began
+        outcome.status, outcome.reason, now = response.status, response.reason, clock.seconds()
+        outcome.answered_after = now - self._began
         try:
             if response.body or handset.stream is None:
                 handset.agree(response)
         except NotAcceptable as error:
             outcome.finding(error.finding)
-            outcome.problem("media", f"the answer can't be used: {error.finding.seen}")
-            tried.attempt.end("unusable", error.finding.seen, clock.seconds(), response.status, response.reason)
+            outcome.problem("media", f"the answer can't be used: {error.finding.seen}", "audio")
+            tried.attempt.end("unusable", error.finding.seen, now, response.status, response.reason)
             self._later(0.0, self._over)
             return None
-        tried.attempt.end("answered", "", clock.seconds(), response.status, response.reason)
+        tried.attempt.end("answered", "", now, response.status, response.reason)
+        self._phone.tell("attempt-ended", outcome)
         if self._calling.status != response.status:
             outcome.problem("signalling", f"answered with {response.status} where {self._calling.status} was wanted")
         for timer in self._timers:  # neither the ring limit nor `cancel_after` holds any more
@@ -250,7 +255,7 @@ class _Try:
     def on_refused(self, response: Response) -> None:
         self._hear(response)
         ending: Ending = "cancelled" if response.status == 487 else "refused"
-        self._over(ending, f"{response.status} {response.reason}", response)
+        self._over(ending, "", response)
 
     def on_failed(self, why: str, kind: Failure) -> None:
         self._over("timeout" if kind == "timeout" else "unreachable", why)

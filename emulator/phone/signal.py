@@ -2,6 +2,7 @@
 
 import math
 from array import array
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
@@ -38,8 +39,15 @@ def signal(codec: str, mode: int = 30) -> Signal:
     )
 
 
+def prepare(codecs: Iterable[str]) -> None:
+    """Make the signal now where that takes a while, and not when a call is answered."""
+    for codec in codecs:
+        if codec in _G711:
+            _rising(codec)
+
+
 @cache
-def _rising(codec: str) -> Signal:
+def _samples() -> "array[int]":
     peak = PEAK_AT_0_DBM0 * 10 ** (_LEVEL_DBM0 / 20)
     count = round(SECONDS * _RATE)
     slope = (_LAST_HERTZ - _FIRST_HERTZ) / SECONDS
@@ -47,7 +55,12 @@ def _rising(codec: str) -> Signal:
     for number in range(count):
         at = number / _RATE
         samples.append(round(peak * math.sin(math.tau * (_FIRST_HERTZ + slope * at / 2) * at)))
+    return samples
+
+
+@cache
+def _rising(codec: str) -> Signal:
     # G.711 has two zeros, of which one turns into the other when it is decoded and encoded: what is played has none of that kind, so it
     # comes back as it was from a far end that does so.
-    data = g711.encode(codec, g711.decode(codec, g711.encode(codec, samples)))
+    data = g711.encode(codec, g711.decode(codec, g711.encode(codec, _samples())))
     return Signal(tuple(data[at : at + 160] for at in range(0, len(data), 160)), 0.02, 160, True)

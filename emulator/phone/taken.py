@@ -67,6 +67,7 @@ class TakenCall(PhoneCall):
             return
         session.provisional(180, self.contact + endpoint.server_line)
         self.outcome.rang = True
+        self._phone.tell("ringing", self.outcome)
         self._later(script.ring, self._decide, body, offers)
 
     def refused(self, refusal: Refusal) -> None:

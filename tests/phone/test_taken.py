@@ -2,15 +2,12 @@
 
 import pytest
 
+from emulator.phone.outcome import Outcome
 from emulator.phone.script import Answering, Calling
 from emulator.trunk.callers import Ring
-from tests.support.desk import _PORTS, HERE, Desk
+from tests.support.desk import HERE, PORTS, Desk
 from tests.support.network import MemoryFlow
 from tests.support.phone import SDP, Phone
-
-
-def forward(*targets: str) -> str:
-    return ", ".join(targets)
 
 
 def ring(desk: Desk, forward: str, **how: object) -> str:
@@ -27,7 +24,7 @@ def test_a_call_from_the_trunk(transport: str, srtp: bool) -> None:
     desk = Desk()
     desk.answer(Answering(play="signal", hears="echo", hears_digits="42#", ring=1.0))
     media = ";media=srtp" if srtp else ""
-    port = _PORTS[transport]
+    port = PORTS[transport]
     id = ring(desk, f"sip:100@{HERE}:{port};transport={transport.lower()}{media}", play="echo", digits="42#", talk=3.0)
     desk.clock.advance(100)
     (outcome,) = desk.outcomes
@@ -94,13 +91,12 @@ def test_a_503_and_then_the_next_target() -> None:
     desk = Desk()
     scripts = iter([Answering(status=503), Answering(play="signal", hears="echo", talk=2.0)])
 
-    def next_script(*outcome: object) -> None:
-        script = next(scripts, None)
-        if script is not None:
-            desk.phone.answer(script, lambda over: (desk.outcomes.append(over), next_script()) and None)
+    def over(*outcomes: Outcome) -> None:
+        desk.outcomes.extend(outcomes)
+        desk.phone.answer(next(scripts, None), over)
 
-    next_script()
-    id = ring(desk, forward(f"sip:100@{HERE}:5080", f"sip:100@{HERE}:5081;transport=tls;media=srtp"), play="echo")
+    over()
+    id = ring(desk, f"sip:100@{HERE}:5080, sip:100@{HERE}:5081;transport=tls;media=srtp", play="echo")
     desk.clock.advance(100)
     record = desk.network.journal.get(id)
     assert record is not None and [attempt.status for attempt in record.attempts] == [503, 200]

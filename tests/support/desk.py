@@ -18,7 +18,8 @@ from tests.support.network import MemoryFlow, MemoryPort, Network
 HERE = "192.0.2.20"
 DELAY = 0.01
 """Seconds that a packet of media takes in one direction."""
-_PORTS = {"UDP": 5080, "TCP": 5080, "TLS": 5081}
+CALLING = Calling()
+PORTS = {"UDP": 5080, "TCP": 5080, "TLS": 5081}
 
 
 class WiredPort(MemoryPort):
@@ -73,7 +74,7 @@ class _Here:
         via = data.partition(b"Via: ")[2].partition(b";")[0] if not data.startswith(b"SIP/2.0 ") else b""
         proxy = next((place for place in regions.loopback_layout() if f" {place.address}:".encode() in via), None)
         flow = MemoryFlow(send, self._transport, (proxy.address, proxy.udp) if proxy is not None else ("127.0.13.1", 5060))
-        flow.local = (HERE, _PORTS[self._transport])
+        flow.local = (HERE, PORTS[self._transport])
         flow.sent_by = sent_by(flow.local)
         self._desk.phone.endpoint.receive(data, flow)
 
@@ -107,7 +108,7 @@ class Desk:
         """Why a proxy can't be reached."""
         self.deaf: set[Address] = set()
         """Proxies that hear nothing."""
-        for transport, port in _PORTS.items():
+        for transport, port in PORTS.items():
             network.customers[transport, (HERE, port)] = _Here(self, transport)  # type: ignore[assignment]
 
     def _open(self, address: str) -> WiredPort:
@@ -134,7 +135,7 @@ class Desk:
                 network.clock.call_later(0, proxy.endpoint.receive, data, back)
 
         there = MemoryFlow(deliver, transport, peer)
-        there.local = (HERE, _PORTS[transport])
+        there.local = (HERE, PORTS[transport])
         there.sent_by = sent_by(there.local)
         back = MemoryFlow(lambda data: network.clock.call_later(0, phone.endpoint.receive, data, there) and None, transport, there.local)
         if proxy is not None:
@@ -154,13 +155,13 @@ class Desk:
         return Destination(number, regions.host("us"), transport, None, tuple(hops))
 
     def place(
-        self, to: Destination | None = None, script: Calling = Calling(), caller: str = "447700900000"
+        self, to: Destination | None = None, script: Calling = CALLING, caller: str = "447700900000"
     ) -> tuple[PlacedCall, list[Outcome]]:
         """A call under way; its outcome appears in the list."""
         over: list[Outcome] = []
         return self.phone.place(to or self.destination(), caller, script, over.append), over
 
-    def call(self, to: Destination | None = None, script: Calling = Calling(), seconds: float = 100.0) -> Outcome:
+    def call(self, to: Destination | None = None, script: Calling = CALLING, seconds: float = 100.0) -> Outcome:
         """A call from its beginning to its end."""
         _, over = self.place(to, script)
         self.clock.advance(seconds)
