@@ -8,7 +8,7 @@ PEERS := sip-tester baresip-core sipsak linphone-cli kamailio kamailio-tls-modul
 .DEFAULT_GOAL := help
 
 help:
-	@echo 'make demo    see it at work, in 5 s    make serve  run the emulator'
+	@echo 'make demo    see it at work, in 5 s    make serve   run the emulator'
 	@echo 'make test    lint, types and every test'
 	@echo 'make unit    tests without a network   make bench  measure (see docs/performance.md)'
 	@echo 'make lint    ruff and mypy             make clean  remove what was made'

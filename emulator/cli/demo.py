@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from emulator.cli import MEDIA_FAILED, NOT_REACHABLE, OK, SIGNALLING_FAILED
-from emulator.cli.desk import CODES, painted
+from emulator.cli.desk import CODES, WORST, painted
 from emulator.cli.reactor import INTERRUPTED, report, run, the_reactor
 from emulator.journal.findings import printable
 
@@ -60,7 +60,7 @@ class Seen:
         say(painted(f"{'✓' if good else '✗'} {what:<10}  {printable(text, 300)}", good))
         if not good:
             self.missing.append(f"{what}: {text}")
-            self.code = self.code or code
+            self.code = max(self.code, code, key=WORST.index)
 
     def call(self, outcome: "Outcome") -> None:
         """The rows of a call as the phone saw it."""
@@ -149,22 +149,22 @@ class Demo:
         def over(outcome: "Outcome") -> None:
             if self._ending:
                 return
-            self._show_out(outcome, phone)
+            self._show_out(outcome, phone, line)
             self._call_in(phone, line)
 
         script = Calling(srtp=True, digits=_DIGITS, digits_after=0.3, talk=_TALK, ring_limit=5.0)
         phone.place(Destination(_DIALLED, _HOST, "TLS"), _NUMBER, script, over)
 
-    def _show_out(self, outcome: "Outcome", phone: "Phone") -> None:
+    def _show_out(self, outcome: "Outcome", phone: "Phone", line: "Line") -> None:
         seen, record = self._seen, self._record()
         host = outcome.attempts[0].uri.partition("@")[2] if outcome.attempts else "nobody"
         seen.row(bool(outcome.attempts), "SRV", f"{_HOST} is {host}, {outcome.peer}")
-        verified = outcome.transport == "TLS" and outcome.answered and not phone.findings
+        verified = outcome.transport == "TLS" and outcome.peer in line.verified
         seen.row(verified, "TLS", f"certificate verified for {_HOST}" if verified else _findings(phone))
         proved = record is not None and record.account is not None and b"407 Proxy" in b"".join(note.data[:40] for note in phone.notes)
         seen.row(proved, "digest", "challenged with 407, answered" if proved else "no challenge was answered")
         seen.call(outcome)
-        self._show_record(record, srtp=True)
+        self._show_record(record, outcome.answered)
 
     def _call_in(self, phone: "Phone", line: "Line") -> None:
         from emulator.phone.script import Answering
@@ -199,14 +199,14 @@ class Demo:
             seen.row(good, ("first", "second")[number], _told(attempts[number]) if len(attempts) > number else "never tried")
         seen.row(len(attempts) == 2, "failover", f"{len(attempts)} targets tried, in their order")
         seen.call(outcome)
-        self._show_record(record, srtp=True)
+        self._show_record(record, outcome.answered)
 
     def _record(self) -> "CallRecord | None":
         """The newest call as the trunk has it."""
         assert self._service is not None
         return next(iter(self._service.journal.calls()), None)
 
-    def _show_record(self, record: "CallRecord | None", srtp: bool) -> None:
+    def _show_record(self, record: "CallRecord | None", answered: bool) -> None:
         """What the trunk says of a call, and its ladder."""
         from emulator.journal.ladder import ladder
 
@@ -215,9 +215,10 @@ class Demo:
             seen.row(False, "trunk", "knows of no call")
             return
         told = record.detail()
-        media = told["media"] or {}
-        secure = bool(media.get("srtp")) == srtp
-        seen.row(secure, "SRTP", "AES_CM_128_HMAC_SHA1_80, both directions" if secure else "media was not SRTP", MEDIA_FAILED)
+        if answered:
+            media = told["media"]
+            secure = media is not None and media["srtp"] and not media["srtp_refused"]
+            seen.row(secure, "SRTP", "AES_CM_128_HMAC_SHA1_80, both directions" if secure else "media was not SRTP alone", MEDIA_FAILED)
         odd = [finding for finding in told["findings"] if finding["severity"] != "note" and finding["code"] not in _EXPECTED]
         complaints = "; ".join(f"{finding['code']}: {finding['seen']}" for finding in odd)
         good = record.state == "ended" and not odd

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 CODES = {None: OK, "timeout": NOT_REACHABLE, "signalling": SIGNALLING_FAILED, "media": MEDIA_FAILED}
 _HANG_UP_SECONDS = 4.0
-_WORST = (OK, MEDIA_FAILED, SIGNALLING_FAILED, NOT_REACHABLE)
+_LINGER_SECONDS = 0.1
+"""Between the last call and the end: the other side has an ACK to read, and may close its connection first."""
+WORST = (OK, MEDIA_FAILED, SIGNALLING_FAILED, NOT_REACHABLE)
+"""Exit codes, the gravest last."""
 
 
 class Desk:
@@ -86,7 +89,7 @@ class Desk:
 
     def _stopped(self, limit: "Timer") -> None:
         limit.cancel()
-        self._close()
+        self.clock.call_later(_LINGER_SECONDS, self._close)
 
     def _close(self) -> None:
         if self.line is not None:
@@ -111,7 +114,7 @@ class Desk:
         """A call is over: print it, and have the exit code say it."""
         from emulator.phone.report import rows
 
-        self.code = max(self.code, CODES[outcome.failed], key=_WORST.index)
+        self.code = max(self.code, CODES[outcome.failed], key=WORST.index)
         if self._as_json:
             click.echo(json.dumps(outcome.as_dict()))
         else:

@@ -33,6 +33,7 @@ class Echo:
         self._order: deque[bytes] = deque()  # the payloads played in the time of one signal
         self._most = len(signal.frames) if signal.distinct else round(SECONDS / signal.seconds)
         self._frames = signal.frames
+        self._quiet = signal.quiet
         self._whole = b"".join((*signal.frames, *signal.frames[:2])) if signal.distinct else b""
         self._back: set[bytes] = set()
         self._trips: deque[float] = deque(maxlen=_TRIPS_KEPT)
@@ -43,8 +44,10 @@ class Echo:
         """Packets heard that had come back before."""
         self.repacked = 0
         """Packets heard that are part of what was played, and none of its packets."""
+        self.silent = 0
+        """Packets of silence: what many an echo says when it has nothing to say."""
         self.foreign = 0
-        """Packets heard that are nothing of what was played."""
+        """Packets heard that are nothing of all this."""
 
     def sent(self, payload: bytes) -> None:
         """A packet goes out."""
@@ -70,7 +73,10 @@ class Echo:
         elif payload in self._back:
             self.repeated += 1
         elif not self._find(payload):
-            self.foreign += 1
+            if self._quiet and self._quiet.issuperset(payload):
+                self.silent += 1
+            else:
+                self.foreign += 1
 
     def _find(self, payload: bytes) -> bool:
         """Look for a payload that is no frame: where the far end packs 30 ms, or begins in the middle of one of ours."""
@@ -113,7 +119,7 @@ class Echo:
 
     @property
     def same(self) -> bool:
-        """Whether something came back, and nothing that was not played."""
+        """Whether something came back, and nothing that was not played; silence does not count."""
         return self.returned > 0 and not self.foreign
 
     @property
@@ -132,5 +138,6 @@ class Echo:
             "round_trip_ms": round(1000 * trip, 2) if trip is not None else None,
             "repeated": self.repeated,
             "repacked": self.repacked,
+            "silent": self.silent,
             "foreign": self.foreign,
         }

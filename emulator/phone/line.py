@@ -61,6 +61,8 @@ class Line:
         self._resolver: Resolver | None = None
         self.bound: dict[str, Address] = {}
         """Address and port by transport."""
+        self.verified: set[str] = set()
+        """The servers, as `address:port`, whose certificate was good for the host that was called."""
 
     def open(self, address: str, port: int = 0, transports: Iterable[str] = ("UDP", "TCP", "TLS")) -> None:
         """Listen on `address` for each of `transports`, UDP and TCP on `port`, TLS there too when it comes alone; 0 lets the system choose.
@@ -130,7 +132,8 @@ class Line:
         self._phone.findings.append(finding)
 
     def _on_server(self, flow: Flow, identity: Identity, good: bool) -> None:
-        """Nothing to say of a certificate that stood verification; what was wrong with one that did not is a finding."""
+        if good:
+            self.verified.add(sent_by(flow.peer))
 
     def _on_finding(self, flow: Flow, finding: Finding) -> None:
         self._phone.findings.append(finding)

@@ -14,6 +14,8 @@ SECONDS = 8.0
 _FIRST_HERTZ, _LAST_HERTZ = 300.0, 3300.0
 _LEVEL_DBM0 = -10.0
 _RATE = 8000
+_QUIET = 8
+"""The samples next to zero, of 32,768."""
 _G711 = ("PCMU", "PCMA")
 
 
@@ -21,13 +23,15 @@ _G711 = ("PCMU", "PCMA")
 class Signal:
     """`frames` are payloads of one packet each, `seconds` and `step` what each lasts, in seconds and in units of the RTP clock.
 
-    `distinct` says that no two are alike, and that any hundred octets of them are found in one place only.
+    `distinct` says that no two are alike, and that any hundred octets of them are found in one place only. `quiet` are the octets that
+    silence is made of, where a codec has such.
     """
 
     frames: tuple[bytes, ...]
     seconds: float
     step: int
     distinct: bool
+    quiet: frozenset[int] = frozenset()
 
 
 def signal(codec: str, mode: int = 30) -> Signal:
@@ -63,4 +67,6 @@ def _rising(codec: str) -> Signal:
     # G.711 has two zeros, of which one turns into the other when it is decoded and encoded: what is played has none of that kind, so it
     # comes back as it was from a far end that does so.
     data = g711.encode(codec, g711.decode(codec, g711.encode(codec, _samples())))
-    return Signal(tuple(data[at : at + 160] for at in range(0, len(data), 160)), 0.02, 160, True)
+    levels = g711.decode(codec, bytes(range(256)))
+    quiet = frozenset(octet for octet, level in enumerate(levels) if abs(level) <= _QUIET)
+    return Signal(tuple(data[at : at + 160] for at in range(0, len(data), 160)), 0.02, 160, True, quiet)
