@@ -9,6 +9,7 @@ How it is laid out. Three rings; imports point inward only:
 `from twisted` stands in wire files only. `sip/`, `media/` and `dns/` never import each other or `trunk/`; `trunk/` is where they
 meet. Nothing imports `service.py` or `cli/`.
 
+    yaml.py        words    a person's YAML as typed values; mistakes with their place
     config.py      words    the one typed model behind vsim.yaml, VSIM_* and flags
     clock.py ids.py chance.py    time and every random choice, handed in; one seed
     authority.py   wire     the CA and the server certificate on disk
