@@ -23,6 +23,7 @@ from msgspec import Meta, Struct
 
 MAX_FILE_OCTETS = 1 << 20
 _MAX_DEPTH = 20
+_MANY = 8
 At = tuple[str, ...]
 """Where a value stands in its document: the keys, and the numbers in lists, that lead there."""
 
@@ -296,14 +297,21 @@ class Reader:
                 self.problems.append(f"{node.place}: {name} {text!r} is none of {', '.join(choices)}")
             return choices.get(text)
         if get_origin(kind) is Literal:
-            if text not in get_args(kind):
-                self.problems.append(f"{node.place}: {name} {text!r} is none of {', '.join(get_args(kind))}{meant(text, get_args(kind))}")
-            return text
+            choice = next((choice for choice in get_args(kind) if choice.lower() == text.lower()), None)
+            if choice is None:
+                self.problems.append(f"{node.place}: {name} {text!r} is {_none_of(text, get_args(kind))}")
+            return choice
         try:
             return msgspec.convert(text, annotated, strict=False)
         except msgspec.ValidationError as error:
             self.problems.append(f"{node.place}: {name} {text!r}: {extra.get('write') or _plainly(str(error))}")
             return None
+
+
+def _none_of(text: str, choices: Sequence[str]) -> str:
+    """A long list helps less than the one that was meant."""
+    hint = meant(text, choices)
+    return f"unknown{hint}" if hint and len(choices) > _MANY else f"none of {', '.join(choices)}{hint}"
 
 
 _BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}

@@ -1,0 +1,1 @@
+"""Failures on demand, and stories about them that end in a verdict."""
