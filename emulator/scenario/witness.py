@@ -200,9 +200,9 @@ class Witness:
         """INVITEs that began after a moment, oldest first."""
         return _since(self.tries, number)
 
-    def events_since(self, number: int) -> Iterator[Event]:
+    def events_since(self, number: int) -> Iterator[Noted]:
         """Events after a moment, oldest first."""
-        return (noted.event for noted in _since(self.events, number))
+        return _since(self.events, number)
 
 
 def _since(kept: "deque[_Kept]", number: int) -> Iterator[_Kept]:
