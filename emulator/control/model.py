@@ -85,6 +85,33 @@ class FindingModel(msgspec.Struct):
     source: str
 
 
+class AttemptModel(msgspec.Struct, kw_only=True):
+    """One INVITE of an inbound call; times in seconds from its INVITE, null where there was nothing. `target` counts from 1."""
+
+    target: int
+    uri: str
+    transport: str
+    address: str
+    call_id: str
+    first: int | None
+    first_after: float | None
+    status: int | None
+    reason: str
+    outcome: str
+    after: float | None
+    why: str
+    late: int | None
+    findings: list[str]
+
+
+class SoundModel(msgspec.Struct):
+    """What the caller of an inbound call hears from `at` on, in seconds from the start of the call."""
+
+    at: float
+    what: str
+    status: int | None
+
+
 class CallModel(msgspec.Struct, kw_only=True):
     """A call; times are Unix time in seconds, null until they happen."""
 
@@ -105,16 +132,21 @@ class CallModel(msgspec.Struct, kw_only=True):
     reason: str
     ended_by: str
     codec: str
+    attempts: list[AttemptModel]
+    sounds: list[SoundModel]
+    again: str
     media: dict[str, Any] | None
     findings: list[FindingModel]
 
 
 class MessageModel(msgspec.Struct):
-    """A SIP message; `at` in seconds from the call's first one, `incoming` as the emulator sees it."""
+    """A SIP message; `at` in seconds from the call's first one, `incoming` as the emulator sees it, `flow` the proxy it passed, `peer` the
+    address on the other side."""
 
     at: float
     incoming: bool
     flow: str
+    peer: str
     text: str
 
 

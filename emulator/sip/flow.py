@@ -50,3 +50,13 @@ class Flow(Protocol):
 
     def to(self, peer: Address) -> "Flow":
         """The flow of the same listener toward `peer`: another datagram address, or for a connection the same flow."""
+
+
+class Paths(Protocol):
+    """The ways out of a proxy."""
+
+    def to(self, transport: str, peer: Address, name: str = "") -> Flow:
+        """A flow to `peer`: from the listener's own address over UDP; over TCP and TLS the open connection to that peer, or a new one.
+
+        `name` is the host as configured, which TLS asks for and may verify.
+        """

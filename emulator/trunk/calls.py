@@ -19,6 +19,8 @@ from emulator.trunk.leg import offered
 class Call(Conversation):
     """An outbound call. Its leg must be set before it is started."""
 
+    _session: CalledSession | None
+
     def __init__(self, calls: Calls, endpoint: Endpoint, record: CallRecord, called: str, nonce: str, behaviour: Behaviour) -> None:
         """`nonce` is the one that the caller has proved itself with."""
         super().__init__(calls, endpoint, record, behaviour)

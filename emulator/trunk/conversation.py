@@ -155,10 +155,13 @@ class Conversation:
         """Give everything back, whichever way the call ended."""
         if self._limit is not None:
             self._limit.cancel()
-        self.leg.close()
+        self._close_media()
         self._session = None  # each knows the other: apart, both are freed at once, without the garbage collector
         self.record.ended, self.record.ended_by = self._calls.clock.wall(), by
         self._calls.forget(self)
+
+    def _close_media(self) -> None:
+        self.leg.close()
 
     def _summary(self) -> dict[str, object]:
         record = self.record

@@ -1,9 +1,12 @@
 """What the trunk does where the page leaves it open, as data."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from emulator.media.codecs import CODECS, Codec
 from emulator.trunk.behaviour import Behaviour
+from emulator.trunk.forwarding import ForwardingPolicy
+from emulator.trunk.invite import InviteForm
 from emulator.trunk.limits import LimitPolicy
 from emulator.trunk.numbers import EMERGENCY
 from emulator.trunk.registrar import RegistrarPolicy
@@ -17,6 +20,23 @@ class MediaPolicy:
     crypto_on_avp: bool = False
     crypto_lifetime: bool = False
     ilbc_mode: int | None = 30
+
+
+@dataclass(frozen=True, slots=True)
+class InboundPolicy:
+    """What is done with calls to the account's numbers; each field is a setting of `forwarding`."""
+
+    hunt: ForwardingPolicy = field(default_factory=ForwardingPolicy)
+    form: InviteForm = field(default_factory=InviteForm)
+    proxies: Literal["first", "rotate"] = "first"
+    channels: int = 50
+    """Calls to one number at once (vonage-facts, default 16)."""
+    channels_status: int = 486
+    unforwarded_status: int = 480
+    timeout_range: Literal["reject", "clamp"] = "reject"
+    max_targets: int = 50
+    session_expires: int | None = None
+    """Seconds of the session timer that is asked for; None asks for none."""
 
 
 @dataclass(slots=True)
@@ -66,3 +86,4 @@ class Policy:
     media: MediaPolicy = field(default_factory=MediaPolicy)
     registrar: RegistrarPolicy | None = field(default_factory=RegistrarPolicy)
     """None refuses REGISTER with 405: one Vonage guide says registration is not needed (vonage-facts 3)."""
+    inbound: InboundPolicy = field(default_factory=InboundPolicy)

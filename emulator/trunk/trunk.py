@@ -1,6 +1,6 @@
 """The trunk: twelve proxies, and what they do with a request that belongs to no dialog."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from email.utils import formatdate
 
 from emulator.clock import Clock
@@ -25,8 +25,11 @@ from emulator.trunk import regions
 from emulator.trunk.accounts import Accounts
 from emulator.trunk.admission import Admission, check_accepted, request_uri
 from emulator.trunk.behaviour import Behaviour, Facts
+from emulator.trunk.callers import Ring
 from emulator.trunk.calls import Call
 from emulator.trunk.conversation import Conversation, Up
+from emulator.trunk.directory import Directory, Entry
+from emulator.trunk.exchange import Exchange
 from emulator.trunk.leg import SDP_TYPE, Leg, LegUser, offered
 from emulator.trunk.limits import CallLimits
 from emulator.trunk.policy import MediaPolicy, Policy
@@ -57,9 +60,10 @@ class Trunk:
         product: str = "vsim",
         timers: Timers | None = None,
         studio: Studio | None = None,
+        numbers: Iterable[Entry] = (),
     ) -> None:
         """`open_port(proxy)` opens a media port pair on that proxy's address and raises `Exhausted` when none is free; `report` is
-        told of errors that are ours."""
+        told of errors that are ours; `numbers` are the account's, and where they are forwarded."""
         self.clock = clock
         self.ids = ids
         self.journal = journal
@@ -71,6 +75,8 @@ class Trunk:
         """How a call shall go: each is asked in turn, with what the one before it said; the first is told the policy's."""
         self._open_port = open_port
         self.report = report
+        self.witness: Callable[[str, str, str, bool, bytes], None] | None = None
+        """Sees every message while a scenario runs: proxy, transport, the peer's `address:port`, whether it came in, octets."""
         self._checked: set[tuple[str, str, str]] = set()
         key = ids.take(32)
         names = tuple(place.name for place in places)
@@ -93,7 +99,11 @@ class Trunk:
         }
         self.limits = CallLimits(clock, self.policy.limits)
         self.registrar = Registrar(clock, self.policy.registrar)
-        self.locator = Locator(Nameless(), ids, clock)  # the one that knows names comes with the name server
+        self.locator = Locator(Nameless(), ids, clock)
+        """Finds customers' hosts; who starts the trunk gives it one that knows names."""
+        inbound = self.policy.inbound
+        self.directory = Directory(numbers, inbound.channels, inbound.timeout_range, inbound.max_targets)
+        self.exchange = Exchange(self, self.directory, inbound)
 
     # -- the core of the endpoints --------------------------------------------------------------------------------
 
@@ -114,6 +124,8 @@ class Trunk:
 
     def on_message(self, endpoint: Endpoint, flow: Flow, incoming: bool, call_id: str, data: bytes) -> None:
         """Keep the messages of calls. The first INVITE of a call makes its record, so a challenged one is there too."""
+        if self.witness is not None:
+            self.witness(endpoint.name, flow.transport, sent_by(flow.peer), incoming, data)
         record = self.journal.find(call_id)
         if record is None:
             if not incoming or not data.startswith(b"INVITE "):
@@ -122,7 +134,8 @@ class Trunk:
             record.proxy = endpoint.name
             record.transport = flow.transport
             record.peer = sent_by(flow.peer)
-        self.journal.message(record, self.clock.seconds(), incoming, endpoint.name, data)
+        label = endpoint.name if record.direction == "outbound" else f"{endpoint.name} {sent_by(flow.peer)}"
+        self.journal.message(record, self.clock.seconds(), incoming, label, data)
 
     def on_finding(self, endpoint: Endpoint, flow: Flow, call_id: str, finding: Finding, status: int) -> None:
         """A finding, with the refusal it brings if any."""
@@ -293,6 +306,10 @@ class Trunk:
             if call.record.direction == "outbound" and call.record.account is not None:
                 self.limits.ended(call.record.account)
 
+    def ring(self, ring: Ring) -> CallRecord:
+        """Somebody rings a number of the account's; see `emulator.trunk.exchange.Exchange.ring`."""
+        return self.exchange.ring(ring)
+
     def hang_up(self, id: str) -> bool:
         """End the call with the journal's number `id`; False when it is not up."""
         calls = self._calls_of(self.journal.get(id))
@@ -313,7 +330,8 @@ class Trunk:
         return [call for call in self.calls if call.record is record]
 
     def hang_up_all(self, done: Callable[[], None]) -> None:
-        """End every call at once; `done` is called when each has been answered or given up."""
+        """End every call at once; `done` is called when each has been answered or given up. Nobody who would ring again does."""
+        self.exchange.stop_repeating()
         left = len(self.calls)
         if not left:
             done()
