@@ -28,7 +28,7 @@ meet. Nothing imports `service.py` or `cli/`.
       policy accounts proxy admission trunk leg conversation calls studio limits registrar    machines
     journal/       events findings ladder    words   journal    machine
     scenario/      terms expectation model check script wording verdict trace    words
-      world witness expect expect_calls expect_requests expect_named stage runner    machines
+      world witness expect expect_calls expect_requests expect_named stage acts runner    machines
     control/       model    words       api openapi    machines           endpoints server client    wires
     cli/           a file per group of commands; the one place that names the reactor
 

@@ -23,7 +23,7 @@ MACHINES = {
     "trunk/registrar.py", "trunk/limits.py",
     "trunk/trunk.py", "journal/journal.py", "control/api.py", "control/openapi.py",
     "scenario/expect.py", "scenario/expect_calls.py", "scenario/expect_named.py", "scenario/expect_requests.py", "scenario/world.py",
-    "scenario/stage.py", "scenario/witness.py", "scenario/runner.py",
+    "scenario/stage.py", "scenario/witness.py", "scenario/runner.py", "scenario/acts.py",
 }  # fmt: skip
 SEPARATE = ("sip", "media", "dns")
 

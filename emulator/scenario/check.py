@@ -67,12 +67,10 @@ class _Check:
             yield from self._happening(step.never, (*at, "never"))
             yield from self._length(getattr(step.never, "for_", None), (*at, "never", "for"))
         elif isinstance(step, m.DownStep):
-            yield from self._place(step.down, (*at, "down"))
             if not step.down.names:
                 yield self._at((*at, "down"), "nothing is named; write `site: us-3`, `proxy: …`, `region: …` or `name: all`")
             yield from self._named(step.down.as_, _DOWN, (*at, "down", "as"))
         elif isinstance(step, m.UpStep):
-            yield from self._place(step.up, (*at, "up"))
             yield from self._named(step.up.as_, _MOMENT, (*at, "up", "as"))
         elif isinstance(step, m.FaultStep):
             yield from self._named(step.as_, _FAULT, (*at, "as"))
@@ -119,9 +117,8 @@ class _Check:
         yield from self._within(expected.within, (*at, "within"))
         if isinstance(expected, e.ExpectMedia):
             yield from self._known(expected.media, (_CALL, _INBOUND), (*at, "media"))
-            if all(
-                getattr(expected, name) in (None, (), 0) for name in expected.__struct_fields__ if name not in ("media", "within")
-            ):  # fmt: skip
+            said = [getattr(expected, name) for name in expected.__struct_fields__ if name not in ("media", "within", "sent")]
+            if not expected.sent and all(value is None or value == () for value in said):
                 yield self._at(at, "nothing is expected of them; write `echoed: true`, `dtmf: …`, `codec: …`, `loss: …`")
         elif isinstance(expected, e.ExpectAttempts):
             yield from self._known(expected.attempts, (_INBOUND,), (*at, "attempts"))
@@ -203,7 +200,7 @@ class _Check:
             yield from self._known(name, tuple(_ARTICLE), at)
 
     def _within(self, time: float, at: At) -> Iterator[str]:
-        if time > self._scenario.deadline:
+        if at in self._places and time > self._scenario.deadline:
             yield self._at(
                 at, f"{time:g} s is longer than the whole scenario may take; set `deadline` above it (it is {self._scenario.deadline:g} s)"
             )

@@ -40,7 +40,8 @@ class CallWatch:
             else:
                 missed.append((tried, why))
         if len(met) >= self._count:
-            last = met[self._count - 1]
+            met = met[: self._count]
+            last = met[-1]
             return Outlook(
                 True, for_now, came=self._told(last), calls=tuple(unique(map(world.number_of, met))),
                 binds=world.journal.find(last.call_id), claims=tuple(tried.number for tried in met), number=last.number,

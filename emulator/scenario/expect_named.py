@@ -1,6 +1,6 @@
 """Whether a call of the story is as expected: its media, the attempts to bring it to the device, its end."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -123,38 +123,28 @@ class AttemptsWatch:
         outcomes = [outcome(attempt) for attempt in attempts]
         came = _attempts_in_words(attempts, outcomes, record)
         calls = (record.id,)
-        settled = over(record) or record.state == "answered"
-        wrong = list(self._wrong(attempts, outcomes, record, settled))
-        if any(final for _, final in wrong):
-            return Outlook(hopeless=True, came=came, calls=calls)
-        if not settled or "" in outcomes:
+        if "" in outcomes or not (over(record) or record.state == "answered"):
             return Outlook(came=came, calls=calls)
-        return Outlook(met=not wrong, hopeless=bool(wrong), came=came, calls=calls)
+        right = self._right(attempts, outcomes, record)
+        return Outlook(met=right, hopeless=not right, came=came, calls=calls)
 
-    def _wrong(self, attempts: list[Any], outcomes: list[str], record: CallRecord, settled: bool) -> Iterator[tuple[str, bool]]:
-        """What is not as it should be, and whether more to come can't mend it."""
+    def _right(self, attempts: list[Any], outcomes: list[str], record: CallRecord) -> bool:
+        """Whether everything is as expected, now that nothing more will come."""
         expected = self._expected
-        columns: tuple[tuple[str, tuple[str, ...], list[str], Any], ...] = (
-            ("codes", expected.codes, outcomes, status_fits),
-            ("targets", expected.targets, [attempt.uri for attempt in attempts], matches),
-            ("transports", expected.transports, [attempt.transport for attempt in attempts], lambda wanted, transport: wanted == transport),
+        columns: tuple[tuple[tuple[str, ...], list[str], Callable[[str, str], bool]], ...] = (
+            (expected.codes, outcomes, status_fits),
+            (expected.targets, [attempt.uri for attempt in attempts], matches),
+            (expected.transports, [attempt.transport for attempt in attempts], str.__eq__),
+            (expected.gaps, [str(later.began - earlier.began) for earlier, later in pairwise(attempts)], _lasts),
         )
-        for name, wanted, found, fits in columns:
-            if wanted:
-                pairs = [(one, other) for one, other in zip(wanted, found, strict=False) if other]
-                if len(found) > len(wanted) or not all(fits(*pair) for pair in pairs):
-                    yield name, True
-                elif len(found) < len(wanted):
-                    yield name, settled
-        if expected.gaps:
-            gaps = [later.began - earlier.began for earlier, later in pairwise(attempts)]
-            limits = [bounds(gap) or (0.0, 0.0) for gap in expected.gaps]
-            if len(gaps) > len(limits) or not all(low <= gap <= high for gap, (low, high) in zip(gaps, limits, strict=False)):
-                yield "gaps", True
-            elif len(gaps) < len(limits):
-                yield "gaps", settled
-        if expected.status and settled and not any(status_fits(wanted, record.status) for wanted in expected.status):
-            yield "status", True
+        if any(wanted and (len(wanted) != len(found) or not all(map(fits, wanted, found))) for wanted, found, fits in columns):
+            return False
+        return not expected.status or any(status_fits(wanted, record.status) for wanted in expected.status)
+
+
+def _lasts(wanted: str, seconds: str) -> bool:
+    low, high = bounds(wanted) or (0.0, 0.0)
+    return low <= float(seconds) <= high
 
 
 def outcome(attempt: Any) -> str:
@@ -197,6 +187,5 @@ class EndedWatch:
             not expected.code or any(status_fits(wanted, record.status) for wanted in expected.code)
         )
         if right and expected.lasted is not None:
-            low, high = bounds(expected.lasted) or (0.0, 0.0)
-            right = lasted is not None and low <= lasted <= high
+            right = lasted is not None and _lasts(expected.lasted, str(lasted))
         return Outlook(met=right, hopeless=not right, came=came, calls=(record.id,))

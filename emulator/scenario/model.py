@@ -45,7 +45,7 @@ class Given(Part, frozen=True):
 
 
 class Down(Place, frozen=True):
-    """Part of the trunk goes down."""
+    """Part of the trunk goes down: everything that is named."""
 
     SHORT = "name"
 
@@ -65,7 +65,7 @@ class Down(Place, frozen=True):
 
 
 class Up(Place, frozen=True):
-    """Part of the trunk comes up again."""
+    """Part of the trunk comes up again: everything that is named, or all of it."""
 
     SHORT = "name"
 

@@ -130,11 +130,8 @@ def header_mismatch(request: Request, wanted: Iterable[tuple[str, str | None]]) 
 
 def counted(number: int, what: str, verb: str = "came") -> str:
     """`no call came`, `1 call came`, `3 calls came`."""
-    return f"{number or 'no'} {what}{'' if number == 1 else _plural(what)} {verb}"
-
-
-def _plural(what: str) -> str:
-    return "s" if not what.endswith(("S", "s")) else ""
+    plural = number > 1 and not what.endswith("S")  # OPTIONS are OPTIONS
+    return f"{number or 'no'} {what}{'s' if plural else ''} {verb}"
 
 
 def shown(cases: Iterable[str]) -> str:
