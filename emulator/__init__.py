@@ -9,7 +9,7 @@ How it is laid out. Three rings; imports point inward only:
 `from twisted` stands in wire files only. `sip/`, `media/` and `dns/` never import each other or `trunk/`; `trunk/` is where they
 meet. Nothing imports `service.py` or `cli/`.
 
-    yaml.py        words    a person's YAML as typed values; mistakes with their place
+    yaml.py schema.py    words    a person's YAML as typed values, mistakes with their place; its JSON Schema
     config.py      words    the one typed model behind vsim.yaml, VSIM_* and flags
     clock.py ids.py chance.py    time and every random choice, handed in; one seed
     authority.py   wire     the CA and the server certificate on disk
@@ -27,7 +27,7 @@ meet. Nothing imports `service.py` or `cli/`.
       regions numbers forward_list codes behaviour names               words
       policy accounts proxy admission trunk leg conversation calls studio limits registrar    machines
     journal/       events findings ladder    words   journal    machine
-    scenario/      terms expectation model check script wording verdict trace    words
+    scenario/      terms expectation model check script schema wording verdict trace    words
       world witness expect expect_calls expect_requests expect_named stage acts runner    machines
     control/       model    words       api openapi    machines           endpoints server client    wires
     cli/           a file per group of commands; the one place that names the reactor

@@ -624,7 +624,9 @@ def _walk(kind: type[Struct], prefix: str, variable: Callable[[str], str]) -> It
 
 def schema() -> dict[str, Any]:
     """The JSON Schema of vsim.yaml, for editors."""
-    return msgspec.json.schema(Config)
+    from emulator.schema import document  # for editors only
+
+    return document(Config, "vsim.yaml")
 
 
 def table() -> str:

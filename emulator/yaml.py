@@ -194,7 +194,13 @@ class Reader:
             if not isinstance(node, Map):
                 self.problems.append(f"{node.place}: {name} is one value; write `key: value` lines")
                 return {}
-            return {key.text: self.build(value, get_args(plain)[1], key.text, (*at, key.text)) for key, value in self._unique(node)}
+            kind_of_key, kind_of_value = get_args(plain)
+            made = {}
+            for key, value in self._unique(node):
+                if kind_of_key is not str:
+                    self.build(key, kind_of_key, name, (*at, key.text))
+                made[key.text] = self.build(value, kind_of_value, key.text, (*at, key.text))
+            return made
         if origin is tuple:
             if isinstance(node, Map) and not _takes_maps(get_args(plain)[0]):
                 self.problems.append(f"{node.place}: {name} is a mapping; write a list, `- value` or [a, b]")
@@ -264,7 +270,7 @@ class Reader:
             self.problems.append(f"{wrong.place}: unknown {noun} {wrong.text!r}{suggest(wrong.text, members)}")
             return {}
         if len({key.text for key in named}) > 1:
-            self.problems.append(f"{named[1].place}: {named[0].text} and {named[1].text} in one {noun}; write a {noun} each")
+            self.problems.append(f"{named[1].place}: {named[0].text} and {named[1].text} in one {noun}; write one {noun} each")
             return {}
         return self._struct(node, members[named[0].text], noun, at, named[0].text)
 
@@ -362,11 +368,15 @@ def fields_of(kind: type[Struct]) -> Mapping[str, Any]:
 
 
 def peel(kind: Any) -> tuple[Any, Meta | None]:
-    """An annotated type as the type and what is said of it."""
-    if get_origin(kind) is Annotated:
-        args = get_args(kind)
-        return args[0], next((arg for arg in reversed(args[1:]) if isinstance(arg, Meta)), None)
-    return kind, None
+    """An annotated type as the type and what is said of it: the last description, and all that is extra."""
+    if get_origin(kind) is not Annotated:
+        return kind, None
+    plain, *said = get_args(kind)
+    metas = [one for one in said if isinstance(one, Meta)]
+    if len(metas) < 2:
+        return plain, metas[0] if metas else None
+    extra = {name: value for meta in metas for name, value in (meta.extra or {}).items()}
+    return plain, Meta(description=next((meta.description for meta in reversed(metas) if meta.description), None), extra=extra or None)
 
 
 def optional(kind: Any) -> bool:
@@ -398,7 +408,7 @@ def _tagged(kind: Any) -> Mapping[str, type[Struct]]:
 def _takes_maps(kind: Any) -> bool:
     """Whether an item of a list may be a mapping, so that one mapping may stand for a list of one."""
     plain, _ = peel(kind)
-    return _is_struct(plain) or bool(_tagged(plain)) or get_origin(plain) is dict
+    return plain is Any or _is_struct(plain) or bool(_tagged(plain)) or get_origin(plain) is dict
 
 
 def _noun(meta: Meta | None, name: str) -> str:

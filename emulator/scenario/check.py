@@ -183,7 +183,7 @@ class _Check:
         kind = self._names.get(name)
         if kind in kinds:
             return
-        wanted = kinds[-1] if len(kinds) == 1 else _CALL
+        wanted = kinds[0] if len(kinds) == 1 else _CALL if len(kinds) == 2 else _MOMENT
         if kind is not None:
             yield self._at(at, f"{name!r} is {_ARTICLE[kind]} {kind}; name {_ARTICLE[wanted]} {wanted}")
             return
@@ -207,5 +207,5 @@ class _Check:
 
     def _length(self, time: float | None, at: At) -> Iterator[str]:
         if time is not None:
-            self._waits += time
+            self._waits += time if time <= self._scenario.deadline else 0.0
             yield from self._within(time, at)

@@ -37,7 +37,7 @@ class Given(Part, frozen=True):
     )
     accounts: Annotated[tuple[AccountSettings, ...], told("Who may call, as in vsim.yaml; without it the default account.")] = ()
     config: Annotated[dict[str, Any], told("Any other settings, as in vsim.yaml.")] = msgspec.field(default_factory=dict)
-    faults: Annotated[tuple[dict[str, Any], ...], told("Faults in force from the start, as `fault` takes them.")] = ()
+    faults: Annotated[tuple[Any, ...], told("Faults in force from the start, as `fault` takes them.")] = ()
     ports: Annotated[
         tuple[Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,19}$", extra={"write": "write a word in lower case"})], ...],
         told("Names of free local ports for the program under test: {{port.NAME}} here, VSIM_PORT_NAME there."),
@@ -160,7 +160,7 @@ class UpStep(Part, frozen=True, tag_field="is", tag="up"):
 class FaultStep(Part, frozen=True, tag_field="is", tag="fault"):
     """Let something go wrong from here on."""
 
-    fault: Annotated[dict[str, Any], told("Where, what and when; see docs/faults.md.")]
+    fault: Annotated[Any, told("Where, what and when, as a mapping or on one line; see docs/faults.md.")]
     as_: _As = None
 
 

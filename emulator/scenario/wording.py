@@ -182,8 +182,10 @@ def _headers(headers: Mapping[str, str | None]) -> str:
     return "".join(f", {f'{name}: {value}' if value is not None else f'no {name}'}" for name, value in headers.items())
 
 
-def _plain(fault: Mapping[str, object]) -> str:
-    return " ".join(f"{name}={_plain(value) if isinstance(value, Mapping) else value}" for name, value in fault.items())
+def _plain(fault: object) -> str:
+    if not isinstance(fault, Mapping):
+        return str(fault)
+    return " ".join(f"{name}={_plain(value)}" for name, value in fault.items())
 
 
 def _word(value: object) -> str:

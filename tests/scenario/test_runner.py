@@ -91,9 +91,11 @@ def test_what_a_call_is_not(match: str, came: str) -> None:
 @pytest.mark.parametrize(
     "match",
     [
-        "{to: '442071234567'}", "{to: '+442071234567'}", "{to: '4420*'}", "{from: '447700900000'}", "{proxy: [us-4-1, us-3-1]}", "{site: us-3}",
+        "{to: '442071234567'}", "{to: '+442071234567'}", "{to: '4420*'}", "{from: '447700900000'}", "{proxy: [us-4-1, us-3-1]}",
+        "{site: us-3}",
         "{region: us}", "{transport: UDP}", "{transport: udp}", "{host: sip-us.vonage.com}", "{account: abcd1234}", "{status: 200}",
-        "{status: [503, 2xx]}", "{codec: [PCMA, PCMU]}", "{srtp: false}", "{headers: {User-Agent: phone/*, X-Trace: null}}", "{tried: us-3-1}",
+        "{status: [503, 2xx]}", "{codec: [PCMA, PCMU]}", "{srtp: false}", "{headers: {User-Agent: phone/*, X-Trace: null}}",
+        "{tried: us-3-1}",
         "{srv: false}", "{acked: true}",
     ],
 )  # fmt: skip
@@ -238,8 +240,10 @@ def test_media_that_are_as_expected(expected: str) -> None:
 @pytest.mark.parametrize(
     ("expected", "came"),
     [
-        ("echoed: false", "echoed ("), ("codec: [G722, PCMA]", "PCMU ("), ("srtp: true", "plain RTP ("), ("packets: 100", "only 60 packets heard ("),
-        ("sent: 100", "only 60 packets sent ("), ("mos: 4.9", "MOS 4."), ("one_way: true", "not one way ("), ("dtmf: '12'", "digits none ("),
+        ("echoed: false", "echoed ("), ("codec: [G722, PCMA]", "PCMU ("), ("srtp: true", "plain RTP ("),
+        ("packets: 100", "only 60 packets heard ("),
+        ("sent: 100", "only 60 packets sent ("), ("mos: 4.9", "MOS 4."), ("one_way: true", "not one way ("),
+        ("dtmf: '12'", "digits none ("),
         ("seen_loss: 5%", "no RTCP of the device's yet ("),
     ],
 )  # fmt: skip
@@ -345,7 +349,8 @@ def test_attempts_that_went_otherwise(expected: str) -> None:
     play.after(1)
     assert play.state == "failed" and play.exit_code == 1
     assert play.verdict(1).came == (
-        "sip:1234@192.0.2.10:5080 over UDP: 503 after 0 ms; sip:1234@192.0.2.10:5090 over UDP 0 ms later: 200 after 0 ms; the caller got 200"
+        "sip:1234@192.0.2.10:5080 over UDP: 503 after 0 ms; sip:1234@192.0.2.10:5090 over UDP 0 ms later: 200 after 0 ms; "
+        "the caller got 200"
     )
 
 
@@ -617,7 +622,8 @@ def test_what_steps_ask_of_the_stage() -> None:
     ).start()  # fmt: skip
     assert play.state == "passed"
     assert play.stage.done == [
-        "fault {'delay': '1s'}", "down us-4-1 refuse 30.0 False", "down us-3 refuse 30.0 False", "up us-3", "up all", "fault {'refuse': '503'}",
+        "fault {'delay': '1s'}", "down us-4-1 refuse 30.0 False", "down us-3 refuse 30.0 False", "up us-3", "up all",
+        "fault {'refuse': '503'}",
         "fault {'drop': 'true'}", "clear f6", "clear f7",
     ]  # fmt: skip
 
