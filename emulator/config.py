@@ -237,7 +237,7 @@ class MediaSettings(_Section, frozen=True):
 
 
 class TlsSettings(_Section, frozen=True):
-    """TLS listeners."""
+    """TLS: the listeners, and the connections to the customer's."""
 
     directory: Annotated[
         str | None,
@@ -246,6 +246,11 @@ class TlsSettings(_Section, frozen=True):
     ask_client_certificate: Annotated[bool, _meta("Ask clients for a certificate, and take any.", _FACTS + "52")] = False
     allow_1_3: Annotated[bool, _meta("Let TLS 1.3 in as well; the page knows 1.2 only.", _FACTS + "52")] = False
     handshake_timeout: Annotated[float, _seconds("How long a handshake may take.")] = 10.0
+    verify_customer: Annotated[
+        bool,
+        _meta("Verify the certificates of the customer's listeners; without it what is wrong with one is only told.", _FACTS + "26"),
+    ] = False
+    customer_ca: Annotated[str | None, _meta("File of CA certificates to verify them by; the system's without one.")] = None
 
 
 class DigestSettings(_Section, frozen=True):
@@ -340,6 +345,7 @@ class PolicySettings(_Section, frozen=True):
         Literal[180, 183], _meta("The first ringing response; 183 holds the answer, and media flows at once.", _FACTS + "14")
     ] = 180
     answer_after: Annotated[float, _seconds("From ringing to 200 OK.", _FACTS + "14")] = 0.0
+    magic_numbers: Annotated[bool, _meta("Whether 447700900000 to 447700900722 pick how a call goes; see docs/magic-numbers.md.")] = True
     product: Annotated[
         str | None,
         _meta("Text of Server and User-Agent; without it vsim and its version.", _FACTS + "29"),
@@ -368,6 +374,7 @@ class LimitSettings(_Section, frozen=True):
     connections_per_address: Annotated[int, _meta("The same from one address.", ge=1)] = 2000
     message_timeout: Annotated[float, _seconds("How long a message on a connection may take to arrive.")] = 20.0
     idle_timeout: Annotated[float, _seconds("A connection that is silent for so long is closed.")] = 3600.0
+    connect_timeout: Annotated[float, _seconds("How long a connection to the customer may take to come about, TLS included.")] = 5.0
     message_octets: Annotated[int, _meta("Largest headers, and largest body, on a connection.", _FACTS + "53", ge=2048)] = 65535
 
 
@@ -534,18 +541,32 @@ def _check(config: Config, where: str) -> Iterator[str]:
             yield f"{where}: {name} {address!r} is no IP address; write one such as 127.0.0.1"
     if config.bind in ("0.0.0.0", "::") and config.advertise is None and config.layout == "ports":
         yield f"{where}: bind {config.bind} without advertise; say with advertise which address clients reach"
-    for number, one in config.numbers.items():
-        if one.forward is not None:
-            from emulator.trunk.forward_list import check  # a parser that a config without forwarding has no need of
-
-            problems = check(one.forward)[1]
-            yield from (f"{where}: numbers.{number}.forward, {problem}" for problem in problems if problem.severity == "error")
+    yield from (f"{where}: {problem}" for problem in _check_numbers(config))
+    for name in media.prompts:
+        if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", name) or name in ("echo", "tone", "silence", "nothing", "given"):
+            yield f"{where}: media.prompts {name!r}; write a name of letters, digits, dots and dashes that is no other thing to play"
     product = config.policy.product
     if product is not None and (not re.fullmatch(r"[A-Za-z0-9.!%*_+`'~/() -]{1,100}", product) or "vonage" in product.lower()):
         yield f"{where}: policy.product {product!r}; write a name and version such as acme-trunk/1.0, and never Vonage's own"
     yield from (f"{where}: {problem}" for problem in _check_names(config.dns))
     if config.dns.upstream is not None and parse_host_port(config.dns.upstream) is None:
         yield f"{where}: dns.upstream {config.dns.upstream!r}; write ADDRESS:PORT"
+
+
+def _check_numbers(config: Config) -> Iterator[str]:
+    settings = config.forwarding
+    for number, one in config.numbers.items():
+        if one.forward is not None:
+            from emulator.trunk.forward_list import check  # a parser that a config without forwarding has no need of
+
+            problems = check(one.forward, timeout_range=settings.timeout_range, most=settings.max_targets)[1]
+            yield from (f"numbers.{number}.forward, {problem}" for problem in problems if problem.severity == "error")
+        if one.voice_status_callback is not None:
+            from emulator.trunk.status_callback import url_problem
+
+            wrong = url_problem(one.voice_status_callback, config.webhook.allowed_hosts)
+            if wrong is not None:
+                yield f"numbers.{number}.voice_status_callback, {wrong}"
 
 
 def _check_names(settings: DnsSettings) -> Iterator[str]:

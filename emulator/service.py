@@ -1,10 +1,12 @@
 """The composition root: builds each object once, opens the listeners, writes the endpoints file, and stops everything in order."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet import defer, error
 
@@ -14,18 +16,23 @@ from emulator.clock import Clock
 from emulator.config import Config, Unusable, parse_host_port
 from emulator.control import endpoints as endpoints_file
 from emulator.control.model import AccountKey, DnsEndpoint, Endpoints, Held, MediaEndpoint, ProxyEndpoint
+from emulator.forwarding_settings import entries, inbound_policy
 from emulator.ids import Ids
-from emulator.journal.findings import Finding
-from emulator.journal.journal import Journal
+from emulator.journal.findings import Finding, printable
+from emulator.journal.journal import CallRecord, Journal
 from emulator.media.codecs import CODECS
 from emulator.media.plan import Plan, Specs
 from emulator.media.sockets import MediaPorts, PortPair, Selector, SharedPort, SharedPorts
 from emulator.sip import tls
+from emulator.sip.certificate import Identity
+from emulator.sip.datagram import UdpListener
+from emulator.sip.dialling import Dialler, ProxyPaths
 from emulator.sip.flow import Flow, sent_by
 from emulator.sip.locate import Locator
 from emulator.sip.methods import NOT_ALLOWED, Methods
 from emulator.sip.timers import SessionTimerPolicy
-from emulator.sip.transport import Limits, StreamListener, UdpListener
+from emulator.sip.tls_client import TlsClient
+from emulator.sip.transport import Limits, StreamListener
 from emulator.trunk import regions
 from emulator.trunk.accounts import Account, Accounts
 from emulator.trunk.behaviour import Behaviour
@@ -37,11 +44,17 @@ from emulator.trunk.registrar import RegistrarPolicy
 from emulator.trunk.studio import Studio
 from emulator.trunk.trunk import Trunk
 
+if TYPE_CHECKING:
+    from emulator.trunk.callers import Ring
+    from emulator.trunk.directory import Directory
+
 PRODUCT = f"vsim/{__version__}"
 _STOP_SECONDS = 4.0
 """How long calls may take to answer their BYE; with the rest the emulator stops within five seconds."""
 
 _BINDS = 16
+_RECORDING_OCTETS = 32 << 20
+"""The longest recording that is read for the control API: a quarter of an hour."""
 
 
 class ReactorClock(Clock):
@@ -99,7 +112,9 @@ class Service:
         self.ids = Ids(config.seed)
         self.journal = Journal(self.clock, config.journal.calls, config.journal.events, config.journal.messages, config.journal.octets)
         self._report = report
+        self._scratch: Path | None = None
         self._endpoints_path = Path(config.endpoints)
+        self._customer_ca = customer_ca(config)
         self._listeners: list[Listeners] = []
         self._limits = Limits(
             config.limits.connections, config.limits.connections_per_address, config.limits.message_timeout, config.limits.idle_timeout,
@@ -114,11 +129,13 @@ class Service:
             self._media = MediaPorts(self._selector, self.clock, media.first, media.last, config.ephemeral, media.latch)
         self.trunk = Trunk(
             self.clock, self.ids, self.journal, Accounts(_accounts(config)), self._places(), self._open_port, report, policy(config),
-            config.policy.product or PRODUCT, studio=_studio(config, self.clock),
+            config.policy.product or PRODUCT, studio=_studio(config, self.clock, self._scratch_folder), numbers=lambda: entries(config),
         )  # fmt: skip
         self._nameserver: Any = None
         self._resolver: Any = None
         self._control: Any = None
+        self._webhook: Any = None
+        self.trunk.callback = self._call_back
         self._certificates: Certificates | None = None
         self._stopping: defer.Deferred[None] | None = None
         self.endpoints: Endpoints | None = None
@@ -127,6 +144,12 @@ class Service:
         config = self.config
         places = regions.loopback_layout() if config.layout == "loopback" else regions.ports_layout(config.bind)
         return [replace(place, udp=0, tcp=0, tls=0) for place in places] if config.ephemeral else places
+
+    def _scratch_folder(self) -> Path:
+        """For the recordings of single calls: a new folder of ours alone, gone when the emulator stops. Raises `OSError`."""
+        if self._scratch is None:
+            self._scratch = Path(tempfile.mkdtemp(prefix="vsim-"))
+        return self._scratch
 
     def _open_port(self, proxy: str) -> PortPair | SharedPort:
         return self._media.open(self.trunk.proxies[proxy].place.address)
@@ -182,7 +205,7 @@ class Service:
                 if not left:
                     raise _taken(place, "TCP", place.tcp, problem.socketError) from None
         own.streams.append(tcp)
-        secure = StreamListener("TLS", self.clock, self._limits, proxy.endpoint, self._on_connection_finding(proxy), tls.outgoing)
+        secure = StreamListener("TLS", self.clock, self._limits, proxy.endpoint, self._on_connection_finding(proxy))
         factory = tls.TlsFactory(
             secure, self._tls_context, self.clock, self._on_handshake_failure(proxy), self._on_client_certificate(proxy), self.reactor,
             config.tls.handshake_timeout, config.tls.allow_1_3,
@@ -193,6 +216,13 @@ class Service:
             raise _taken(place, "TLS", place.tls, problem.socketError) from None
         own.streams.append(secure)
         assert own.udp is not None
+        client = TlsClient(
+            self.reactor, self._on_server_certificate(proxy), self._on_connection_finding(proxy), config.tls.verify_customer,
+            self._customer_ca,
+        )  # fmt: skip
+        Dialler(tcp, self.reactor, config.limits.connect_timeout)
+        Dialler(secure, self.reactor, config.limits.connect_timeout, client.secure)
+        proxy.paths = ProxyPaths(own.udp, {"TCP": tcp, "TLS": secure}, config.tls.verify_customer)
         own.udp.start()
         return replace(place, udp=own.udp.bound[1], tcp=tcp_port, tls=tls_port)
 
@@ -230,6 +260,16 @@ class Service:
             self.journal.event("tls.client", None, proxy=proxy.name, peer=sent_by(peer), certificate=subject)
 
         return on_client
+
+    def _on_server_certificate(self, proxy: Proxy) -> Callable[[Flow, Identity, bool], None]:
+        def on_server(flow: Flow, identity: Identity, good: bool) -> None:
+            self.journal.event(
+                "tls.server", None, proxy=proxy.name, peer=sent_by(flow.peer), certificate=printable(identity.subject),
+                issuer=printable(identity.issuer), not_after=identity.not_after, verified=good,
+                domains=[printable(name) for name in identity.domains[:16]],
+            )  # fmt: skip
+
+        return on_server
 
     def _start_dns(self, places: Sequence[regions.Place]) -> None:
         from emulator.dns.nameserver import Nameserver
@@ -300,6 +340,54 @@ class Service:
         """End one call; False when it is not up."""
         return self.trunk.hang_up(id)
 
+    def ring(self, ring: "Ring") -> CallRecord:
+        """Somebody rings a number of the account's."""
+        return self.trunk.ring(ring)
+
+    def dial(self, id: str, digits: str) -> bool:
+        """Send digits in a call."""
+        return self.trunk.dial(id, digits)
+
+    def hold(self, id: str, holds: bool) -> bool:
+        """Hold the other side of a call, or take it off hold."""
+        return self.trunk.hold(id, holds)
+
+    def recording(self, record: CallRecord) -> bytes:
+        """A call's recording. The path is our own; nothing of it comes from a request."""
+        if not record.recording:
+            raise Unusable("", f"call {record.id} was not recorded; ring with record, or set media.record")
+        try:
+            with open(record.recording, "rb") as file:
+                data = file.read(_RECORDING_OCTETS + 1)
+        except OSError as error:
+            raise Unusable("", f"the recording of call {record.id} is not there any more ({_words(error)})") from None
+        if len(data) > _RECORDING_OCTETS:
+            raise Unusable("", f"the recording of call {record.id} is longer than can be had this way; it is {record.recording}")
+        return data
+
+    @property
+    def directory(self) -> "Directory":
+        """The account's numbers."""
+        return self.trunk.exchange.directory
+
+    def callback_problem(self, url: str) -> str | None:
+        """Why a URL may not be told how calls end."""
+        from emulator.trunk.status_callback import url_problem
+
+        return url_problem(url, self.config.webhook.allowed_hosts)
+
+    def _call_back(self, url: str, said: dict[str, Any], record: CallRecord) -> None:
+        """A call is over, and somebody wants to know."""
+        if self._webhook is None:
+            from emulator.control.webhook import Webhook
+
+            settings = self.config.webhook
+            self._webhook = Webhook(
+                self.reactor, self.clock, self.journal, self.trunk.product, settings.allowed_hosts, settings.timeout, settings.tries,
+                settings.waiting,
+            )  # fmt: skip
+        self._webhook.send(url, said, record)
+
     def reset(self) -> None:
         """End every call and forget what was."""
         self.trunk.hang_up_all(lambda: None)
@@ -353,8 +441,26 @@ class Service:
             if server is not None:
                 waiting.append(server.close())
         self._media.close()
+        if self._webhook is not None:
+            self._webhook.close()
+        if self._scratch is not None:
+            shutil.rmtree(self._scratch, ignore_errors=True)
         endpoints_file.remove(self._endpoints_path)
         return defer.DeferredList([one if isinstance(one, defer.Deferred) else defer.succeed(one) for one in waiting])
+
+
+def customer_ca(config: Config) -> Path | None:
+    """The file to verify customers by. Raises `Unusable` when it holds no certificates."""
+    name = config.tls.customer_ca
+    if name is None:
+        return None
+    import ssl
+
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(name)
+    except OSError as problem:
+        raise Unusable("tls.customer_ca", f"{name}: {_words(problem)}; name a file of CA certificates (PEM)") from None
+    return Path(name)
 
 
 def _taken(place: regions.Place, transport: str, port: int, problem: OSError) -> Unusable:
@@ -393,6 +499,7 @@ def policy(config: Config) -> Policy:
         nonce_lifetime=config.digest.nonce_lifetime,
         caller_id=settings.caller_id,
         destinations=settings.destinations,
+        magic_numbers=settings.magic_numbers,
         emergency_status=settings.emergency_status,
         emergency_numbers=EMERGENCY if settings.emergency_numbers is None else frozenset(settings.emergency_numbers),
         max_calls=config.limits.calls,
@@ -411,6 +518,7 @@ def policy(config: Config) -> Policy:
             media=_plan(config),
         ),
         media=_spoken(config),
+        inbound=inbound_policy(config),
     )
 
 
@@ -449,17 +557,21 @@ def _quirk(name: str | None) -> Any:
     return Quirk[name.upper().replace("-", "_")]
 
 
-def _studio(config: Config, clock: Clock) -> Studio:
+def _studio(config: Config, clock: Clock, scratch: Callable[[], Path]) -> Studio:
     """Prompts and recordings; files are read now, for reading one takes too long while calls are up."""
     media = config.media
     prompts: dict[str, Any] = {}
+    named = {f"media.prompts.{name}": (name, path) for name, path in media.prompts.items()}
     if media.plays_file:
+        named["media.play"] = (media.play, media.play)
+    if named:
         from emulator.media.wav import WavError, read
 
-        try:
-            prompts[media.play] = read(media.play)
-        except WavError as error:
-            raise Unusable("media.play", str(error)) from None
+        for setting, (name, path) in named.items():
+            try:
+                prompts[name] = read(path)
+            except WavError as error:
+                raise Unusable(setting, str(error)) from None
     folder = Path(media.record) if media.record is not None else None
     if folder is not None:
         try:
@@ -468,7 +580,7 @@ def _studio(config: Config, clock: Clock) -> Studio:
                 raise PermissionError(13, "may not be written")
         except OSError as error:
             raise Unusable("media.record", f"{folder}: {_words(error)}; name a folder that can be written") from None
-    return Studio(clock, prompts, folder, media.record_seconds, media.tones)
+    return Studio(clock, prompts, folder, media.record_seconds, media.tones, scratch)
 
 
 def _methods(config: Config) -> Methods:

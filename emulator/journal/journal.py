@@ -35,8 +35,8 @@ class CallRecord:
 
     __slots__ = (
         "account", "again", "answered", "attempts", "call_id", "called", "caller", "codec", "direction", "dropped", "ended", "ended_by",
-        "findings", "further", "id", "media", "messages", "octets", "peer", "proxy", "reason", "sounds", "started", "state", "status",
-        "transport",
+        "findings", "further", "id", "magic", "media", "messages", "octets", "peer", "proxy", "reason", "recording", "sounds", "started",
+        "state", "status", "transport",
     )  # fmt: skip
 
     def __init__(self, id: str, call_id: str, started: float) -> None:
@@ -52,6 +52,8 @@ class CallRecord:
         self.account: str | None = None
         self.caller = ""
         self.called = ""
+        self.magic = ""
+        """The magic number that chose how the call goes, such as `486`; see docs/magic-numbers.md."""
         self.state = "challenged"
         """challenged, trying, ringing, answered, ended, refused or cancelled"""
         self.started = started
@@ -61,6 +63,8 @@ class CallRecord:
         self.reason = ""
         self.ended_by = ""
         self.codec = ""
+        self.recording = ""
+        """The path of its WAV file."""
         self.media: Media | None = None
         self.attempts: list[Attempt] = []
         """Of an inbound call: the INVITEs to the customer, in order."""
@@ -104,6 +108,7 @@ class CallRecord:
             "account": self.account,
             "caller": printable(self.caller),
             "called": printable(self.called),
+            "magic": self.magic,
             "state": self.state,
             "started": self.started,
             "answered": self.answered,
@@ -115,6 +120,7 @@ class CallRecord:
             "attempts": [attempt.as_dict() for attempt in self.attempts],
             "sounds": [{"at": round(at, 6), "what": what, "status": status} for at, what, status in self.sounds],
             "again": self.again,
+            "recording": self.recording,
             "media": self.media.snapshot() if self.media is not None else None,
             "findings": [_finding(finding) for finding in self.all_findings],
         }
@@ -165,6 +171,11 @@ class Waiter:
         self._timer: Any = None
         self.predicate = predicate
         self.done = done
+
+    @property
+    def waits(self) -> bool:
+        """Neither has it come nor has anybody given up."""
+        return self in self._journal._listeners
 
     def cancel(self) -> None:
         self._journal._listeners.pop(self, None)
@@ -284,6 +295,11 @@ class Journal:
         return len(self._calls)
 
     # -- events ---------------------------------------------------------------------------------------------------
+
+    @property
+    def last_event(self) -> int:
+        """The number of the newest event, 0 before the first."""
+        return self._event_number
 
     def event(self, kind: str, record: CallRecord | None = None, **fields: Any) -> None:
         """Note an event and tell the listeners."""

@@ -24,27 +24,11 @@ from emulator.sip.locate import Done, Hop, LocateError, Lookup, Transport
 from emulator.sip.message import REASONS, Response
 from emulator.sip.session import Session
 from emulator.trunk.forward_list import Target
+from emulator.trunk.policy import ForwardingPolicy
 
 _NEXT_HOP = 503
 _RINGS = 180
 _UNUSABLE = 488
-
-
-@dataclass(frozen=True, slots=True)
-class ForwardingPolicy:
-    """Times in seconds. Each field is a setting of the same name."""
-
-    timeout_until: Literal["first-response", "18x", "final"] = "first-response"
-    """Which response stops the clock of a target."""
-    ring_limit: float = 60.0
-    """From the first provisional response; then CANCEL, and the hunt ends with `no_answer_status`."""
-    failover: frozenset[int] = frozenset(range(500, 600))
-    """Final responses after which the next target is tried; any other ends the hunt."""
-    hop_timeout: float = 0.0
-    """How long one address of a target may be silent while others are left; 0 for all of the target's time."""
-    timeout_status: int = 486
-    unreachable_status: int = 503
-    no_answer_status: int = 480
 
 
 @dataclass(frozen=True, slots=True)

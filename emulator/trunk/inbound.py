@@ -27,9 +27,10 @@ from emulator.trunk.behaviour import Behaviour
 from emulator.trunk.callers import Ring
 from emulator.trunk.conversation import WITH_SDP, Calls, Conversation
 from emulator.trunk.forward_list import Target
-from emulator.trunk.forwarding import ForwardingPolicy, Hunt, Line, Result, Try
-from emulator.trunk.invite import Invite, InviteForm, Parties, compose
+from emulator.trunk.forwarding import Hunt, Line, Result, Try
+from emulator.trunk.invite import Invite, Parties, compose
 from emulator.trunk.leg import Leg, LegUser, offered
+from emulator.trunk.policy import ForwardingPolicy, InviteForm
 from emulator.trunk.proxy import Proxy
 
 _BUSY = frozenset({486, 600})
@@ -181,7 +182,7 @@ class InboundCall(Conversation):
         """See `emulator.trunk.forwarding.HuntUser`."""
         finding: Finding | None = None
         try:
-            acknowledgement = self._settle(response)
+            acknowledgement = self._take(response)
         except NotAcceptable as error:
             finding = error.finding
         except Refusal as refusal:
@@ -203,7 +204,7 @@ class InboundCall(Conversation):
         if self.ring.talk is not None:
             self._talking = self._calls.clock.call_later(self.ring.talk, self._hang_up_as_caller)
 
-    def _settle(self, response: Response) -> tuple[str, bytes]:
+    def _take(self, response: Response) -> tuple[str, bytes]:
         """What the 2xx says of media: header lines and body of the ACK. Raises `NotAcceptable` or `Refusal`."""
         if self.leg.description is None:  # our INVITE had no offer, so this is one, and the ACK holds the answer (13.2.2.4)
             described = offered(response)

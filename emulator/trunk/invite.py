@@ -6,31 +6,20 @@ address that the proxy sends from), Supported, and `Privacy: id` for a hidden ca
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from emulator.sip.transaction import Outgoing
 from emulator.trunk import regions, template
 from emulator.trunk.forward_list import Target
-from emulator.trunk.template import Rendered, Template
+from emulator.trunk.template import Rendered
+
+if TYPE_CHECKING:
+    from emulator.sip.transaction import Outgoing
+    from emulator.trunk.policy import InviteForm
 
 _ANONYMOUS = '"Anonymous" <sip:anonymous@anonymous.invalid>'
 """RFC 3323 4.1.1.3."""
 _USER_SAFE = "!*'()&=+$,;?/"
-
-
-@dataclass(frozen=True, slots=True)
-class InviteForm:
-    """What is said in it; the fields are settings of `forwarding`."""
-
-    host: Literal["legacy", "region", "proxy"] = "legacy"
-    plus: bool = False
-    asserted_identity: bool = True
-    privacy: bool = True
-    supported: tuple[str, ...] = ("timer",)
-    offer: Literal["early", "late"] = "early"
-    headers: Mapping[str, str] = field(default_factory=dict)
-    template: Template | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +51,10 @@ class Invite:
     contact: str
     headers: str
     body: bytes
-    written: Callable[[Outgoing], bytes] | None = None
+    written: "Callable[[Outgoing], bytes] | None" = None
 
 
-def compose(form: InviteForm, parties: Parties, sdp: bytes, timer: bool = False) -> Invite:
+def compose(form: "InviteForm", parties: Parties, sdp: bytes, timer: bool = False) -> Invite:
     """`sdp` is the offer, empty for none. `timer` says that the sender asks for a session timer, and writes what that takes itself."""
     host = {"legacy": regions.LEGACY_HOST, "region": regions.host(regions.region_of(parties.proxy)), "proxy": regions.host(parties.proxy)}[
         form.host
@@ -102,7 +91,7 @@ def compose(form: InviteForm, parties: Parties, sdp: bytes, timer: bool = False)
     return Invite(uri, from_, to, contact, "".join(f"{line}\r\n" for line in lines), sdp)
 
 
-def _written(form: InviteForm, number: str) -> str:
+def _written(form: "InviteForm", number: str) -> str:
     """A number as the user part of a URI."""
     if form.plus and number[:1].isdigit():
         number = f"+{number}"
@@ -116,7 +105,7 @@ def _from_template(rendered: Rendered, values: Mapping[str, str], parties: Parti
     body = rendered.body.encode()
     from_, to = rendered.value("from") or values["from"], rendered.value("to") or values["to"]
 
-    def written(outgoing: Outgoing) -> bytes:
+    def written(outgoing: "Outgoing") -> bytes:
         exact = {
             "via": outgoing.via, "from": outgoing.from_, "to": outgoing.to, "call-id": outgoing.call_id,
             "cseq": f"{outgoing.cseq} {outgoing.method}", "content-length": str(len(body)), "contact": values["contact"],

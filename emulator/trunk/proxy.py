@@ -12,7 +12,7 @@ class Proxy:
     __slots__ = ("endpoint", "name", "nonces", "paths", "place")
 
     paths: Paths
-    """Its ways to customers; set by who opens its sockets."""
+    """How it reaches a customer; set by whoever opens its listeners."""
 
     def __init__(self, place: Place, endpoint: Endpoint, nonces: Nonces) -> None:
         self.name = place.name

@@ -6,10 +6,11 @@ those here are invented. `status` and `detail` use the words of the Voice API's 
 
 import ipaddress
 from collections.abc import Collection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from emulator.journal.journal import CallRecord
+if TYPE_CHECKING:
+    from emulator.journal.journal import CallRecord
 
 MAX_URL = 2048
 
@@ -46,7 +47,7 @@ def url_problem(url: str, allowed: Collection[str] = ()) -> str | None:
     return f"host {host[:60]!r} is not this machine; add it to webhook.allowed_hosts"
 
 
-def payload(record: CallRecord) -> dict[str, Any]:
+def payload(record: "CallRecord") -> dict[str, Any]:
     """What is said of a call that is over. Times are Unix time in seconds."""
     status, detail = _STATUS.get(record.status or 0, ("", ""))
     if not status:

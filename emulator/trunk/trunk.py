@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from email.utils import formatdate
+from typing import TYPE_CHECKING, Any
 
 from emulator.clock import Clock
 from emulator.ids import Ids
@@ -24,18 +25,21 @@ from emulator.sip.timers import Timers
 from emulator.trunk import regions
 from emulator.trunk.accounts import Accounts
 from emulator.trunk.admission import Admission, check_accepted, request_uri
-from emulator.trunk.behaviour import Behaviour, Facts
-from emulator.trunk.callers import Ring
-from emulator.trunk.calls import Call
+from emulator.trunk.behaviour import Behaviour, Facts, Refuse
+from emulator.trunk.calls import Call, Ignored
 from emulator.trunk.conversation import Conversation, Up
-from emulator.trunk.directory import Directory, Entry
-from emulator.trunk.exchange import Exchange
 from emulator.trunk.leg import SDP_TYPE, Leg, LegUser, offered
 from emulator.trunk.limits import CallLimits
+from emulator.trunk.numbers import MAGIC_PREFIX
 from emulator.trunk.policy import MediaPolicy, Policy
 from emulator.trunk.proxy import Proxy
 from emulator.trunk.registrar import Registrar
 from emulator.trunk.studio import Studio
+
+if TYPE_CHECKING:
+    from emulator.trunk.callers import Ring
+    from emulator.trunk.directory import Entry
+    from emulator.trunk.exchange import Exchange
 
 _ONLY_IN_DIALOGS = frozenset({"BYE", "INFO", "PRACK"})
 _KNOWN_METHODS = frozenset({*SERVED, "REGISTER", "MESSAGE", "SUBSCRIBE", "NOTIFY", "PUBLISH", "REFER", "UPDATE"})
@@ -60,10 +64,10 @@ class Trunk:
         product: str = "vsim",
         timers: Timers | None = None,
         studio: Studio | None = None,
-        numbers: Iterable[Entry] = (),
+        numbers: "Callable[[], Iterable[Entry]]" = tuple,
     ) -> None:
         """`open_port(proxy)` opens a media port pair on that proxy's address and raises `Exhausted` when none is free; `report` is
-        told of errors that are ours; `numbers` are the account's, and where they are forwarded."""
+        told of errors that are ours; `numbers` says which the account's are, and where they are forwarded, when the first is rung."""
         self.clock = clock
         self.ids = ids
         self.journal = journal
@@ -71,7 +75,7 @@ class Trunk:
         self.policy = policy or Policy()
         self.studio = studio or Studio(clock)
         self.calls: dict[Up, None] = {}  # in order of their beginning
-        self.behaviours: list[Callable[[Facts, Behaviour], Behaviour]] = []
+        self.behaviours: list[Callable[[Facts, Behaviour], Behaviour]] = [_magic] if self.policy.magic_numbers else []
         """How a call shall go: each is asked in turn, with what the one before it said; the first is told the policy's."""
         self._open_port = open_port
         self.report = report
@@ -99,11 +103,12 @@ class Trunk:
         }
         self.limits = CallLimits(clock, self.policy.limits)
         self.registrar = Registrar(clock, self.policy.registrar)
-        self.locator = Locator(Nameless(), ids, clock)
-        """Finds customers' hosts; who starts the trunk gives it one that knows names."""
-        inbound = self.policy.inbound
-        self.directory = Directory(numbers, inbound.channels, inbound.timeout_range, inbound.max_targets)
-        self.exchange = Exchange(self, self.directory, inbound)
+        self.locator = Locator(Nameless(), ids, clock)  # the one that knows names comes with the name server
+        self._numbers = numbers
+        self._exchange: Exchange | None = None
+        self.callback: Callable[[str, dict[str, Any], CallRecord], None] | None = None
+        """Tells a URL that a call from Vonage is over; set before the first."""
+        self.product = product
 
     # -- the core of the endpoints --------------------------------------------------------------------------------
 
@@ -214,14 +219,7 @@ class Trunk:
         self.journal.authenticated(record, key)
         self._check_limits(endpoint, request, flow, key)
         called, caller = self.admission.numbers(uri, request, account, record)
-        facts = Facts("outbound", called, caller, key, endpoint.name, flow.transport, request)
-        behaviour = self.behaviour_of(facts)
-        check_accepted(request)
-        described = offered(request)
-        if described is None and not self.policy.late_offers:
-            raise Refusal(488, Finding("offer.late", "an INVITE without SDP"))
-        if "contact" not in request.headers:
-            raise Refusal(400, Finding("contact.missing", "no Contact header"))
+        record.caller, record.called = caller, called
         if len(self.calls) >= self.policy.max_calls:
             raise Refusal(503, Finding("limit.calls", f"{self.policy.max_calls} calls at once"), (("Retry-After", "5"),))
         for finding in lint(request, flow, _challenged(record)):
@@ -229,27 +227,52 @@ class Trunk:
         region = regions.addressed_region(uri.host)
         if region is not None and region != regions.region_of(endpoint.name):
             record.finding(Finding("uri.other-region", f"{uri.host} at {endpoint.name}"))
-        self._start(endpoint, request, flow, record, facts, behaviour, described, nonce)
+        facts = Facts("outbound", called, caller, key, endpoint.name, flow.transport, request)
+        behaviour = self.behaviour_of(facts)
+        if behaviour.magic:
+            record.magic = behaviour.magic
+            self.journal.event("call.magic", record, number=called, does=behaviour.does)
+        if behaviour.refuse is not None:
+            raise self._refusal(endpoint, request, behaviour.refuse)
+        if behaviour.silent:
+            self._started(endpoint, flow, record)
+            self.began(Ignored(self, endpoint, endpoint.invite_server(request, flow), record))
+            return
+        check_accepted(request)
+        described = offered(request)
+        if described is None and not self.policy.late_offers:
+            raise Refusal(488, Finding("offer.late", "an INVITE without SDP"))
+        if "contact" not in request.headers:
+            raise Refusal(400, Finding("contact.missing", "no Contact header"))
+        self._start(endpoint, request, flow, record, behaviour, described, nonce)
+
+    def _refusal(self, endpoint: Endpoint, request: Request, refuse: Refuse) -> Refusal:
+        headers = refuse.headers
+        if refuse.status in (401, 407):  # which must have a challenge (RFC 3261 21.4.2, 21.4.8)
+            headers += self.admission.challenge(self.proxies[endpoint.name], request, refuse.status, None).headers
+        return Refusal(refuse.status, refuse.finding, headers, refuse.reason)
+
+    def _started(self, endpoint: Endpoint, flow: Flow, record: CallRecord) -> None:
+        self.journal.event(
+            "call.started", record, caller=record.caller, called=record.called, proxy=endpoint.name, transport=flow.transport,
+            peer=record.peer,
+        )  # fmt: skip
 
     def _start(
-        self, endpoint: Endpoint, request: Request, flow: Flow, record: CallRecord, facts: Facts, behaviour: Behaviour,
+        self, endpoint: Endpoint, request: Request, flow: Flow, record: CallRecord, behaviour: Behaviour,
         described: SessionDescription | None, nonce: str,
     ) -> None:  # fmt: skip
-        call = Call(self, endpoint, record, facts.called, nonce, behaviour)
+        call = Call(self, endpoint, record, record.called, nonce, behaviour)
         try:
-            call.leg = self.leg(call, endpoint.name, flow.local[0], record, facts.called, behaviour)
+            call.leg = self.leg(call, endpoint.name, flow.local[0], record, record.called, behaviour)
         except Exhausted as error:
             raise Refusal(503, Finding("limit.media-ports", str(error)), (("Retry-After", "5"),)) from None
         try:
             answered = call.leg.negotiate(described) if described is not None else None
             if described is None:
                 record.finding(Finding("offer.late", "an INVITE without SDP"))
-            record.caller, record.called = facts.caller, facts.called
             self.began(call)
-            self.journal.event(
-                "call.started", record, caller=record.caller, called=record.called, proxy=endpoint.name, transport=flow.transport,
-                peer=record.peer,
-            )  # fmt: skip
+            self._started(endpoint, flow, record)
             call.start(endpoint.invite_server(request, flow), answered)
         except Exception:
             call.abandon()
@@ -306,7 +329,20 @@ class Trunk:
             if call.record.direction == "outbound" and call.record.account is not None:
                 self.limits.ended(call.record.account)
 
-    def ring(self, ring: Ring) -> CallRecord:
+    @property
+    def exchange(self) -> "Exchange":
+        """Where calls to the account's numbers come in; made when the first does, for a trunk that only takes calls has no need of it."""
+        if self._exchange is None:
+            from emulator.trunk.directory import Directory
+            from emulator.trunk.exchange import Exchange
+
+            policy = self.policy.inbound
+            directory = Directory(self._numbers(), policy.channels, policy.timeout_range, policy.max_targets)
+            self._exchange = Exchange(self, directory, policy)
+            self._exchange.callback = self.callback
+        return self._exchange
+
+    def ring(self, ring: "Ring") -> CallRecord:
         """Somebody rings a number of the account's; see `emulator.trunk.exchange.Exchange.ring`."""
         return self.exchange.ring(ring)
 
@@ -325,13 +361,20 @@ class Trunk:
             call.dial(digits)
         return bool(calls)
 
+    def hold(self, id: str, holds: bool) -> bool:
+        """Hold the other side of the call with the journal's number `id`, or take it off hold; False when that can't be asked now."""
+        found = [call for call in self._calls_of(self.journal.get(id)) if isinstance(call, Conversation)]
+        asked = [call.hold(holds) for call in found]
+        return any(asked)
+
     def _calls_of(self, record: CallRecord | None) -> list[Up]:
         """The calls that share a record: one, unless a client uses a Call-ID for several at once."""
         return [call for call in self.calls if call.record is record]
 
     def hang_up_all(self, done: Callable[[], None]) -> None:
         """End every call at once; `done` is called when each has been answered or given up. Nobody who would ring again does."""
-        self.exchange.stop_repeating()
+        if self._exchange is not None:
+            self._exchange.stop_repeating()
         left = len(self.calls)
         if not left:
             done()
@@ -350,6 +393,15 @@ class Trunk:
         """Drop whatever is left, when the emulator stops."""
         for proxy in self.proxies.values():
             proxy.endpoint.close()
+
+
+def _magic(facts: Facts, behaviour: Behaviour) -> Behaviour:
+    """The table of magic numbers is read when the first of them is called."""
+    if not facts.called.startswith(MAGIC_PREFIX):
+        return behaviour
+    from emulator.trunk import magic
+
+    return magic.choose(facts, behaviour)
 
 
 def _challenged(record: CallRecord) -> bytes | None:

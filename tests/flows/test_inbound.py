@@ -8,9 +8,7 @@ import pytest
 from emulator.journal.journal import CallRecord
 from emulator.trunk.callers import Ring
 from emulator.trunk.directory import Entry
-from emulator.trunk.forwarding import ForwardingPolicy
-from emulator.trunk.invite import InviteForm
-from emulator.trunk.policy import InboundPolicy, Policy
+from emulator.trunk.policy import ForwardingPolicy, InboundPolicy, InviteForm, Policy
 from tests.support.callee import Callee
 from tests.support.customer import Customer, accepts, answers
 from tests.support.network import Network
@@ -67,7 +65,7 @@ def rest(network: Network) -> None:
     """Nothing is left over, however long one waits."""
     network.clock.advance(120)
     assert network.idle and not network.clock.pending and not network.errors
-    assert not network.trunk.directory.taken(NUMBER)
+    assert not network.trunk.exchange.directory.taken(NUMBER)
 
 
 # -- the INVITE ---------------------------------------------------------------------------------------------------
@@ -101,7 +99,8 @@ def test_a_us_number_is_offered_pcmu_first_by_the_us_proxy(network: Network) -> 
 
 
 @pytest.mark.parametrize(("how", "proxy"), [
-    ({"proxy": "ap-4-2"}, "ap-4-2"), ({"region": "ap"}, "ap-3-1"), ({"number": "61255550100"}, "ap-3-1"), ({"number": "5511955550100"}, "us-3-1"),
+    ({"proxy": "ap-4-2"}, "ap-4-2"), ({"region": "ap"}, "ap-3-1"), ({"number": "61255550100"}, "ap-3-1"),
+    ({"number": "5511955550100"}, "us-3-1"),
     ({"number": "971501234567"}, "eu-3-1"), ({"number": "27110000000"}, "eu-3-1"),
 ])  # fmt: skip
 def test_which_proxy_calls(network: Network, how: dict[str, Any], proxy: str) -> None:
@@ -116,7 +115,7 @@ def test_which_proxy_calls(network: Network, how: dict[str, Any], proxy: str) ->
 
 def test_the_region_of_a_number_is_a_setting_and_its_proxies_may_take_turns() -> None:
     network = inbound(proxies="rotate")
-    network.trunk.directory.put(Entry(NUMBER, ONE, region="us"))
+    network.trunk.exchange.directory.put(Entry(NUMBER, ONE, region="us"))
     proxies = [rung(network, None).proxy for _ in range(5)]
     assert proxies == ["us-3-1", "us-3-2", "us-4-1", "us-4-2", "us-3-1"]
 
@@ -373,7 +372,7 @@ def test_a_cancel_that_crosses_the_200(network: Network) -> None:
 
 def test_fifty_hunts_at_once(network: Network) -> None:
     """Mixed outcomes, and nothing is left over."""
-    network.trunk.directory.channels = 50
+    network.trunk.exchange.directory.channels = 50
     scripts = {5081: answers(503), 5082: answers(486), 5083: answers(180), 5085: accepts, 5086: answers(302)}
     for port, script in scripts.items():
         network.customer(port, script)
@@ -545,7 +544,7 @@ def test_the_caller_sends_digits(network: Network) -> None:
     record, _ = up(network, play="silence", digits="12#", digits_after=0.5)
     network.clock.advance(2)
     events = [packet for packet in network.ports[-1].sent if packet[1] & 127 == 101]
-    assert [code for code in dict.fromkeys(packet[12] for packet in events)] == [1, 2, 11]
+    assert list(dict.fromkeys(packet[12] for packet in events)) == [1, 2, 11]
     assert network.trunk.dial(record.id, "9")
     network.clock.advance(1)
     assert any(packet[1] & 127 == 101 and packet[12] == 9 for packet in network.ports[-1].sent)
@@ -553,7 +552,7 @@ def test_the_caller_sends_digits(network: Network) -> None:
 
 def test_the_caller_plays_what_it_was_given(network: Network) -> None:
     samples = b"\x00\x40" * 160 + b"\x00\xc0" * 160
-    record, customer = up(network, samples=samples)
+    record, _ = up(network, samples=samples)
     network.clock.advance(0.1)
     payloads = [packet[12:] for packet in network.ports[-1].sent]
     assert len(payloads) >= 5 and payloads[0] != payloads[1] and payloads[0] == payloads[2] and set(map(len, payloads)) == {160}
@@ -757,7 +756,7 @@ def test_a_number_has_fifty_channels(network: Network) -> None:
     assert rung(network).state == "ringing" and len(customer.calls) == 52
     network.trunk.hang_up_all(lambda: None)
     network.clock.advance(120)
-    assert network.idle and not network.trunk.directory.taken(NUMBER)
+    assert network.idle and not network.trunk.exchange.directory.taken(NUMBER)
 
 
 def test_calls_at_once_are_bounded() -> None:
@@ -781,7 +780,7 @@ def test_the_messages_of_every_attempt_are_kept_with_whom_they_were_exchanged(ne
 
 
 def test_two_hundred_calls_at_once_are_up_and_gone(network: Network) -> None:
-    network.trunk.directory.channels = 1000
+    network.trunk.exchange.directory.channels = 1000
     network.journal._max_calls = 300
     customer: Customer = network.customer(5080, accepts)
     records = [rung(network, talk=10.0, play="silence") for _ in range(200)]

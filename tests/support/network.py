@@ -87,12 +87,15 @@ class MemoryPort:
     def __init__(self, number: int) -> None:
         self.number = number
         self.stream: Stream | None = None
+        self.source = number
+        """The port that the stream sends from."""
         self.sent: list[bytes] = []
         self.sent_rtcp: list[bytes] = []
         self.closed = False
 
     def attach(self, stream: Stream) -> None:
         self.stream = stream
+        self.source = self.number + stream.plan.other_port
         stream.send = lambda data: self.sent.append(bytes(data))
         stream.send_rtcp = self.sent_rtcp.append
 
@@ -122,7 +125,7 @@ class Network:
         )
         self.trunk = Trunk(
             self.clock, self.ids, self.journal, accounts, regions.loopback_layout(), self._open, self._report, policy, "vsim/test",
-            numbers=numbers,
+            numbers=lambda: numbers,
         )  # fmt: skip
         self.names = Names()
         self.trunk.locator = Locator(self.names, self.ids, self.clock)

@@ -11,7 +11,8 @@ from emulator.journal.findings import Finding
 from emulator.sip.locate import NXDOMAIN, Hop, Locator
 from emulator.sip.message import Response
 from emulator.trunk.forward_list import Target, parse
-from emulator.trunk.forwarding import ForwardingPolicy, Hunt, HuntState, Result, Try
+from emulator.trunk.forwarding import Hunt, HuntState, Result, Try
+from emulator.trunk.policy import ForwardingPolicy
 from tests.support.network import Names
 
 A, B, C = "sip:1@192.0.2.1", "sip:2@192.0.2.2", "sip:3@192.0.2.3"
