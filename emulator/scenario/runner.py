@@ -49,7 +49,7 @@ class _Waiting:
 
 
 class Runner:
-    """One run of one scenario. `done` is called once, when it is over."""
+    """One run of one scenario. Its end is an event, `scenario.ended`."""
 
     def __init__(
         self,
@@ -58,7 +58,6 @@ class Runner:
         stage: Stage,
         clock: Clock,
         journal: Journal,
-        done: Callable[[], None],
         keep_going: bool = False,
     ) -> None:
         """With `keep_going` the story goes on after a step that failed."""
@@ -68,7 +67,6 @@ class Runner:
         self._stage = stage
         self._clock = clock
         self._journal = journal
-        self._done = done
         self._keep_going = keep_going
         self._kind: Kind | None = None
         self._why = ""
@@ -385,4 +383,3 @@ class Runner:
         self._failover = self._stage.failover()
         self._stage.restore()
         self._journal.event("scenario.ended", None, scenario=self.id, state=state, seconds=round(self._ended - self._began, 3))
-        self._done()

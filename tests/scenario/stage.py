@@ -81,12 +81,8 @@ class Play:
         self.network = network or Network()
         self.clock: SteppedClock = self.network.clock
         self.stage = MemoryStage(self.network)
-        self.over = 0
         (run,) = Script(parse(text, "story.yaml", "scenario")).runs()
-        self.runner = Runner("1", run.scenario, self.stage, self.clock, self.network.journal, self._on_over, keep_going)
-
-    def _on_over(self) -> None:
-        self.over += 1
+        self.runner = Runner("1", run.scenario, self.stage, self.clock, self.network.journal, keep_going)
 
     def start(self) -> "Play":
         self.runner.start()
@@ -99,6 +95,11 @@ class Play:
 
     def verdict(self, number: int) -> Verdict:
         return next(verdict for verdict in self.runner.report().steps if verdict.where == f"steps.{number}")
+
+    @property
+    def over(self) -> int:
+        """How often its end was told."""
+        return sum(event.kind == "scenario.ended" for event in self.network.journal.events())
 
     @property
     def outcomes(self) -> list[str]:

@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from emulator.scenario import expectation, model, terms
 from emulator.scenario.model import MAX_FILE_OCTETS, MAX_RUNS, MAX_STEPS
-from emulator.scenario.schema import schema
+from emulator.scenario.script_schema import schema
 from emulator.scenario.script import Run, Script, from_json, kind_of, load
 from emulator.scenario.wording import step_in_words
 from emulator.trunk import regions
