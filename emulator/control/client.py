@@ -43,24 +43,25 @@ class Client:
     def get(self, path: str) -> Any:
         return self._ask("GET", path)
 
-    def post(self, path: str) -> Any:
-        return self._ask("POST", path)
+    def post(self, path: str, body: Any = None) -> Any:
+        """`body` is sent as JSON."""
+        return self._ask("POST", path, json.dumps(body) if body is not None else None)
 
     def delete(self, path: str) -> Any:
         return self._ask("DELETE", path)
 
-    def _ask(self, method: str, path: str) -> Any:
+    def _ask(self, method: str, path: str, body: str | None = None) -> Any:
         connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)
         try:
-            connection.request(method, path)
+            connection.request(method, path, body, {"Content-Type": "application/json"} if body is not None else {})
             response = connection.getresponse()
-            body = response.read()
+            answer = response.read()
         except (OSError, http.client.HTTPException) as error:
             raise NotReachable(f"no emulator answers at {self.url} ({error})") from None
         finally:
             connection.close()
         try:
-            value = json.loads(body)
+            value = json.loads(answer)
         except ValueError:
             raise NotReachable(f"what answers at {self.url} is no vsim") from None
         if response.status >= 400:

@@ -140,7 +140,7 @@ class Runner:
         elif code == step.run.code:
             self._settle("done", None, f"exit code {code}")
         else:
-            self._settle("failed", "command", f"exit code {code}, not {step.run.code}")
+            self._settle("failed", "command", f"exit code {code}, not {step.run.code}" + (f"; {why}" if why else ""))
         self._advance()
         return True
 

@@ -44,9 +44,9 @@ class Run:
         value: dict[str, Any] = to_value(self.node)
         return value
 
-    def place(self, step: int) -> str:
-        """Where a step stands, as file:line."""
-        where = self.places.get(("steps", str(step)), "")
+    def place(self, at: At) -> str:
+        """Where a value stands, as file:line; empty for one that the file has not got."""
+        where = self.places.get(at, "")
         return where.rpartition(":")[0] if where.count(":") >= 2 else where
 
 

@@ -12,8 +12,8 @@ from ruamel.yaml import YAML
 
 from emulator.scenario import expectation, model, terms
 from emulator.scenario.model import MAX_FILE_OCTETS, MAX_RUNS, MAX_STEPS
-from emulator.scenario.script_schema import schema
 from emulator.scenario.script import Run, Script, from_json, kind_of, load
+from emulator.scenario.script_schema import schema
 from emulator.scenario.wording import step_in_words
 from emulator.trunk import regions
 from emulator.yaml import Unusable, parse
@@ -66,7 +66,7 @@ def test_the_example_of_the_contract() -> None:
     assert isinstance(attempts, model.ExpectStep) and isinstance(attempts.expect, expectation.ExpectAttempts)
     assert attempts.expect.codes == ("503", "200")
     assert isinstance(never, model.NeverStep) and isinstance(never.never, expectation.NeverCall)
-    assert run.place(5) == "story.yaml:10"
+    assert run.place(("steps", "5")) == "story.yaml:10"
     assert [step_in_words(step) for step in run.scenario.steps] == [
         "us-3 down (drop)",
         "call to 447700900200 at us-4-1 (outbound)",
@@ -248,7 +248,7 @@ def test_templates_bring_steps() -> None:
     assert [step_in_words(step) for step in run.scenario.steps] == [
         "call at us-3-1 (a)", "media of a: echoed", "call at us-4-1 (b)", "media of b: echoed", "hang up b",
     ]  # fmt: skip
-    assert [run.place(number).rpartition(":")[2] for number in range(5)] == ["4", "5", "4", "5", "10"]
+    assert [run.place(("steps", str(number))).rpartition(":")[2] for number in range(5)] == ["4", "5", "4", "5", "10"]
 
 
 def test_ports_are_chosen_when_it_runs() -> None:
