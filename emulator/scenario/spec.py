@@ -215,9 +215,7 @@ def _check_kind(spec: FaultSpec, kind: str, path: Path) -> Any:
             yield Problem((*path, kind, "status"), f"{redirect.status} redirects nobody; write 302")
         for text in redirect.to:
             if text != "self" and text not in regions.PROXIES and not re.match("sips?:.", text):
-                yield Problem(
-                    (*path, kind, "to"), f"{text!r}; {suggestion(text, ('self', *regions.PROXIES))} or a URI such as sip:1@192.0.2.1"
-                )
+                yield Problem((*path, kind, "to"), f"{text!r}; write self, a proxy such as us-3-1, or a URI such as sip:1@192.0.2.1")
     if spec.reset is not None and spec.reset.octets is not None:
         for name in sorted(set(msgspec.to_builtins(spec).get("where", {})) - set(PLACE)):
             yield Problem((*path, "where", name), f"unknown when octets are counted; only {', '.join(PLACE)} are")
