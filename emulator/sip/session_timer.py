@@ -12,6 +12,7 @@ from emulator.sip.refusal import Refusal
 from emulator.sip.timers import LEAST_SESSION_INTERVAL, SessionTimerPolicy
 
 _MARGIN = 32
+_TRIES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def _asked(interval: int, refresher: str) -> Terms:
 
 
 def agreed(response: Response) -> Terms | None:
-    """What the 2xx to our own re-INVITE says (7.2); None when it sets no timer. A header that makes no sense is none."""
+    """What the 2xx to an INVITE of ours says (7.2); None when it sets no timer. A header that makes no sense is none."""
     try:
         found = _delta(response, "session-expires")
     except HeaderError:
@@ -87,6 +88,35 @@ def agreed(response: Response) -> Terms | None:
         return None
     interval, params = found
     return Terms(max(interval, LEAST_SESSION_INTERVAL), (params.get("refresher") or "uac").lower() != "uas")
+
+
+class Proposal:
+    """What an INVITE of ours asks of the session timer (7.1 and 7.4), and how a 422 raises it (7.3)."""
+
+    __slots__ = ("_least", "_refresher", "_tries", "interval")
+
+    def __init__(self, interval: int, least: int, refresher: str | None = None) -> None:
+        """`interval` and `least` (our Min-SE) in seconds. `refresher` is `uac` or `uas`; None leaves it to the other side, as is
+        RECOMMENDED in an INVITE that sets up a call."""
+        self.interval = interval
+        self._least = least
+        self._refresher = refresher
+        self._tries = 1
+
+    @property
+    def headers(self) -> str:
+        """The header lines of the request."""
+        refresher = f";refresher={self._refresher}" if self._refresher is not None else ""
+        return f"Supported: timer\r\nSession-Expires: {self.interval}{refresher}\r\nMin-SE: {self._least}\r\n"
+
+    def raised(self, response: Response) -> bool:
+        """Whether a refusal is a 422 that the request may be repeated for, with "the largest Min-SE header field value" seen (7.3)."""
+        wanted = number(response.get("min-se") or "") if response.status == 422 else None
+        if wanted is None or wanted <= self._least or self._tries >= _TRIES:
+            return False
+        self._tries += 1
+        self._least, self.interval = wanted, max(self.interval, wanted)
+        return True
 
 
 class SessionTimer:

@@ -1,15 +1,35 @@
 """How one call shall go, as data. The defaults are what the trunk does with an ordinary number: 100, 180, 200, echo."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from emulator.media.plan import Plan
+from emulator.sip.message import Request
 from emulator.sip.methods import Methods
 from emulator.sip.timers import SessionTimerPolicy
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known when a call begins. `direction` is the customer's view: `outbound` calls come from the customer."""
+
+    direction: Literal["outbound", "inbound"]
+    called: str
+    """E.164 digits."""
+    caller: str
+    """E.164 digits, `unknown`, or empty for a caller who hides."""
+    account: str
+    """The API key."""
+    proxy: str
+    transport: str
+    """UDP, TCP or TLS; empty where the customer's is not known yet."""
+    request: Request | None = None
+    """The customer's INVITE."""
+
+
+@dataclass(frozen=True, slots=True)
 class Behaviour:
-    """Times in seconds."""
+    """Times in seconds. A call keeps the one that it began with."""
 
     ringing: int = 180
     """180, or 183 with the answer in it: media flows before the 200."""

@@ -25,6 +25,7 @@ class MemoryFlow:
         self.sent_by = sent_by(self.local)
         self.peer = peer
         self.open = True
+        self.failure = ""
         self.drop: set[int] = set()
         self.sent = 0
         self.aimed: list[Address] = []
