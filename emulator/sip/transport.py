@@ -59,6 +59,9 @@ class UdpFlow:
     def send(self, data: bytes) -> None:
         self._listener.send(data, self.peer)
 
+    def reset(self) -> None:
+        """There is no connection."""
+
     def answers_at(self, port: int) -> None:
         """Nothing to note: a datagram needs no connection."""
 
@@ -339,6 +342,10 @@ class ConnectionFlow:
             # "If that connection is no longer open, the server SHOULD open a connection to the IP address in the "received"
             # parameter, if present, using the port in the "sent-by" value" (18.2.2)
             self._listener.dial((self.peer[0], self._answer_port)).write(data)
+
+    def reset(self) -> None:
+        if self._stream.open:
+            self._stream.abort()
 
     def answers_at(self, port: int) -> None:
         self._answer_port = port
