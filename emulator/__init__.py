@@ -23,7 +23,7 @@ meet. Nothing imports `service.py` or `cli/`.
       stream srtp dialler player far_end ear recording wav decoder impair chain    machines        sockets   wire
     dns/           zone answer hosts    words                       exchange nameserver resolver    wires
     trunk/         what Vonage does with a call: the only place where SIP and media meet
-      regions numbers forward_list codes behaviour names               words
+      regions numbers forward_list codes behaviour magic names         words
       policy accounts proxy admission trunk leg conversation calls studio limits registrar    machines
     journal/       events findings ladder    words   journal    machine
     control/       model    words       api openapi    machines           endpoints server client    wires

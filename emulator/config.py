@@ -266,6 +266,7 @@ class PolicySettings(_Section, frozen=True):
         Literal[180, 183], _meta("The first ringing response; 183 holds the answer, and media flows at once.", _FACTS + "14")
     ] = 180
     answer_after: Annotated[float, _seconds("From ringing to 200 OK.", _FACTS + "14")] = 0.0
+    magic_numbers: Annotated[bool, _meta("Whether 447700900000 to 447700900722 pick how a call goes; see docs/magic-numbers.md.")] = True
     product: Annotated[
         str | None,
         _meta("Text of Server and User-Agent; without it vsim and its version.", _FACTS + "29"),

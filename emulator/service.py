@@ -393,6 +393,7 @@ def policy(config: Config) -> Policy:
         nonce_lifetime=config.digest.nonce_lifetime,
         caller_id=settings.caller_id,
         destinations=settings.destinations,
+        magic_numbers=settings.magic_numbers,
         emergency_status=settings.emergency_status,
         emergency_numbers=EMERGENCY if settings.emergency_numbers is None else frozenset(settings.emergency_numbers),
         max_calls=config.limits.calls,

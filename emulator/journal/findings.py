@@ -78,11 +78,15 @@ _SIGNALLING = (
     Kind("require.unsupported", "error", "no option tag the trunk lacks in Require", "move the option to Supported", "RFC 3261 8.2.2.3"),
     Kind("session-timer.too-small", "error", "a session interval of at least its Min-SE", "repeat the INVITE with the Min-SE of the 422", "RFC 4028 9; vonage-facts, default 38"),
     Kind("session-timer.expired", "error", "a refresh before the session interval ends", "send the re-INVITE at half the interval when the 2xx says refresher=uac", "RFC 4028 10"),
+    Kind("session-timer.outlived", "warning", "a BYE slightly before the session expires, when whoever refreshes is silent", "hang up a third of the interval, at most 32 s, before its end", "RFC 4028 10"),
     Kind("session-timer.refresh-refused", "warning", "a 2xx for its refresh", "answer a re-INVITE that changes nothing with 200", "RFC 4028 10"),
     Kind("session-timer.refresh-lost", "error", "an answer to its refresh", "answer re-INVITEs inside the dialog", "RFC 4028 10"),
     Kind("reinvite.lost", "error", "an answer to its re-INVITE", "answer re-INVITEs inside the dialog", "RFC 3261 12.2.1.2"),
     Kind("bye.early", "warning", "a refusal of the INVITE instead of a BYE before the 2xx", "send 480, 486 or 603 to end a call that was not answered", "RFC 3261 15"),
     Kind("invite.forks", "warning", "few answers to one INVITE", "let a forking proxy answer with one dialog", "vsim's own bound"),
+    Kind("hold.refused", "warning", "a 2xx for an offer that only puts the call on hold or takes it off", "answer a=sendonly with a=recvonly, as RFC 3264 8.4 does", "RFC 3264 8.4"),
+    Kind("call.unanswered", "note", "nothing: nobody answered for as long as the called number's behaviour says", "dial a number that answers", "vsim's own bound"),
+    Kind("magic.refused", "note", "nothing: the called number is one that refuses", "dial another number, or set policy.magic_numbers to false", "docs/magic-numbers.md"),
     Kind("reinvite.glare", "note", "one re-INVITE at a time", "wait as RFC 3261 14.1 says, then repeat", "RFC 3261 14.2"),
     Kind("register.address", "error", "the API key or a number of the account in To", "register sip:KEY@HOST", "RFC 3261 10.3"),
     Kind("register.star", "error", "Contact: * alone, with Expires: 0", "remove contacts with expires=0, or all with * and Expires: 0", "RFC 3261 10.2.2"),
@@ -190,6 +194,7 @@ _MEDIA = (
     Kind("media.no-telephone-event", "warning", "telephone-event for digits", "offer telephone-event/8000", "page: DTMF"),
     Kind("media.other-lines", "note", "one audio line", "leave the others out; they are answered with port 0", "RFC 3264 6"),
     Kind("media.silence", "warning", "RTP while a call is up", "send audio or comfort noise, and hang up when done", "vsim's own bound"),
+    Kind("sdp.direction", "warning", "a direction in an answer that fits the offer's", "answer a=sendonly with a=recvonly or a=inactive", "RFC 3264 6.1"),
     Kind("sdp.answer", "error", "an answer that fits the offer", "answer each m= line of the offer in its place", "RFC 3264 6"),
 )  # fmt: skip
 

@@ -26,6 +26,10 @@ _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
 _PLAIN = frozenset({"RTP/AVP", "RTP/AVPF"})
 _SECURE = frozenset({"RTP/SAVP", "RTP/SAVPF"})
+_ANSWERS = {
+    "sendrecv": DIRECTIONS, "sendonly": ("recvonly", "inactive"), "recvonly": ("sendonly", "inactive"), "inactive": ("inactive",),
+}  # fmt: skip
+"""What may answer each direction (RFC 3264 6.1)."""
 _DYNAMIC = range(96, 128)
 _PACKET_TIMES = range(10, 201)
 _SLOWEST_CLOCK = 8000
@@ -206,6 +210,9 @@ def agree(ours: SessionDescription, theirs: SessionDescription, local: LocalMedi
         if str(agreement.taken.tag) != tag:
             seen = f"a=crypto:{agreement.taken.tag} for our tag {tag}"
             raise NotAcceptable(399, "the answer's crypto tag is not the offer's", Finding("sdp.answer", seen))
+    asked, given = offered.direction or "sendrecv", theirs.direction_of(media)
+    if given not in _ANSWERS[asked]:
+        agreement.findings.append(Finding("sdp.direction", f"a={given} in answer to a={asked}"))
     return agreement
 
 

@@ -254,7 +254,7 @@ class Session:
         if self._timer is None:
             if terms is None:
                 return
-            self._timer = SessionTimer(self._endpoint.clock, self._refresh, self._on_expired)
+            self._timer = SessionTimer(self._endpoint.clock, self._refresh, self._on_expired, self._timer_policy.refreshes)
         self._timer.start(terms)
 
     def _refresh(self) -> None:
@@ -277,8 +277,8 @@ class Session:
         except HeaderError:
             pass  # as for a request: a broken Contact moves nothing
 
-    def _on_expired(self) -> None:
-        self._user.on_finding(Finding("session-timer.expired", "no refresh in the session interval"))
+    def _on_expired(self, finding: Finding) -> None:
+        self._user.on_finding(finding)
         self._send_bye()
         self._end("no-refresh")
 

@@ -122,11 +122,12 @@ class Proposal:
 class SessionTimer:
     """The clock of one session."""
 
-    __slots__ = ("_clock", "_expiry", "_on_expired", "_on_refresh", "_refresh", "terms")
+    __slots__ = ("_clock", "_expiry", "_on_expired", "_on_refresh", "_refresh", "_refreshes", "terms")
 
-    def __init__(self, clock: Clock, on_refresh: Callable[[], None], on_expired: Callable[[], None]) -> None:
-        """`on_refresh` is called when it is our turn, `on_expired` when no refresh has come in time."""
+    def __init__(self, clock: Clock, on_refresh: Callable[[], None], on_expired: Callable[[Finding], None], refreshes: bool = True) -> None:
+        """`on_refresh` is called when it is our turn, unless not `refreshes`; `on_expired` when no refresh has come in time."""
         self._clock = clock
+        self._refreshes = refreshes
         self._on_refresh = on_refresh
         self._on_expired = on_expired
         self._refresh: Timer | None = None
@@ -140,11 +141,16 @@ class SessionTimer:
         if terms is None:
             return
         interval = terms.interval
+        if terms.we_refresh and not self._refreshes:
+            finding = Finding("session-timer.outlived", f"a session {_MARGIN} s older than its interval of {interval} s")
+            self._expiry = self._clock.call_later(interval + _MARGIN, self._on_expired, finding)
+            return
         if terms.we_refresh:
             self._refresh = self._clock.call_later(interval / 2, self._on_refresh)  # "once half the session interval has elapsed" (10)
         # "It SHOULD send this BYE slightly before session expiration. The minimum of 32 seconds and one third of the session
         # interval is RECOMMENDED" (10)
-        self._expiry = self._clock.call_later(interval - min(_MARGIN, interval / 3), self._on_expired)
+        finding = Finding("session-timer.expired", "no refresh in the session interval")
+        self._expiry = self._clock.call_later(interval - min(_MARGIN, interval / 3), self._on_expired, finding)
 
     def stop(self) -> None:
         """The session is over, or its timer is."""

@@ -1,8 +1,9 @@
-"""A call out through the trunk: the customer dialled, the trunk answers as the call's behaviour says."""
+"""A call out through the trunk: the customer dialled, the trunk answers as the call's behaviour says, or not at all."""
 
 from collections.abc import Callable
 
 from emulator.clock import Timer
+from emulator.journal.findings import Finding
 from emulator.journal.journal import CallRecord
 from emulator.media.offer import Agreement
 from emulator.media.sdp import SessionDescription
@@ -18,6 +19,8 @@ from emulator.trunk.leg import offered
 
 class Call(Conversation):
     """An outbound call. Its leg must be set before it is started."""
+
+    _session: CalledSession | None
 
     def __init__(self, calls: Calls, endpoint: Endpoint, record: CallRecord, called: str, nonce: str, behaviour: Behaviour) -> None:
         """`nonce` is the one that the caller has proved itself with."""
@@ -44,10 +47,14 @@ class Call(Conversation):
         transport = "" if flow.transport == "UDP" else f";transport={flow.transport.lower()}"
         self.contact = f"Contact: <sip:{self._called}@{flow.sent_by}{transport}>\r\n"
         invite.respond(100)
-        record.state = "ringing"
-        self._ring()
-        if self._behaviour.answer_after > 0:
-            self._answering = self._calls.clock.call_later(self._behaviour.answer_after, self._answer)
+        behaviour, later = self._behaviour, self._calls.clock.call_later
+        if behaviour.ringing:
+            record.state = "ringing"
+            self._ring()
+        if behaviour.answer_after is None:
+            self._answering = later(behaviour.unanswered_after, self._give_up, invite)
+        elif behaviour.answer_after > 0:
+            self._answering = later(behaviour.answer_after, self._answer)
         else:
             self._answer()
 
@@ -75,6 +82,18 @@ class Call(Conversation):
             session.accept(self._headers(), leg.offer() if offers else leg.again(), offers)
         self._answered()
 
+    def _give_up(self, invite: InviteServer) -> None:
+        """Nobody has answered for long enough."""
+        behaviour = self._behaviour
+        if behaviour.unanswered_status:
+            self.session.refuse(behaviour.unanswered_status)
+            finding = Finding("call.unanswered", f"no answer in {behaviour.unanswered_after:g} s")
+            self._refused(behaviour.unanswered_status, finding)
+            return
+        self.session.abandon()
+        invite.terminate()
+        super().on_ended("unanswered")
+
     # -- what the session says ------------------------------------------------------------------------------------
 
     def _admit(self, request: Request, flow: Flow) -> None:
@@ -84,6 +103,10 @@ class Call(Conversation):
     def on_prack(self, request: Request) -> tuple[str, bytes]:
         described = offered(request) if request.body and self._settled_early else None
         return (WITH_SDP, self.leg.answer(described)) if described is not None else ("", b"")
+
+    def on_unanswered(self, status: int) -> None:
+        """The peer went silent while the call was set up."""
+        self._refused(status, Finding("prack.missing", "no PRACK for the reliable 180"))
 
     def on_ended(self, by: str) -> None:
         record = self.record
@@ -118,3 +141,29 @@ class Call(Conversation):
         if self._answering is not None:
             self._answering.cancel()
         super()._close(by)
+
+
+class Ignored:
+    """An outbound call that gets no response at all, as from a trunk that is dead.
+
+    Copies of its INVITE are absorbed as long as they may come: until the caller has given up (timer B, 17.1.1.2) and the network has
+    forgotten (T4). A CANCEL gets its 200 (9.2), the INVITE does not get its 487: it is never answered.
+    """
+
+    def __init__(self, calls: Calls, endpoint: Endpoint, invite: InviteServer, record: CallRecord) -> None:
+        self.record = record
+        self._calls = calls
+        self._invite = invite
+        record.state = "trying"
+        self._timer = calls.clock.call_later(endpoint.timers.give_up + endpoint.timers.t4, self.hang_up)
+
+    def hang_up(self, done: Callable[[], None] | None = None, at_once: bool = False) -> None:
+        """See `Up`: it is forgotten, for there is nothing to say."""
+        calls, record = self._calls, self.record
+        self._timer.cancel()
+        self._invite.terminate()
+        record.state, record.ended, record.ended_by = "ended", calls.clock.wall(), "unanswered"
+        calls.forget(self)
+        calls.journal.event("call.ended", record, by="unanswered", seconds=0.0, codec="", packets=0)
+        if done is not None:
+            done()

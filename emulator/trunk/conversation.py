@@ -11,11 +11,14 @@ from emulator.sip.endpoint import Endpoint
 from emulator.sip.flow import Flow
 from emulator.sip.message import Request, Response
 from emulator.sip.refusal import Refusal
+from emulator.sip.reinvite import GONE
 from emulator.sip.session import Session
 from emulator.trunk.behaviour import Behaviour
 from emulator.trunk.leg import SDP_TYPE, Keeper, Leg, offered
 
 _ACCEPT = f"Accept: {SDP_TYPE}\r\n"
+_TRY_AGAIN = 0.5
+"""Seconds after which a re-INVITE is tried again that could not be sent."""
 WITH_SDP = f"Content-Type: {SDP_TYPE}\r\n"
 
 
@@ -55,6 +58,9 @@ class Conversation:
         self._allow = behaviour.methods.allow
         self._session: Session | None = None
         self._limit: Timer | None = None
+        self._holding: Timer | None = None
+        self._refreshing: Timer | None = None
+        self._refreshed_at = 0.0
 
     @property
     def session(self) -> Session:
@@ -71,12 +77,72 @@ class Conversation:
         self.leg.answered()
         record.state, record.answered, record.status = "answered", calls.clock.wall(), 200
         calls.journal.event("call.answered", record, codec=record.codec or "")
-        if self._behaviour.longest > 0:
-            self._limit = calls.clock.call_later(self._behaviour.longest, self.hang_up)
+        behaviour, later = self._behaviour, calls.clock.call_later
+        if behaviour.longest > 0:
+            self._limit = later(behaviour.longest, self.hang_up)
+        if behaviour.hold_after is not None:
+            self._holding = later(behaviour.hold_after, self._on_hold_due, True)
+        if behaviour.refresh_every > 0:
+            self._refreshed_at = calls.clock.seconds()
+            self._refreshing = later(behaviour.refresh_every, self._on_refresh_due)
 
     def dial(self, digits: str) -> None:
         """Send digits as telephone-events; a comma is half a second. `ValueError` names the place of what is neither."""
         self.leg.dial(digits)
+
+    # -- re-INVITEs of ours ---------------------------------------------------------------------------------------
+
+    def hold(self, holds: bool, done: Callable[[bool], None] | None = None) -> bool:
+        """Put the customer on hold, or take them off hold, by a re-INVITE (RFC 3264 8.4); `done` hears whether it was taken.
+
+        False, and nothing is sent, when none may be sent now: see `emulator.sip.session.Session.reinvite`.
+        """
+        if self._session is None or self.leg.stream is None:
+            return False
+
+        def on_response(response: Response | None) -> None:
+            taken = self._settle(response, "hold.refused")
+            if taken:
+                self._calls.journal.event("call.held" if holds else "call.resumed", self.record)
+            if done is not None:
+                done(taken)
+
+        body = self.leg.hold(holds)
+        sent = self._session.reinvite(self._headers(product="User-Agent"), body, on_response)
+        if not sent:
+            self.leg.withdraw(sent=False)
+        return sent
+
+    def _on_hold_due(self, holds: bool) -> None:
+        if not self.hold(holds):  # an ACK or a re-INVITE of theirs is under way
+            self._holding = self._calls.clock.call_later(_TRY_AGAIN, self._on_hold_due, holds)
+        elif holds:
+            self._holding = self._calls.clock.call_later(self._behaviour.hold_for, self._on_hold_due, False)
+
+    def _on_refresh_due(self) -> None:
+        clock, every = self._calls.clock, self._behaviour.refresh_every
+        wait = self._refreshed_at + every - clock.seconds()
+        if wait <= 0 and self._session is not None:
+            headers, body = self.on_refresh()
+            wait = every if self._session.reinvite(headers, body, self._on_own_refresh) else _TRY_AGAIN
+        self._refreshing = clock.call_later(wait, self._on_refresh_due)
+
+    def _on_own_refresh(self, response: Response | None) -> None:
+        if self._settle(response, "session-timer.refresh-refused"):
+            self._calls.journal.event("call.refreshed", self.record)
+
+    def _settle(self, response: Response | None, refused: str) -> bool:
+        """What came of an offer of ours in a re-INVITE; without a usable answer the session goes on as it was (RFC 3261 14.1)."""
+        try:
+            if response is not None and response.status < 300:
+                self.leg.agree(response)
+                return True
+        except NotAcceptable as error:
+            self.on_finding(error.finding)
+        self.leg.withdraw()
+        if response is not None and response.status >= 300 and response.status not in GONE:  # those end the session
+            self.on_finding(Finding(refused, f"{response.status} {response.reason}"))
+        return False
 
     # -- what the session says ------------------------------------------------------------------------------------
 
@@ -100,9 +166,6 @@ class Conversation:
             self.on_finding(error.finding)
             self.hang_up()
 
-    def on_prack(self, request: Request) -> tuple[str, bytes]:
-        return "", b""
-
     def on_options(self, request: Request) -> tuple[str, bytes]:
         return f"{self.contact}{self._allow}{_ACCEPT}{self._endpoint.server_line}", b""
 
@@ -111,14 +174,11 @@ class Conversation:
         self.on_finding(Finding("dtmf.info", f"INFO with {content}"))
 
     def on_refresh(self) -> tuple[str, bytes]:
+        self._refreshed_at = self._calls.clock.seconds()
         return self._headers(product="User-Agent"), self.leg.again()
 
     def on_refreshed(self, response: Response) -> None:
-        self._calls.journal.event("call.refreshed", self.record)
-        try:
-            self.leg.agree(response)
-        except NotAcceptable as error:  # the session goes on as it was (RFC 3261 14.1)
-            self.on_finding(error.finding)
+        self._on_own_refresh(response)
 
     def on_finding(self, finding: Finding) -> None:
         self.record.finding(finding)
@@ -127,12 +187,6 @@ class Conversation:
     def on_silence(self) -> None:
         """See `emulator.trunk.leg.LegUser`."""
         self.hang_up()
-
-    def on_unanswered(self, status: int) -> None:
-        """The peer went silent while the call was set up."""
-        finding = Finding("prack.missing", "no PRACK for the reliable 180")
-        self.record.finding(finding)
-        self._refused(status, finding=str(finding))
 
     def on_ended(self, by: str) -> None:
         self._close(by)
@@ -145,16 +199,20 @@ class Conversation:
         """See `Up`."""
         self.session.hang_up(done, at_once)
 
-    def _refused(self, status: int, **told: str) -> None:
+    def _refused(self, status: int, finding: Finding | None = None) -> None:
         """The call is over before it was up, by a refusal."""
+        if finding is not None:
+            self.record.finding(finding)
         self._close("trunk")
         self.record.state, self.record.status = "refused", status
+        told = {"finding": str(finding)} if finding is not None else {}
         self._calls.journal.event("call.refused", self.record, status=status, **told)
 
     def _close(self, by: str) -> None:
         """Give everything back, whichever way the call ended."""
-        if self._limit is not None:
-            self._limit.cancel()
+        for timer in (self._limit, self._holding, self._refreshing):
+            if timer is not None:
+                timer.cancel()
         self.leg.close()
         self._session = None  # each knows the other: apart, both are freed at once, without the garbage collector
         self.record.ended, self.record.ended_by = self._calls.clock.wall(), by

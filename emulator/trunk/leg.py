@@ -80,6 +80,7 @@ class Leg:
         self._port = port
         self._theirs: SessionDescription | None = None  # their last description
         self._settled: tuple[SessionDescription, bool] | None = None  # what holds now: our description, and whether we hold
+        self._before: tuple[SessionDescription, bool] | None = None  # the same before our last re-offer
         self._set: Set | None = None
         self._watch: Timer | None = None
         self._heard = -1  # packets at the last look
@@ -135,13 +136,16 @@ class Leg:
     def hold(self, holds: bool) -> bytes:
         """The body of an offer that puts the other side on hold, or takes it off hold; `agree` or `withdraw` ends that."""
         assert self.description is not None and self.stream is not None
+        self._before = (self.description, self.local.holds)
         self.local.holds = holds
         self.description = reoffer(self.description, self.stream.agreement, self.local)
         return str(self.description).encode()
 
-    def withdraw(self) -> None:
-        """Our new offer was refused, or its answer was none: the session goes on as it was (RFC 3261 14.1)."""
-        if self._settled is not None and self.description is not None:
+    def withdraw(self, sent: bool = True) -> None:
+        """Our new offer was refused, or its answer was none, or it was never `sent`: the session goes on as it was (RFC 3261 14.1)."""
+        if not sent and self._before is not None:
+            self.description, self.local.holds = self._before
+        elif self._settled is not None and self.description is not None:
             description, self.local.holds = self._settled
             self.description = restated(description, self.local, self.description)
 

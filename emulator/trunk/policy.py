@@ -61,6 +61,8 @@ class Policy:
     max_transactions: int = 100000
     """Per proxy."""
     limits: LimitPolicy = field(default_factory=LimitPolicy)
+    magic_numbers: bool = True
+    """Whether some called numbers pick how the call goes; see `emulator.trunk.magic`."""
     behaviour: Behaviour = field(default_factory=Behaviour)
     """How a call goes unless `Trunk.behaviours` say otherwise."""
     media: MediaPolicy = field(default_factory=MediaPolicy)

@@ -24,11 +24,12 @@ from emulator.sip.timers import Timers
 from emulator.trunk import regions
 from emulator.trunk.accounts import Accounts
 from emulator.trunk.admission import Admission, check_accepted, request_uri
-from emulator.trunk.behaviour import Behaviour, Facts
-from emulator.trunk.calls import Call
+from emulator.trunk.behaviour import Behaviour, Facts, Refuse
+from emulator.trunk.calls import Call, Ignored
 from emulator.trunk.conversation import Conversation, Up
 from emulator.trunk.leg import SDP_TYPE, Leg, LegUser, offered
 from emulator.trunk.limits import CallLimits
+from emulator.trunk.numbers import MAGIC_PREFIX
 from emulator.trunk.policy import MediaPolicy, Policy
 from emulator.trunk.proxy import Proxy
 from emulator.trunk.registrar import Registrar
@@ -67,7 +68,7 @@ class Trunk:
         self.policy = policy or Policy()
         self.studio = studio or Studio(clock)
         self.calls: dict[Up, None] = {}  # in order of their beginning
-        self.behaviours: list[Callable[[Facts, Behaviour], Behaviour]] = []
+        self.behaviours: list[Callable[[Facts, Behaviour], Behaviour]] = [_magic] if self.policy.magic_numbers else []
         """How a call shall go: each is asked in turn, with what the one before it said; the first is told the policy's."""
         self._open_port = open_port
         self.report = report
@@ -202,14 +203,7 @@ class Trunk:
         self.journal.authenticated(record, key)
         self._check_limits(endpoint, request, flow, key)
         called, caller = self.admission.numbers(uri, request, account, record)
-        facts = Facts("outbound", called, caller, key, endpoint.name, flow.transport, request)
-        behaviour = self.behaviour_of(facts)
-        check_accepted(request)
-        described = offered(request)
-        if described is None and not self.policy.late_offers:
-            raise Refusal(488, Finding("offer.late", "an INVITE without SDP"))
-        if "contact" not in request.headers:
-            raise Refusal(400, Finding("contact.missing", "no Contact header"))
+        record.caller, record.called = caller, called
         if len(self.calls) >= self.policy.max_calls:
             raise Refusal(503, Finding("limit.calls", f"{self.policy.max_calls} calls at once"), (("Retry-After", "5"),))
         for finding in lint(request, flow, _challenged(record)):
@@ -217,27 +211,52 @@ class Trunk:
         region = regions.addressed_region(uri.host)
         if region is not None and region != regions.region_of(endpoint.name):
             record.finding(Finding("uri.other-region", f"{uri.host} at {endpoint.name}"))
-        self._start(endpoint, request, flow, record, facts, behaviour, described, nonce)
+        facts = Facts("outbound", called, caller, key, endpoint.name, flow.transport, request)
+        behaviour = self.behaviour_of(facts)
+        if behaviour.magic:
+            record.magic = behaviour.magic
+            self.journal.event("call.magic", record, number=called, does=behaviour.does)
+        if behaviour.refuse is not None:
+            raise self._refusal(endpoint, request, behaviour.refuse)
+        if behaviour.silent:
+            self._started(endpoint, flow, record)
+            self.began(Ignored(self, endpoint, endpoint.invite_server(request, flow), record))
+            return
+        check_accepted(request)
+        described = offered(request)
+        if described is None and not self.policy.late_offers:
+            raise Refusal(488, Finding("offer.late", "an INVITE without SDP"))
+        if "contact" not in request.headers:
+            raise Refusal(400, Finding("contact.missing", "no Contact header"))
+        self._start(endpoint, request, flow, record, behaviour, described, nonce)
+
+    def _refusal(self, endpoint: Endpoint, request: Request, refuse: Refuse) -> Refusal:
+        headers = refuse.headers
+        if refuse.status in (401, 407):  # which must have a challenge (RFC 3261 21.4.2, 21.4.8)
+            headers += self.admission.challenge(self.proxies[endpoint.name], request, refuse.status, None).headers
+        return Refusal(refuse.status, refuse.finding, headers, refuse.reason)
+
+    def _started(self, endpoint: Endpoint, flow: Flow, record: CallRecord) -> None:
+        self.journal.event(
+            "call.started", record, caller=record.caller, called=record.called, proxy=endpoint.name, transport=flow.transport,
+            peer=record.peer,
+        )  # fmt: skip
 
     def _start(
-        self, endpoint: Endpoint, request: Request, flow: Flow, record: CallRecord, facts: Facts, behaviour: Behaviour,
+        self, endpoint: Endpoint, request: Request, flow: Flow, record: CallRecord, behaviour: Behaviour,
         described: SessionDescription | None, nonce: str,
     ) -> None:  # fmt: skip
-        call = Call(self, endpoint, record, facts.called, nonce, behaviour)
+        call = Call(self, endpoint, record, record.called, nonce, behaviour)
         try:
-            call.leg = self.leg(call, endpoint.name, flow.local[0], record, facts.called, behaviour)
+            call.leg = self.leg(call, endpoint.name, flow.local[0], record, record.called, behaviour)
         except Exhausted as error:
             raise Refusal(503, Finding("limit.media-ports", str(error)), (("Retry-After", "5"),)) from None
         try:
             answered = call.leg.negotiate(described) if described is not None else None
             if described is None:
                 record.finding(Finding("offer.late", "an INVITE without SDP"))
-            record.caller, record.called = facts.caller, facts.called
             self.began(call)
-            self.journal.event(
-                "call.started", record, caller=record.caller, called=record.called, proxy=endpoint.name, transport=flow.transport,
-                peer=record.peer,
-            )  # fmt: skip
+            self._started(endpoint, flow, record)
             call.start(endpoint.invite_server(request, flow), answered)
         except Exception:
             call.abandon()
@@ -333,6 +352,15 @@ class Trunk:
         """Drop whatever is left, when the emulator stops."""
         for proxy in self.proxies.values():
             proxy.endpoint.close()
+
+
+def _magic(facts: Facts, behaviour: Behaviour) -> Behaviour:
+    """The table of magic numbers is read when the first of them is called."""
+    if not facts.called.startswith(MAGIC_PREFIX):
+        return behaviour
+    from emulator.trunk import magic
+
+    return magic.choose(facts, behaviour)
 
 
 def _challenged(record: CallRecord) -> bytes | None:

@@ -55,12 +55,15 @@ class MemoryPort:
     def __init__(self, number: int) -> None:
         self.number = number
         self.stream: Stream | None = None
+        self.source = number
+        """The port that the stream sends from."""
         self.sent: list[bytes] = []
         self.sent_rtcp: list[bytes] = []
         self.closed = False
 
     def attach(self, stream: Stream) -> None:
         self.stream = stream
+        self.source = self.number + stream.plan.other_port
         stream.send = lambda data: self.sent.append(bytes(data))
         stream.send_rtcp = self.sent_rtcp.append
 
