@@ -40,7 +40,7 @@ def changed(behaviour: Behaviour, spec: FaultSpec, seed: int) -> Behaviour:
 
 
 def _answered(behaviour: Behaviour, what: kinds.Answer) -> Behaviour:
-    behaviour = replace(behaviour, ringing=what.ringing or behaviour.ringing)
+    behaviour = replace(behaviour, refuse=None, silent=False, ringing=what.ringing or behaviour.ringing)
     if what.never:
         return replace(behaviour, answer_after=None)
     if what.status is not None:

@@ -4,8 +4,7 @@ It is there only while a fault concerns the proxy. The journal has what the endp
 loses on its way in or out is in neither, and an event says so.
 """
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from emulator.clock import Clock
 from emulator.scenario.sight import Known, Message
@@ -33,25 +32,26 @@ class Gate:
     def __init__(self, endpoint: Endpoint, clock: Clock, known: Known) -> None:
         self.endpoint = endpoint
         self.clock = clock
-        self.faults: list[MessageFault] = []
+        self.faults: Sequence[MessageFault] = ()
         self.held = 0
         """Messages that wait."""
         self._known = known
         self._receive = endpoint.receive
         self._transmit = endpoint.transmit
-        self._closed = False
 
     def open(self) -> None:
         """Stand in the way. The listeners have to be told: they know the endpoint's own `receive`."""
         self.endpoint.receive = self.receive  # type: ignore[method-assign]  # a seam: there is no gate where no fault is
         self.endpoint.transmit = self.transmit  # type: ignore[method-assign]
 
-    def close(self) -> None:
-        """Go out of the way; what waits goes on at its time."""
-        self.faults = []
-        own: Any = self.endpoint
-        own.__dict__.pop("receive", None)
-        own.__dict__.pop("transmit", None)
+    def close(self) -> bool:
+        """Go out of the way; what waits goes on at its time. False when somebody else stands before it by now: then it lets all pass."""
+        self.faults = ()
+        own = vars(self.endpoint)
+        if own.get("receive") != self.receive or own.get("transmit") != self.transmit:
+            return False
+        del own["receive"], own["transmit"]
+        return True
 
     def receive(self, data: bytes, flow: Flow) -> None:
         """A message from the wire. Never raises, as the endpoint does not."""
@@ -61,7 +61,7 @@ class Gate:
                 self._receive(data, flow)
 
         try:
-            self._pass(Message(self._known, self.endpoint.name, flow, True, data), 0, arrive)
+            self._pass(self.faults, Message(self._known, self.endpoint.name, flow, True, data), 0, arrive)
         except Exception as error:
             self.endpoint.core.on_error(self.endpoint, flow, "", error)
 
@@ -72,14 +72,14 @@ class Gate:
             if data:
                 self._transmit(flow, data, call_id)
 
-        self._pass(Message(self._known, self.endpoint.name, flow, False, data), 0, leave)
+        self._pass(self.faults, Message(self._known, self.endpoint.name, flow, False, data), 0, leave)
 
-    def _pass(self, message: Message, at: int, last: On) -> None:
-        faults = self.faults
+    def _pass(self, faults: Sequence[MessageFault], message: Message, at: int, last: On) -> None:
+        """`faults` are those of when the message came: one of them may end with it."""
         if at >= len(faults):
             last(message.data)
             return
-        faults[at].handle(message, self, lambda data: self._pass(message.again(data), at + 1, last))
+        faults[at].handle(message, self, lambda data: self._pass(faults, message.again(data), at + 1, last))
 
     def later(self, seconds: float, on: On, data: bytes) -> None:
         """Hand on a message in so many seconds."""

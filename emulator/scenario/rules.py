@@ -271,7 +271,8 @@ class Rule:
         self.missed: dict[str, tuple[int, str]] = {}
         """How many failed at which condition, and what the last one had instead."""
         self.on_spent: Callable[[], None] | None = None
-        """Called once, when it can't strike any more."""
+        """Called once, when it can't strike any more, and never while it is asked."""
+        self._end_due: Timer | None = None
         self._end: Timer | None = None
         if self.schedule.closes != float("inf"):
             self._end = clock.call_later(self.schedule.closes - clock.seconds(), self._check)
@@ -293,8 +294,8 @@ class Rule:
             self.hits += 1
         elif why in self.spared or len(self.spared) < _REASONS:
             self.spared[why] = self.spared.get(why, 0) + 1
-        if self.schedule.spent:
-            self._check()
+        if self.on_spent is not None and self._end_due is None and self.schedule.spent:
+            self._end_due = self._clock.call_later(0.0, self._check)  # not now: whoever asks is busy with this one
         return why is None
 
     def _check(self) -> None:
@@ -305,8 +306,9 @@ class Rule:
     def close(self) -> None:
         """The fault is taken away."""
         self.on_spent = None
-        if self._end is not None:
-            self._end.cancel()
+        for timer in (self._end, self._end_due):
+            if timer is not None:
+                timer.cancel()
 
     def near_misses(self) -> list[str]:
         """What came close, a sentence each; the closest first."""

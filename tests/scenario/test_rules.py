@@ -125,6 +125,8 @@ def test_a_window_opens_and_closes(clock: SteppedClock) -> None:
     assert not one.strikes(Seen())
     clock.advance(10)
     assert struck(one, 2) == [2]  # what came before the window was not counted
+    assert one.schedule.spent and not ended
+    clock.advance(0)
     assert ended == [clock.seconds()]
     assert one.spared == {"it begins in 10.0 s": 1, "it was number 1": 1}
 
