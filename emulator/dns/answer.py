@@ -74,7 +74,10 @@ def rcode(data: bytes) -> int:
 def failed(data: bytes) -> str:
     """The word for an answer that says nothing of the name, such as SERVFAIL; empty where there is something to read."""
     code = rcode(data)
-    return "" if code in (0, 3) else dns.rcode.to_text(dns.rcode.from_flags(code, 0))
+    if code in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
+        return ""
+    word = dns.rcode.to_text(dns.rcode.from_flags(code, 0))
+    return f"rcode {word}" if word.isdigit() else word
 
 
 def read(data: bytes, name: str, kind: Kind) -> Said | str:

@@ -1,5 +1,6 @@
 """One query to name servers: over UDP with an id and a port of its own each time it is sent, over TCP where the answer was cut short."""
 
+import os
 import socket
 import struct
 from collections.abc import Callable, Sequence
@@ -166,8 +167,10 @@ class _Datagrams:
         return "dns"
 
     def connectionLost(self, reason: Failure) -> None:
-        """The reactor closes its readers when it stops."""
-        self.close()
+        """What the reactor makes of an error that ICMP told of when there is nothing to read; it has dropped the reader by now."""
+        if self._socket is not None:
+            number = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            self._exchange.on_failure(self, os.strerror(number).lower() if number else "the socket was closed")
 
     def doRead(self) -> None:
         for _ in range(_READS_PER_WAKE):

@@ -94,8 +94,7 @@ class Trunk:
         }
         self.limits = CallLimits(clock, self.policy.limits)
         self.registrar = Registrar(clock, self.policy.registrar)
-        self.locator = Locator(Nameless(), ids, clock)
-        """Finds customers' hosts; who starts the trunk gives it one that knows names."""
+        self.locator = Locator(Nameless(), ids, clock)  # the one that knows names comes with the name server
 
     # -- the core of the endpoints --------------------------------------------------------------------------------
 
