@@ -8,8 +8,9 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent / "emulator"
 
 WIRES = {
-    "service.py", "authority.py", "sip/transport.py", "sip/tls.py", "media/sockets.py", "dns/nameserver.py", "dns/exchange.py",
-    "dns/resolver.py", "control/server.py", "control/client.py", "control/endpoints.py", "__main__.py",
+    "service.py", "authority.py", "sip/transport.py", "sip/datagram.py", "sip/dialling.py", "sip/tls.py", "sip/tls_client.py",
+    "media/sockets.py", "dns/nameserver.py", "dns/exchange.py", "dns/resolver.py", "control/server.py", "control/client.py",
+    "control/endpoints.py", "__main__.py",
 }  # fmt: skip
 MACHINES = {
     "clock.py", "ids.py", "sip/digest.py", "sip/transaction.py", "sip/endpoint.py", "sip/dialog.py", "sip/session.py",

@@ -319,20 +319,20 @@ class Session:
         endpoint.send(self.dialog.request("BYE", via, f"User-Agent: {endpoint.product}\r\n"), branch, flow, self)
 
     def flow_out(self) -> Flow:
-        """The connection the peer opened, or the datagram address its Contact or first route names (12.2.1.1).
+        """The connection that is there, or the address that the peer's Contact or first route names (12.2.1.1).
 
-        A host that is a name is not looked up: the request goes back where the INVITE came from.
+        A host that is a name is not looked up: the request goes where those before it went.
         """
         flow = self.flow
-        if flow.reliable:
+        if flow.reliable and flow.open:
             return flow
         try:
             hop = self.dialog.next_hop()
             host = hop.host.strip("[]")
             ipaddress.ip_address(host)
         except (UriError, HeaderError, ValueError):
-            return flow
-        return flow.to((host, hop.port or 5060))
+            return flow.to(flow.peer)
+        return flow.to((host, hop.port or (5061 if flow.transport == "TLS" else 5060)))
 
     def on_response(self, response: Response) -> None:
         """The answer to our BYE."""
