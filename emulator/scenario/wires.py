@@ -16,7 +16,9 @@ from emulator.scenario.wiring import Choose, How
 from emulator.sip.datagram import UdpListener
 from emulator.sip.endpoint import Endpoint
 from emulator.sip.flow import Address, Flow
+from emulator.sip.tls import TlsFactory
 from emulator.sip.transport import StreamListener
+from emulator.trunk.proxy import Proxy
 from emulator.trunk.regions import Place
 
 _BACKLOG = 511
@@ -296,6 +298,34 @@ class ProxyWires:
         self._own.stop()
         for _, wires in self._streams.values():
             wires.stop()
+
+
+def proxy_wires(
+    reactor: Any, clock: Clock, proxy: Proxy, udp: UdpListener, tcp: StreamListener, secure: StreamListener, tls: TlsFactory,
+    flawed: Callable[[str], Any], told: Callable[..., None],
+) -> ProxyWires:  # fmt: skip
+    """The wires of a proxy that listens. `flawed` makes the context of TLS with a flaw, `told` notes an event of the proxy."""
+    contexts: dict[str, Factory] = {}
+
+    def flawed_tls(what: kinds.Tls) -> Factory:
+        made = contexts.get(what.fault)
+        if made is None:
+            made = contexts[what.fault] = tls.like(lambda: flawed(what.fault), tls.allow_1_3 or what.fault == "only-1.3")
+        return made
+
+    def stuck(transport: str, why: str) -> None:
+        told("up.failed", transport=transport, why=f"{why}; it is tried again")
+
+    def streams(listener: StreamListener, factory: Factory) -> tuple[StreamListener, StreamWires]:
+        def on_reset(peer: str) -> None:
+            told("down.connection", transport=listener.name, peer=peer)
+
+        return listener, StreamWires(listener, factory, reactor, clock, flawed_tls, on_reset, stuck)
+
+    port = {listener.name: listener.port.getHost().port for listener in (tcp, secure)}
+    place = Place(proxy.name, udp.local[0], udp.bound[1], port["TCP"], port["TLS"])
+    by_name = {"TCP": streams(tcp, tcp), "TLS": streams(secure, tls)}
+    return ProxyWires(place, proxy.endpoint, udp, by_name, UdpWires(udp, clock, stuck))
 
 
 def _socket(address: Address, kind: int) -> socket.socket:
