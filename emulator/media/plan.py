@@ -15,7 +15,8 @@ ECHO, TONE, SILENCE, NOTHING = "echo", "tone", "silence", "nothing"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`play` is `echo`, `tone`, `silence`, `nothing` (not one packet), or the path of a WAV file."""
+    """`play` is `echo`, `tone`, `silence`, `nothing` (not one packet), or the name of a prompt: the path of a WAV file
+    where that is what `media.play` says."""
 
     play: str = ECHO
     echo_digits: bool = True
@@ -37,6 +38,8 @@ class Plan:
     """Send from another port than the description announces."""
     seed: int | None = None
     """What happens to packets by chance follows from it; without one from the call's other random choices."""
+    record: bool = False
+    """Record the call, whether or not all are recorded."""
 
     @property
     def echoes(self) -> bool:

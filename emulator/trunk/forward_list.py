@@ -153,22 +153,23 @@ class ForwardList:
         return ",".join(target.text for target in sorted(self.targets, key=lambda target: target.position))
 
 
-def parse(text: str, *, timeout_range: str = "reject") -> ForwardList:
+def parse(text: str, *, timeout_range: str = "reject", most: int = MAX_TARGETS) -> ForwardList:
     """The list in a field. Raises `ForwardError` with all that is wrong.
 
-    `timeout_range` says what becomes of a timeout outside 2000 to 20000 ms: `reject`, or `clamp` with a warning (default 19).
+    `timeout_range` says what becomes of a timeout outside 2000 to 20000 ms: `reject`, or `clamp` with a warning (default 19). `most` is
+    how many targets it may have.
     """
-    targets, problems = check(text, timeout_range=timeout_range)
+    targets, problems = check(text, timeout_range=timeout_range, most=most)
     if targets is None:
         raise ForwardError(problems)
     return targets
 
 
-def check(text: str, *, timeout_range: str = "reject") -> tuple[ForwardList | None, tuple[Problem, ...]]:
+def check(text: str, *, timeout_range: str = "reject", most: int = MAX_TARGETS) -> tuple[ForwardList | None, tuple[Problem, ...]]:
     """The list in a field, None when it can't be used, and its problems by position, warnings included."""
     if timeout_range not in ("reject", "clamp"):
         raise ValueError(f"timeout_range {timeout_range!r} is neither reject nor clamp")
-    reader = _Reader(text, timeout_range == "clamp")
+    reader = _Reader(text, timeout_range == "clamp", most)
     targets = reader.read()
     problems = tuple(sorted(reader.problems, key=lambda problem: problem.position))
     return (None if reader.errors else ForwardList(targets)), problems
@@ -193,10 +194,11 @@ class _Reader:
     positions stay. Messages never hold the user part: a password may stand in it.
     """
 
-    def __init__(self, text: str, clamp: bool) -> None:
+    def __init__(self, text: str, clamp: bool, most: int) -> None:
         self.text = text
         self.clean = text
         self.clamp = clamp
+        self.most = most
         self.problems: list[Problem] = []
         self.errors = 0
 
@@ -210,11 +212,11 @@ class _Reader:
             self._error("empty", (0, len(self.text)), "the field is empty", "write a target such as sip:1234@pbx.example.net")
             return ()
         spans = [part for element in self._elements() for part in self._divided(*element)]
-        if len(spans) > MAX_TARGETS:
-            what = f"{len(spans)} targets, more than the {MAX_TARGETS} that vsim takes; from here on they were not read"
-            self._error("too-many", spans[MAX_TARGETS], what, "list fewer targets")
+        if len(spans) > self.most:
+            what = f"{len(spans)} targets, more than the {self.most} that vsim takes; from here on they were not read"
+            self._error("too-many", spans[self.most], what, "list fewer targets")
         targets = []
-        for span in spans[:MAX_TARGETS]:
+        for span in spans[: self.most]:
             target = self._target(*span)
             if target is not None:
                 targets.append(target)
