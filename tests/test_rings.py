@@ -23,7 +23,7 @@ MACHINES = {
     "trunk/policy.py", "trunk/proxy.py", "trunk/admission.py",
     "trunk/registrar.py", "trunk/limits.py", "trunk/directory.py", "trunk/exchange.py", "trunk/forwarding.py", "trunk/inbound.py",
     "forwarding_settings.py",
-    "trunk/trunk.py", "journal/journal.py", "control/api.py", "control/telephony.py", "control/openapi.py",
+    "trunk/trunk.py", "journal/journal.py", "control/api.py", "control/telephony.py", "control/faults.py", "control/openapi.py",
     "scenario/rules.py", "scenario/fault.py", "scenario/faults.py", "scenario/sight.py", "scenario/gate.py", "scenario/signalling.py",
     "scenario/answers.py", "scenario/outage.py", "scenario/outages.py", "scenario/seams.py", "scenario/names.py", "scenario/wiring.py",
     "scenario/behaviours.py",

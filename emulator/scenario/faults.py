@@ -9,6 +9,7 @@ import msgspec
 from emulator.chance import Chance
 from emulator.clock import Clock
 from emulator.config import Unusable
+from emulator.control.model import FaultModel
 from emulator.ids import Ids
 from emulator.journal.journal import Journal
 from emulator.scenario import answers, kinds, signalling
@@ -31,19 +32,6 @@ MOST = 200
 _CALLS = (kinds.Answer, kinds.HangUp, kinds.Hold, kinds.Refresh, Media, Dtmf)
 _CONNECTIONS = (kinds.HalfOpen, kinds.Slow, kinds.Tls, kinds.Reset)
 _WAYS = ("drop", "refuse", "503", "reset")
-
-
-class Listed(msgspec.Struct):
-    """A fault as it is listed. `state` is `on`, `waiting` for its time, `away` for a moment when it flaps, or `over`."""
-
-    id: str
-    fault: str
-    spec: dict[str, Any]
-    state: str
-    added: float
-    matched: int
-    hits: int
-    near_misses: list[str]
 
 
 class Faults:
@@ -168,19 +156,19 @@ class Faults:
 
     # -- what there is ------------------------------------------------------------------------------------------------
 
-    def list(self) -> Sequence[Listed]:
+    def list(self) -> Sequence[FaultModel]:
         """Every fault, in the order in which they were added."""
         return [self._listed(fault) for fault in self._faults.values()]
 
-    def get(self, id: str) -> Listed | None:
+    def get(self, id: str) -> FaultModel | None:
         """One fault as it is listed."""
         fault = self._faults.get(id)
         return self._listed(fault) if fault is not None else None
 
-    def _listed(self, fault: Fault) -> Listed:
+    def _listed(self, fault: Fault) -> FaultModel:
         rule = fault.rule
         near = [*rule.near_misses(), *self._calls_elsewhere(fault)]
-        return Listed(fault.id, fault.line, msgspec.to_builtins(fault.spec), fault.state, fault.added, rule.matched, rule.hits, near)
+        return FaultModel(fault.id, fault.line, msgspec.to_builtins(fault.spec), fault.state, fault.added, rule.matched, rule.hits, near)
 
     def _calls_elsewhere(self, fault: Fault) -> Sequence[str]:
         """INVITEs to proxies that the fault does not concern: no gate stands there to count them, but the journal has their calls."""

@@ -8,7 +8,7 @@ is also written on one line, each key once and dots for nesting; both read to th
 """
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 from msgspec import Struct
@@ -72,6 +72,23 @@ class Flapping(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     up: Annotated[float, span("How long it is not.", ge=0.001)]
 
 
+class DownSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What `vsim down` says."""
+
+    MAIN: ClassVar[str] = "name"
+    name: Annotated[str, meta("A proxy, a site, a region, or all.", "a name such as us-3", max_length=20)]
+    how: Annotated[Literal["drop", "refuse", "503", "reset"], meta("What clients see.")] = "drop"
+    for_: Annotated[float, span("It comes up by itself after so long.", ge=0.001)] | None = msgspec.field(default=None, name="for")
+    calls: Annotated[Literal["keep", "cut"], meta("What becomes of the calls that are up.")] = "keep"
+
+
+class UpSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What `vsim up` says."""
+
+    MAIN: ClassVar[str] = "name"
+    name: Annotated[str, meta("A proxy, a site, a region, or all.", "a name such as us-3", max_length=20)]
+
+
 class FaultSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab", omit_defaults=True):
     """One fault: one of the kinds, where it strikes, and when."""
 
@@ -131,6 +148,15 @@ class FaultSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, r
         from emulator.scenario.oneline import write
 
         return write(self)
+
+
+def problems(value: object) -> list[tuple[tuple[str, ...], str]]:
+    """What is wrong with a fault, each with its path in the value; nothing when it is good."""
+    try:
+        fault(value)
+    except Unreadable as unreadable:
+        return [(tuple(map(str, problem.path)), problem.text) for problem in unreadable.problems]
+    return []
 
 
 TIMING = ("nth", "first", "after", "every", "times", "probability", "per", "from", "for", "flapping")
