@@ -1,5 +1,6 @@
 """An attempt: one INVITE to one address of a customer's, as the journal has it."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from emulator.journal.findings import Finding, printable
@@ -80,3 +81,13 @@ class Attempt:
 
 def _rounded(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds, 6)
+
+
+def describe(attempt: Mapping[str, Any]) -> str:
+    """An attempt in a line, from its JSON form or its event: target, URI, transport, address, code, after how long, why it ended."""
+    code = f"{attempt['status']} {attempt['reason']}".strip() if attempt["status"] else str(attempt["outcome"])
+    why = f": {attempt['why']}" if attempt["why"] else ""
+    after = f" after {attempt['after']:.3f} s" if attempt["after"] is not None else ""
+    late = f", then {attempt['late']} came too late" if attempt.get("late") else ""
+    where = f"{attempt['transport']} {attempt['address'] or '-'}"
+    return printable(f"{attempt['target']:>3}  {attempt['uri']}  {where}  {code}{after}{why}{late}", 400)

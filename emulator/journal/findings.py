@@ -85,8 +85,8 @@ _SIGNALLING = (
     Kind("bye.early", "warning", "a refusal of the INVITE instead of a BYE before the 2xx", "send 480, 486 or 603 to end a call that was not answered", "RFC 3261 15"),
     Kind("invite.forks", "warning", "few answers to one INVITE", "let a forking proxy answer with one dialog", "vsim's own bound"),
     Kind("hold.refused", "warning", "a 2xx for an offer that only puts the call on hold or takes it off", "answer a=sendonly with a=recvonly, as RFC 3264 8.4 does", "RFC 3264 8.4"),
-    Kind("call.unanswered", "note", "nothing: nobody answered for as long as the called number's behaviour says", "dial a number that answers", "vsim's own bound"),
-    Kind("magic.refused", "note", "nothing: the called number is one that refuses", "dial another number, or set policy.magic_numbers to false", "docs/magic-numbers.md"),
+    Kind("call.unanswered", "note", "a caller who hangs up first when nobody answers", "cancel when it has rung for long enough, or dial a number that answers", "vsim's own bound"),
+    Kind("magic.refused", "note", "another number: this one refuses every call", "dial another number, or set policy.magic_numbers to false", "docs/magic-numbers.md"),
     Kind("reinvite.glare", "note", "one re-INVITE at a time", "wait as RFC 3261 14.1 says, then repeat", "RFC 3261 14.2"),
     Kind("register.address", "error", "the API key or a number of the account in To", "register sip:KEY@HOST", "RFC 3261 10.3"),
     Kind("register.star", "error", "Contact: * alone, with Expires: 0", "remove contacts with expires=0, or all with * and Expires: 0", "RFC 3261 10.2.2"),
@@ -277,6 +277,13 @@ _LOCATE = (
     Kind("locate.too-many", "note", "at most 16 addresses of a target", "name fewer; the first 16 are tried", "vsim's own bound"),
 )  # fmt: skip
 
+_FAULTS = (
+    Kind("fault.refused", "error", "nothing; a fault answers so", "do with it what the real trunk's answer would ask for; `vsim fault list` names the fault", "vsim's own"),
+    Kind("fault.down", "error", "nothing; this proxy is down", "go on to the next target; `vsim up` ends it", "vsim's own; RFC 3263 4.3"),
+)  # fmt: skip
+
 CATALOGUE: dict[str, Kind] = {
-    kind.code: kind for section in (_SIGNALLING, _DIGEST, _NUMBERS, _INBOUND, _TLS, _MEDIA, _RTP, _SRTP, _DTMF, _LOCATE) for kind in section
+    kind.code: kind
+    for section in (_SIGNALLING, _DIGEST, _NUMBERS, _INBOUND, _TLS, _MEDIA, _RTP, _SRTP, _DTMF, _LOCATE, _FAULTS)
+    for kind in section
 }

@@ -342,7 +342,8 @@ class Stream:
         from emulator.media.chain import REWRITING, chain  # only calls with impairments pay for them
         from emulator.media.impair import Room
 
-        chance, room, silence = Chance(self._ids), Room(), self.agreement.codec.silence
+        ids = self._ids if self.plan.seed is None else Ids(self.plan.seed)
+        chance, room, silence = Chance(ids), Room(), self.agreement.codec.silence
         rewriting = [spec for spec in self.plan.sent if spec[0] in REWRITING]
         others = [spec for spec in self.plan.sent if spec[0] not in REWRITING]
         leaving = chain(others, self._leave, self._clock, chance, silence, room)

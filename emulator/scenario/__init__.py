@@ -1,1 +1,1 @@
-"""Failures on demand, and stories about them that end in a verdict."""
+"""Failures on demand: what goes wrong, where and when; stories about it, and their verdicts."""

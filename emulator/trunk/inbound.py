@@ -145,8 +145,8 @@ class InboundCall(Conversation):
         for known in attempt.findings:
             self.record.finding(known)
         self._calls.journal.event(
-            "call.attempt-ended", self.record, target=attempt.target, uri=attempt.uri, address=attempt.address, outcome=attempt.outcome,
-            status=attempt.status, after=round(attempt.after or 0.0, 6), why=attempt.why,
+            "call.attempt-ended", self.record, target=attempt.target, uri=attempt.uri, transport=attempt.transport, address=attempt.address,
+            outcome=attempt.outcome, status=attempt.status, reason=attempt.reason, after=round(attempt.after or 0.0, 6), why=attempt.why,
             finding=str(attempt.findings[0]) if attempt.findings else None,
         )  # fmt: skip
         if attempt.outcome == "answered":

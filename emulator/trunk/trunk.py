@@ -193,6 +193,10 @@ class Trunk:
                 status=status,
             )
 
+    def forget_checks(self) -> None:
+        """Tell of the next health check of each source as of a new one: something has changed that may have moved it."""
+        self._checked.clear()
+
     def _on_register(self, endpoint: Endpoint, request: Request, flow: Flow) -> None:
         """RFC 3261 10.3, with 401 as its challenge (vonage-facts, defaults 2 and 7)."""
         if self.policy.registrar is None:

@@ -18,6 +18,7 @@ from emulator.journal.journal import CallRecord, Journal
 from emulator.trunk.callers import Ring
 from emulator.trunk.directory import Directory, Entry
 from emulator.trunk.status_callback import url_problem
+from tests.support.faulty import Faulty
 
 
 class Emulator:
@@ -31,6 +32,7 @@ class Emulator:
             account=AccountKey(key="k", secret="VerySecret"), media=MediaEndpoint(ports=[1, 2]), proxies={},
         )  # fmt: skip
         self.done: list[str] = []
+        self.faults = Faulty().faults
 
     def hang_up(self, id: str) -> bool:
         self.done.append(id)
@@ -187,6 +189,9 @@ BODIES = {
     "dtmf": b'{"digits": "12#"}',
     "hold": b'{"hold": true}',
     "put_number": b'{"forward": "sip:1@127.0.0.1:5080"}',
+    "add_fault": b'{"refuse": 503}',
+    "down": b'{"name": "us-3", "for": "30s"}',
+    "up": b'{"name": "us-3"}',
 }
 """Of the requests that have one."""
 
