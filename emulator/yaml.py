@@ -208,11 +208,22 @@ class Reader:
             items = node.items if isinstance(node, List) else [node]
             return [self.build(item, get_args(plain)[0], name, (*at, str(k))) for k, item in enumerate(items)]
         if plain is Any:
+            self._note(node, at)
             return to_value(node)
         if not isinstance(node, Scalar):
             self.problems.append(f"{node.place}: {name} is a {'list' if isinstance(node, List) else 'mapping'}; write one value")
             return None
         return self._leaf(node, plain, meta, kind, name)
+
+    def _note(self, node: Node, at: At) -> None:
+        """Where everything in a value stands that somebody else reads."""
+        self.places[at] = node.place
+        if isinstance(node, Map):
+            for key, value in node.items:
+                self._note(value, (*at, key.text))
+        elif isinstance(node, List):
+            for number, item in enumerate(node.items):
+                self._note(item, (*at, str(number)))
 
     def convert(self, node: Node, kind: Any) -> Any:
         """A node as an instance of `kind`. Raises `Unusable` with every mistake, a line each."""

@@ -125,13 +125,13 @@ def _is_scenario(path: str) -> bool:
 
 def _load(paths: Sequence[str], settings: dict[str, str]) -> list[tuple[str, Any]]:
     """Every script. Raises `Unusable` with the mistakes of all files."""
-    from emulator.cli.scenario_file import load_scenario
+    from emulator.scenario.script import load
 
     scripts: list[tuple[str, Any]] = []
     problems: list[str] = []
     for path in paths:
         try:
-            script = load_scenario(path, settings)
+            script = load(path, settings)
             script.runs()
         except Unusable as error:
             problems.append(str(error))

@@ -1,16 +1,12 @@
 """The part of the control API that runs scenarios."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import msgspec
 
 from emulator.config import Unusable
 from emulator.control.routes import ApiRequest, ApiResponse, Route, decoded, problem, result
 from emulator.scenario.verdict import EXIT_CODES, Kind, Report, State
-
-if TYPE_CHECKING:
-    from emulator.scenario.scenarios import Scenarios
 
 
 class CommandEnd(msgspec.Struct):
@@ -53,22 +49,25 @@ ROUTES = (
 )  # fmt: skip
 
 
-class ScenarioDesk:
-    """Handlers of `ROUTES`, by name."""
-
-    def __init__(self, scenarios: "Callable[[], Scenarios]") -> None:
-        """`scenarios` is asked for when the first request comes: what runs scenarios is much to import."""
-        self._get = scenarios
+class Emulator(Protocol):
+    """What is asked of the emulator."""
 
     @property
-    def _scenarios(self) -> "Scenarios":
-        return self._get()
+    def scenarios(self) -> Any:
+        """An `emulator.scenario.scenarios.Scenarios`, imported by whoever has need of it."""
+
+
+class Stories:
+    """Handlers of `ROUTES`, by name."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self._emulator = emulator
 
     def start_scenario(self, request: ApiRequest) -> ApiResponse:
         from emulator.scenario.scenarios import Busy
 
         try:
-            runner = self._scenarios.start(decoded(request.body), request.query.get("keep_going") == "true")
+            runner = self._emulator.scenarios.start(decoded(request.body), request.query.get("keep_going") == "true")
         except Busy as error:
             return problem(409, str(error))
         except Unusable as error:
@@ -78,15 +77,15 @@ class ScenarioDesk:
         return result(runner.report(), 201, {"Location": f"/v1/scenarios/{runner.id}"})
 
     def scenarios(self, request: ApiRequest) -> ApiResponse:
-        reports = [runner.report() for runner in self._scenarios]
+        reports = [runner.report() for runner in self._emulator.scenarios]
         return result(ScenarioList([ScenarioSummary(one.id, one.name, one.state, one.kind, one.seconds) for one in reports]))
 
     def scenario(self, request: ApiRequest, id: str) -> ApiResponse:
-        runner = self._scenarios.get(id)
+        runner = self._emulator.scenarios.get(id)
         return result(runner.report()) if runner is not None else _none(id)
 
     def stop_scenario(self, request: ApiRequest, id: str) -> ApiResponse:
-        runner = self._scenarios.get(id)
+        runner = self._emulator.scenarios.get(id)
         if runner is None:
             return _none(id)
         kind = request.query.get("kind")
@@ -96,7 +95,7 @@ class ScenarioDesk:
         return result(runner.report())
 
     def end_command(self, request: ApiRequest, id: str, number: str) -> ApiResponse:
-        runner = self._scenarios.get(id)
+        runner = self._emulator.scenarios.get(id)
         if runner is None:
             return _none(id)
         try:

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 from emulator.journal.findings import CATALOGUE
 from emulator.scenario import expectation as e
 from emulator.scenario import model as m
+from emulator.scenario.reading import Unreadable
+from emulator.scenario.spec import fault as read_fault
 from emulator.scenario.terms import ALL, START, Place, bounds, matches
 from emulator.trunk.regions import region_of, site_of
 from emulator.yaml import At, meant, suggest
@@ -29,6 +31,8 @@ class _Check:
     def run(self) -> Iterator[str]:
         scenario = self._scenario
         yield from self._forward_lists()
+        for number, fault in enumerate(scenario.given.faults):
+            yield from self._fault(fault, ("given", "faults", str(number)))
         for number, step in enumerate(scenario.steps):
             yield from self._step(step, ("steps", str(number)))
         for number, never in enumerate(scenario.never):
@@ -73,6 +77,7 @@ class _Check:
         elif isinstance(step, m.UpStep):
             yield from self._named(step.up.as_, _MOMENT, (*at, "up", "as"))
         elif isinstance(step, m.FaultStep):
+            yield from self._fault(step.fault, (*at, "fault"))
             yield from self._named(step.as_, _FAULT, (*at, "as"))
         elif isinstance(step, m.ClearStep):
             if step.clear != ALL:
@@ -91,6 +96,15 @@ class _Check:
         elif isinstance(step, m.RunStep):
             yield from self._within(step.run.within, (*at, "run", "within"))
             yield from self._named(step.run.as_, _MOMENT, (*at, "run", "as"))
+
+    def _fault(self, value: object, at: At) -> Iterator[str]:
+        try:
+            read_fault(value)
+        except Unreadable as unreadable:
+            for problem in unreadable.problems:
+                path = tuple(map(str, problem.path))
+                known = (*at, *path) in self._places
+                yield self._at((*at, *path), problem.text if known or not path else f"{'.'.join(path)}: {problem.text}")
 
     def _on_call(self, step: m.HangupStep | m.CancelStep | m.HoldStep | m.ResumeStep, at: At) -> Iterator[str]:
         verb = str(type(step).__struct_config__.tag)

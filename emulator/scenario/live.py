@@ -1,10 +1,12 @@
 """The stage of a running emulator: its trunk, its numbers, its faults."""
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from emulator.journal.journal import CallRecord
+from emulator.scenario.faults import Faults
 from emulator.scenario.model import Call, Given
+from emulator.scenario.spec import fault as read_fault
 from emulator.scenario.stage import Observer
 from emulator.trunk.callers import Ring, ring_from
 from emulator.trunk.directory import Entry, Full
@@ -15,26 +17,12 @@ from emulator.yaml import Unusable
 _LIVE = ("trying", "ringing", "answered")
 
 
-class Faults(Protocol):
-    """See `emulator.scenario.faults.Faults`."""
-
-    def add(self, spec: Any) -> Any:
-        """A fault, which has an `id`."""
-
-    def remove(self, id: str) -> None: ...
-
-    def down(self, name: str, how: str, seconds: float | None, keep_calls: bool) -> Any: ...
-
-    def up(self, name: str) -> Any: ...
-
-
 class LiveStage:
-    """One scenario's way to the emulator. `read_fault` makes a fault of plain data or raises `Unusable`; `listening` asks the system."""
+    """One scenario's way to the emulator. `listening` asks the system who listens where."""
 
-    def __init__(self, trunk: Trunk, faults: Faults, read_fault: Callable[[Any], Any], listening: Callable[[str], bool]) -> None:
+    def __init__(self, trunk: Trunk, faults: Faults, listening: Callable[[str], bool]) -> None:
         self._trunk = trunk
         self._faults = faults
-        self._read_fault = read_fault
         self._listening = listening
         self._added: list[str] = []
         """Faults and outages that are not taken away yet."""
@@ -105,7 +93,7 @@ class LiveStage:
         self._faults.up(name)
 
     def fault(self, spec: Any) -> str:
-        id: str = self._faults.add(self._read_fault(spec)).id
+        id = self._faults.add(read_fault(spec)).id
         self._added.append(id)
         return id
 

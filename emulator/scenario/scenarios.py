@@ -6,7 +6,7 @@ from typing import Any
 from emulator.clock import Clock
 from emulator.journal.journal import Journal
 from emulator.scenario.runner import Runner
-from emulator.scenario.script import FaultProblems, from_json
+from emulator.scenario.script import from_json
 from emulator.scenario.stage import Stage
 
 _KEPT = 20
@@ -17,19 +17,18 @@ class Busy(Exception):
 
 
 class Scenarios:
-    """`stage` makes a stage for each, `faults` says what is wrong with a fault."""
+    """`stage` makes a stage for each."""
 
-    def __init__(self, clock: Clock, journal: Journal, stage: Callable[[], Stage], faults: FaultProblems | None = None) -> None:
+    def __init__(self, clock: Clock, journal: Journal, stage: Callable[[], Stage]) -> None:
         self._clock = clock
         self._journal = journal
         self._stage = stage
-        self._faults = faults
         self._runners: dict[str, Runner] = {}
         self._number = 0
 
     def start(self, value: Any, keep_going: bool = False) -> Runner:
         """Begin a scenario given as decoded JSON. Raises `Unusable`, or `Busy`."""
-        run = from_json(value, self._faults)
+        run = from_json(value)
         running = next((runner for runner in self if runner.state == "running"), None)
         if running is not None:
             raise Busy(f"scenario {running.id} still runs; DELETE /v1/scenarios/{running.id} stops it")
@@ -48,7 +47,7 @@ class Scenarios:
         """Newest first."""
         return reversed(self._runners.values())
 
-    def stop(self) -> None:
-        """The emulator stops, or is reset."""
+    def stop(self, why: str) -> None:
+        """Stop the one that runs."""
         for runner in self:
-            runner.stop("the emulator stopped")
+            runner.stop(why)

@@ -5,7 +5,7 @@ told at the line that it stands in.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -25,9 +25,6 @@ _PORT = "port."
 _MADE_UP_PORT = "5999"
 """Stands for a port that is chosen when the scenario runs."""
 _KINDS = ("scenario", "config")
-
-FaultProblems = Callable[[Any], Sequence[tuple[At, str]]]
-"""What is wrong with a fault, given as plain data: where in it, and what with what to write instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +50,9 @@ class Run:
 class Script:
     """A file with one scenario and the runs that its matrix makes of it."""
 
-    def __init__(self, node: Node, settings: Mapping[str, str] | None = None, faults: FaultProblems | None = None) -> None:
-        """`settings` win over the file's variables; `faults` checks faults. Raises `Unusable` for what stands above the runs."""
+    def __init__(self, node: Node, settings: Mapping[str, str] | None = None) -> None:
+        """`settings` win over the file's variables. Raises `Unusable` for what stands above the runs."""
         self._reader = Reader()
-        self._faults = faults
         if not isinstance(node, Map):
             raise Unusable(node.place, "the file is not a mapping; write `name: …` and `steps: …`")
         self._node = node
@@ -69,7 +65,7 @@ class Script:
         problems.extend(
             f"--set {name}: no such variable in {node.place.partition(':')[0]}{suggest(name, known)}"
             for name in self._settings
-            if name not in known and not name.startswith(_PORT)
+            if name not in known and name.removeprefix(_PORT) not in self.ports
         )
         if problems:
             raise Unusable("", "\n".join(problems))
@@ -82,6 +78,11 @@ class Script:
         items = ports.items if isinstance(ports, List) else [ports] if ports is not None else []
         return tuple(item.text for item in items if isinstance(item, Scalar))
 
+    @property
+    def ports_set(self) -> dict[str, str]:
+        """Those that are chosen from outside."""
+        return {name.removeprefix(_PORT): port for name, port in self._settings.items() if name.startswith(_PORT)}
+
     def run(self, variant: Mapping[str, str] | None = None, ports: Mapping[str, str] | None = None) -> Run:
         """The scenario of one variant. Raises `Unusable` with every mistake, a line each."""
         reader = Reader()
@@ -90,7 +91,7 @@ class Script:
         if reader.problems:
             raise Unusable("", "\n".join(reader.problems))
         scenario: Scenario = reader.convert(node, Scenario)
-        problems = [*check(scenario, reader.places), *self._given(node), *self._checked_faults(scenario, reader.places)]
+        problems = [*check(scenario, reader.places), *_config_problems(node)]
         if problems:
             raise Unusable("", "\n".join(problems))
         return Run(scenario, node, reader.places, {name: values[name] for name in values if not name.startswith(_PORT)})
@@ -164,7 +165,7 @@ class Script:
 
     def _values(self, variant: Mapping[str, str], ports: Mapping[str, str], problems: list[str]) -> dict[str, str]:
         """Every placeholder of one run, and its value."""
-        values = {_PORT + name: ports.get(name, _MADE_UP_PORT) for name in self.ports}
+        values = {_PORT + name: self.ports_set.get(name) or ports.get(name, _MADE_UP_PORT) for name in self.ports}
         values.update({name: text for name, text in self._settings.items() if not name.startswith(_PORT)})
         for name, text in variant.items():
             values.setdefault(name, text)
@@ -232,34 +233,26 @@ class Script:
         else:
             yield from self._steps(template.items, given, problems, (*within, name))
 
-    def _given(self, node: Map) -> Iterator[str]:
-        """`given.config`, and numbers and accounts beside it, must make a config."""
-        given = node.get("given")
-        config = given.get("config") if isinstance(given, Map) else None
-        if config is None:
-            return
-        reader = Reader()
-        reader.build(config, Config, "config")
-        yield from reader.problems
 
-    def _checked_faults(self, scenario: Scenario, places: Mapping[At, str]) -> Iterator[str]:
-        if self._faults is None:
-            return
-        found: list[tuple[At, Any]] = [(("given", "faults", str(k)), fault) for k, fault in enumerate(scenario.given.faults)]
-        found += [(("steps", str(k), "fault"), step.fault) for k, step in enumerate(scenario.steps) if hasattr(step, "fault")]
-        for at, fault in found:
-            for path, what in self._faults(fault):
-                yield f"{places.get(at, '')}: {'.'.join(path) + ': ' if path else ''}{what}"
+def _config_problems(node: Map) -> list[str]:
+    """What is wrong with `given.config`."""
+    given = node.get("given")
+    config = given.get("config") if isinstance(given, Map) else None
+    if config is None:
+        return []
+    reader = Reader()
+    reader.build(config, Config, "config")
+    return reader.problems
 
 
-def load(path: str, settings: Mapping[str, str] | None = None, faults: FaultProblems | None = None) -> Script:
+def load(path: str, settings: Mapping[str, str] | None = None) -> Script:
     """The script of a file. Raises `Unusable`."""
-    return Script(read(path, "scenario", MAX_FILE_OCTETS), settings, faults)
+    return Script(read(path, "scenario", MAX_FILE_OCTETS), settings)
 
 
-def from_json(value: Any, faults: FaultProblems | None = None) -> Run:
+def from_json(value: Any) -> Run:
     """The one run of a decoded JSON document. Raises `Unusable`."""
-    script = Script(from_value(value), None, faults)
+    script = Script(from_value(value))
     if len(script.variants) != 1:
         raise Unusable("matrix", f"{len(script.variants)} runs; send them one by one, or use `vsim run`")
     return script.run(script.variants[0])

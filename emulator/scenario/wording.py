@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from emulator.scenario import expectation as e
 from emulator.scenario import model as m
+from emulator.scenario.spec import fault as read_fault
 from emulator.scenario.terms import Place
 
 
@@ -15,8 +16,8 @@ def step_in_words(step: m.Step) -> str:
             return f"{listed(down.names)} down ({down.how}{calls}{_for(down.for_)})"
         case m.UpStep(up=up):
             return f"{listed(up.names)} up"
-        case m.FaultStep(fault=fault, as_=name):
-            return f"fault {name + ': ' if name else ''}{_plain(fault)}"
+        case m.FaultStep(fault=value, as_=name):
+            return f"fault {name + ': ' if name else ''}{read_fault(value)}"
         case m.ClearStep(clear=name):
             return "clear every fault" if name == "all" else f"clear {name}"
         case m.ExpectStep(expect=expected):
@@ -180,12 +181,6 @@ def _pairs(values: Mapping[str, object]) -> str:
 
 def _headers(headers: Mapping[str, str | None]) -> str:
     return "".join(f", {f'{name}: {value}' if value is not None else f'no {name}'}" for name, value in headers.items())
-
-
-def _plain(fault: object) -> str:
-    if not isinstance(fault, Mapping):
-        return str(fault)
-    return " ".join(f"{name}={_plain(value)}" for name, value in fault.items())
 
 
 def _word(value: object) -> str:
