@@ -23,15 +23,15 @@ meet. Nothing imports `service.py` or `cli/`.
     media/         SDP, RTP, SRTP, DTMF; knows nothing of SIP
       codecs sdp crypto offer rtp rtcp dtmf dtmf_sender reception quality plan g711 tone shipped port    words
       stream srtp dialler player far_end ear recording wav decoder impair chain    machines        sockets   wire
-    dns/           zone answer hosts    words                       exchange nameserver resolver    wires
+    dns/           zone answer hosts question    words                       exchange nameserver resolver    wires
     trunk/         what Vonage does with a call: the only place where SIP and media meet
       regions numbers forward_list codes behaviour magic names callers invite template status_callback         words
       policy accounts proxy admission trunk leg conversation calls studio limits registrar                      machines
       exchange directory inbound forwarding                                                                    machines
     journal/       events findings attempt ladder    words   journal    machine
-    scenario/      terms expectation model check script schema wording verdict trace    words
-      world witness expect expect_calls expect_requests expect_named stage acts runner    machines
-    control/       model routes    words       api telephony openapi    machines       endpoints server client webhook    wires
+    scenario/      terms expectation model check script script_schema wording verdict trace report     words
+      world witness expect expect_calls expect_requests expect_named stage live acts runner scenarios    machines    listeners    wire
+    control/       model routes    words       api telephony scenarios openapi    machines       endpoints server client webhook    wires
     cli/           a file per group of commands; the one place that names the reactor
 
 Four seams end the part without I/O: `Endpoint.receive(data, flow)` and `flow.send(data)` for SIP, `stream.reader(buffer, view, length)`

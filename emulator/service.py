@@ -354,9 +354,20 @@ class Service:
             from emulator.scenario.live import LiveStage
             from emulator.scenario.scenarios import Scenarios
 
-            self._scenarios = Scenarios(self.clock, self.journal, lambda: LiveStage(self.trunk, self.faults, listening))
+            self._scenarios = Scenarios(self.clock, self.journal, lambda: LiveStage(self.trunk, self.faults, listening, self._hear_names))
         made: Scenarios = self._scenarios
         return made
+
+    def _hear_names(self, on: bool) -> None:
+        """Tell of each question to the name server, or no more."""
+        from emulator.dns.question import question
+
+        def heard(query: bytes, answer: bytes) -> None:
+            asked = question(query, answer)
+            if asked is not None:
+                self.journal.event_of_stranger("dns.query", None, name=asked.name, type=asked.type, answer=asked.answer)
+
+        self._nameserver.heard = heard if on else None
 
     @property
     def faults(self) -> "Faults":

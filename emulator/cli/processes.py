@@ -32,7 +32,7 @@ class Output:
         if rest:
             self._tail.append(rest)
             self._tail_octets += len(rest)
-        while self._tail_octets > _TAIL_OCTETS + len(self._tail[0]):
+        while self._tail and self._tail_octets - len(self._tail[0]) >= _TAIL_OCTETS:
             dropped = self._tail.popleft()
             self._tail_octets -= len(dropped)
             self._left_out += len(dropped)

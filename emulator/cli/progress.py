@@ -1,6 +1,5 @@
 """How runs are shown while they run: a live line on a terminal, plain lines elsewhere."""
 
-import sys
 import threading
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
@@ -157,8 +156,3 @@ def _coloured(line: str) -> Any:
     if word.startswith(("passed", "failed (")):
         style = "bold green" if word.startswith("passed") else "bold red"
     return Text(line, style=style)
-
-
-def stream_for(*files: str | None) -> IO[str]:
-    """Where progress goes: not where a report is to be read from."""
-    return sys.stderr if "-" in files else sys.stdout

@@ -1,26 +1,18 @@
 """`vsim run`."""
 
 import glob
-import os
-import random
-import signal
-import socket
 import sys
-import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from emulator.cli import UNUSABLE, fail
 from emulator.config import Unusable
 
-_INTERRUPTED = 130
-_PAUSE_SECONDS = 0.2
-_SEEDS = 1 << 31
+if TYPE_CHECKING:
+    from emulator.scenario.script import Script
+
 _MOST_PARALLEL = 64
 
 
@@ -72,8 +64,10 @@ def run(
     if json_file == junit == "-":
         raise click.UsageError("--json and --junit can't both go to standard output")
     scripts = _load(list(_found(files)), dict(_settings(settings)))
-    jobs = _jobs(scripts, repeat, seed, url)
-    sys.exit(_Session(jobs, url, program, keep_going, fail_fast, parallel, junit, json_file).run())
+    from emulator.cli.session import Reports, Session, jobs
+
+    session = Session(jobs(scripts, repeat, seed, url), Reports(junit, json_file), url, program, keep_going, fail_fast, parallel)
+    sys.exit(session.run())
 
 
 # -- what is to be run --------------------------------------------------------------------------------------------
@@ -123,11 +117,11 @@ def _is_scenario(path: str) -> bool:
         return True
 
 
-def _load(paths: Sequence[str], settings: dict[str, str]) -> list[tuple[str, Any]]:
+def _load(paths: Sequence[str], settings: dict[str, str]) -> list[tuple[str, "Script"]]:
     """Every script. Raises `Unusable` with the mistakes of all files."""
     from emulator.scenario.script import load
 
-    scripts: list[tuple[str, Any]] = []
+    scripts: list[tuple[str, Script]] = []
     problems: list[str] = []
     for path in paths:
         try:
@@ -140,165 +134,3 @@ def _load(paths: Sequence[str], settings: dict[str, str]) -> list[tuple[str, Any
     if problems:
         raise Unusable("", "\n".join(problems))
     return scripts
-
-
-@dataclass(slots=True)
-class _Job:
-    """One run that is to be."""
-
-    script: Any
-    variant: dict[str, str]
-    result: Any
-
-
-def _jobs(scripts: Sequence[tuple[str, Any]], repeat: int, seed: int | None, url: str | None) -> list[_Job]:
-    from emulator.scenario.report import Result
-
-    by_chance = random.SystemRandom().randrange(_SEEDS)
-    jobs: list[_Job] = []
-    for path, script in scripts:
-        for variant, one in zip(script.variants, script.runs(), strict=True):
-            chosen = next(value for value in (seed, one.scenario.seed, by_chance) if value is not None) if url is None else None
-            for repetition in range(1, repeat + 1):
-                result = Result(name=one.scenario.name, file=path, seed=chosen, variables=variant, repetition=repetition)
-                jobs.append(_Job(script, variant, result))
-    return jobs
-
-
-# -- running ------------------------------------------------------------------------------------------------------
-
-
-class _Session:
-    """All runs of one command."""
-
-    def __init__(
-        self, jobs: Sequence[_Job], url: str | None, program: Sequence[str], keep_going: bool, fail_fast: bool, parallel: int,
-        junit: str | None, json_file: str | None,
-    ) -> None:  # fmt: skip
-        from emulator.cli.play import Options
-        from emulator.cli.progress import progress, stream_for
-
-        self._jobs = jobs
-        self._fail_fast = fail_fast
-        self._parallel = parallel
-        self._reports = (junit, json_file)
-        self._stream = stream_for(junit, json_file)
-        width = max(80, min(160, _columns()))
-        self._options = Options(url, keep_going, program, dict(os.environ), width)
-        self._stop = threading.Event()
-        self._enough = threading.Event()
-        self._ports = _Ports()
-        self._progress = progress(parallel > 1, self._stream)
-
-    def run(self) -> int:
-        """Run everything; returns the exit code."""
-        from emulator.scenario.report import exit_code, odd_traces, summary
-
-        signal.signal(signal.SIGTERM, _interrupt)
-        pool = ThreadPoolExecutor(self._parallel, "run")
-        waiting: set[Future[None]] = {pool.submit(self._play, job) for job in self._jobs}
-        try:
-            while waiting:
-                done, waiting = wait(waiting, _PAUSE_SECONDS)
-                for future in done:
-                    future.result()  # a bug of ours is seen
-        except KeyboardInterrupt:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # what was started is being ended: that takes some seconds at most
-            self._stop.set()
-            wait(waiting)
-            self._progress.close()
-            print("vsim: interrupted; everything that was started has been ended", file=sys.stderr)
-            return _INTERRUPTED
-        finally:
-            self._stop.set()
-            pool.shutdown(cancel_futures=True)
-        self._progress.close()
-        results = [job.result for job in self._jobs]
-        for line in odd_traces(results):
-            print(line, file=self._stream)
-        if len(results) > 1:
-            print(summary(results), file=self._stream)
-        self._write(results)
-        return exit_code(results)
-
-    def _play(self, job: _Job) -> None:
-        """One run, in a thread of its own."""
-        from emulator.cli.own_emulator import Interrupted
-        from emulator.cli.play import Player, places
-
-        result, progress = job.result, self._progress
-        if self._stop.is_set() or self._enough.is_set():
-            result.skipped = True
-            return
-        ports = self._ports.choose(job.script.ports)
-        run = job.script.run(job.variant, ports)
-        result.places = places(run)
-        progress.begin(result)
-        try:
-            Player(run, result, self._options, lambda report: progress.step(result, report), self._stop.is_set).play(ports)
-        except Interrupted:
-            result.skipped = True
-            return
-        finally:
-            self._ports.give_back(ports)
-        progress.end(result)
-        if not result.passed and self._fail_fast:
-            self._enough.set()
-
-    def _write(self, results: Sequence[Any]) -> None:
-        from emulator.scenario.report import as_json, as_junit
-
-        for file, made in zip(self._reports, (as_junit, as_json), strict=True):
-            if file == "-":
-                sys.stdout.buffer.write(made(results))
-            elif file is not None:
-                try:
-                    Path(file).write_bytes(made(results))
-                except OSError as error:
-                    fail(f"{file}: {(error.strerror or str(error)).lower()}; name a file that can be written", UNUSABLE)
-
-
-class _Ports:
-    """Free ports of this machine for programs under test: none is chosen twice while it is in use."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._used: set[str] = set()
-
-    def choose(self, names: Sequence[str]) -> dict[str, str]:
-        """A port for each name that is free over UDP and over TCP; that of VSIM_PORT_NAME where the environment has one."""
-        chosen: dict[str, str] = {}
-        with self._lock:
-            for name in names:
-                port = os.environ.get(f"VSIM_PORT_{name.upper()}") or _free_port(self._used)
-                chosen[name] = port
-                self._used.add(port)
-        return chosen
-
-    def give_back(self, ports: dict[str, str]) -> None:
-        with self._lock:
-            self._used -= set(ports.values())
-
-
-def _free_port(used: set[str]) -> str:
-    for _ in range(100):
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-            tcp.bind(("127.0.0.1", 0))
-            port = tcp.getsockname()[1]
-            try:
-                udp.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            if str(port) not in used:
-                return str(port)
-    raise Unusable("", "no port is free over UDP and TCP; close some programs")
-
-
-def _columns() -> int:
-    import shutil
-
-    return shutil.get_terminal_size((100, 24)).columns
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt

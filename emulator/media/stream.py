@@ -504,11 +504,13 @@ class Stream:
             "remote": f"{agreement.remote[0]}:{agreement.remote[1]}",
             "send": agreement.send,
             "receive": agreement.receive,
+            "plays": "silence" if any(name == "silence" for name, _ in self.plan.sent) else self.plan.play,
             "packets_received": heard.packets,
             "packets_sent": self.sent,
             "heard": heard.snapshot(codec.name),
             "sent": {
                 "packets": self.sent,
+                "left": self.sent - sum(one.lost for one in self._chains[:-1]),
                 "octets": self.sent_octets,
                 "lost": theirs.lost if theirs is not None else None,
                 "jitter_ms": round(1000 * theirs.jitter / codec.clock, 2) if theirs is not None else None,

@@ -1,5 +1,7 @@
 """Whether the device has placed the call that is expected, and what it did instead."""
 
+from collections.abc import Iterator
+
 from emulator.journal.journal import CallRecord
 from emulator.scenario.expectation import CallMatch
 from emulator.scenario.terms import matches, number_fits, status_fits
@@ -51,6 +53,9 @@ class CallWatch:
             came += ": " + shown(why for _, why in missed)
         if met:
             came += f"; {len(met)} of {self._count} as expected"
+        lost = [proxy for _, proxy, _ in self._lost()]
+        if lost:
+            came += "; lost where it is down: " + shown(f"INVITE to {proxy}" for proxy in lost)
         return Outlook(came=came, calls=tuple(unique(world.number_of(tried) for tried, _ in missed)))
 
     def _told(self, tried: Try) -> str:
@@ -94,15 +99,27 @@ class CallWatch:
         return f" (answered {tried.status})" if tried.status is not None else ""
 
     def _order(self, tried: Try) -> list[str]:
-        """Where INVITEs for the same number came, this one last; the same proxy twice in a row counts once."""
+        """Where INVITEs for the same number came, this one last; the same proxy twice in a row counts once. One that was lost at a proxy
+        that is down has been there too."""
         number = named(tried.invite.request)[0]
+        came = [
+            (one.number, one.proxy)
+            for one in self._world.witness.tries_since(self._since.number)
+            if one.number <= tried.number and named(one.invite.request)[0] == number
+        ]
+        came += [(at, proxy) for at, proxy, called in self._lost() if at < tried.number and number_fits(called, number)]
         order: list[str] = []
-        for one in self._world.witness.tries_since(self._since.number):
-            if named(one.invite.request)[0] == number and (not order or order[-1] != one.proxy):
-                order.append(one.proxy)
-            if one is tried:
-                break
+        for _, proxy in sorted(came):
+            if not order or order[-1] != proxy:
+                order.append(proxy)
         return order
+
+    def _lost(self) -> Iterator[tuple[int, str, str]]:
+        """INVITEs that were lost at proxies that are down: when, where, for which number."""
+        for noted in self._world.witness.events_since(self._since.number):
+            fields = noted.event.fields
+            if noted.event.kind == "down.request" and fields.get("method") == "INVITE" and not fields.get("status"):
+                yield noted.number, str(fields.get("proxy")), str(fields.get("called"))
 
     def _asked_for_srv(self, tried: Try, host: str) -> bool:
         """Whether the name server was asked before, for the service that the transport has (RFC 3263 4.2)."""

@@ -71,8 +71,8 @@ class MediaWatch:
             yield f"digits {media['digits'] or 'none'}"
         if heard["packets"] < self._packets:
             yield f"only {heard['packets']} packets heard"
-        if sent["packets"] < expected.sent:
-            yield f"only {sent['packets']} packets sent"
+        if sent["left"] < expected.sent:
+            yield f"only {sent['left']} packets sent"
         if expected.loss is not None and heard["loss"] > expected.loss:
             yield f"loss {heard['loss'] * 100:.1f} %"
         if expected.jitter is not None and heard["jitter_ms"] > expected.jitter * 1000:
@@ -89,19 +89,19 @@ class MediaWatch:
 
 def _echoed(media: dict[str, Any]) -> bool:
     """Whether the far end plays an echo, hears, and sends back."""
-    heard, sent = media["heard"]["packets"], media["sent"]["packets"]
-    return bool(media.get("plays", "echo") == "echo" and heard > 0 and sent > 0 and sent >= heard * _ECHOED)
+    heard, left = media["heard"]["packets"], media["sent"]["left"]
+    return bool(media["plays"] == "echo" and heard > 0 and left > 0 and left >= heard * _ECHOED)
 
 
 def _one_way(media: dict[str, Any]) -> bool:
     """Whether somebody speaks whom nobody answers. Silence in place of an echo is no answer."""
-    heard, sent = media["heard"]["packets"], media["sent"]["packets"]
-    return bool((heard > 0) != (sent > 0 and media.get("plays") != "silence"))
+    heard, left = media["heard"]["packets"], media["sent"]["left"]
+    return bool((heard > 0) != (left > 0 and media["plays"] != "silence"))
 
 
 def _told(media: dict[str, Any]) -> str:
     heard, sent = media["heard"], media["sent"]
-    text = f"{media['codec']}{' over SRTP' if media['srtp'] else ''}, {heard['packets']} packets heard, {sent['packets']} sent"
+    text = f"{media['codec']}{' over SRTP' if media['srtp'] else ''}, {heard['packets']} packets heard, {sent['left']} sent"
     if heard["packets"]:
         text += f", loss {heard['loss'] * 100:.1f} %, jitter {heard['jitter_ms']} ms, MOS {heard['mos']}"
     return text + (f", digits {media['digits']}" if media["digits"] else "")

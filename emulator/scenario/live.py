@@ -18,10 +18,12 @@ _LIVE = ("trying", "ringing", "answered")
 
 
 class LiveStage:
-    """One scenario's way to the emulator. `listening` asks the system who listens where."""
+    """One scenario's way to the emulator. `listening` asks the system who listens where; `hear_names` is called with True for events of
+    questions to the name server, with False when they are of no use any more."""
 
-    def __init__(self, trunk: Trunk, faults: Faults, listening: Callable[[str], bool]) -> None:
+    def __init__(self, trunk: Trunk, faults: Faults, listening: Callable[[str], bool], hear_names: Callable[[bool], None]) -> None:
         self._trunk = trunk
+        self._hear_names = hear_names
         self._faults = faults
         self._listening = listening
         self._added: list[str] = []
@@ -54,9 +56,11 @@ class LiveStage:
 
     def observe(self, observer: Observer) -> Callable[[], None]:
         self._trunk.witness = observer
+        self._hear_names(True)
 
         def end() -> None:
             self._trunk.witness = None
+            self._hear_names(False)
 
         return end
 

@@ -106,7 +106,7 @@ def _program_lines(program: Program) -> Iterator[str]:
         "; its last lines:" if program.output else ""
     )
     for line in program.output.splitlines()[-_OUTPUT_LINES:]:
-        yield f"      | {printable(line, 400)}"
+        yield f"      | {printable(line.expandtabs(), 400)}".rstrip()
 
 
 def failover_lines(failover: dict[str, Any]) -> list[str]:

@@ -110,10 +110,12 @@ def call_in_words(call: e.CallMatch) -> str:
         + _conditions(call)
         + _pairs(
             {
-                "host": call.host, "account": call.account, "codec": listed(call.codec, "or"), "srtp": call.srtp, "acked": call.acked,
-                "tried": listed(call.tried, "then"), "srv": call.srv,
+                "host": call.host, "account": call.account, "codec": listed(call.codec, "or"), "tried": listed(call.tried, "then")
             }
         )
+        + _said(call.srtp, ", SRTP", ", plain RTP")
+        + _said(call.acked, ", acknowledged", ", not acknowledged")
+        + _said(call.srv, ", found by SRV", ", not found by SRV")
         + _headers(call.headers)
     )  # fmt: skip
 
@@ -176,15 +178,15 @@ def _event(event: e.EventMatch) -> str:
 
 
 def _pairs(values: Mapping[str, object]) -> str:
-    return "".join(f", {name} {_word(value)}" for name, value in values.items() if value not in (None, ""))
+    return "".join(f", {name} {value}" for name, value in values.items() if value not in (None, ""))
 
 
 def _headers(headers: Mapping[str, str | None]) -> str:
     return "".join(f", {f'{name}: {value}' if value is not None else f'no {name}'}" for name, value in headers.items())
 
 
-def _word(value: object) -> str:
-    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+def _said(value: bool | None, yes: str, no: str) -> str:
+    return "" if value is None else yes if value else no
 
 
 def _as(name: str | None) -> str:
