@@ -7,6 +7,9 @@ import msgspec
 from emulator.config import Unusable
 from emulator.control.routes import ApiRequest, ApiResponse, Route, decoded, problem, result
 from emulator.scenario.verdict import EXIT_CODES, Kind, Report, State
+from emulator.sip.grammar import number
+
+_MOST_STEPS = 1000
 
 
 class CommandEnd(msgspec.Struct):
@@ -42,10 +45,8 @@ ROUTES = (
     ),
     Route("GET", "/v1/scenarios", "scenarios, newest first", ScenarioList, "scenarios"),
     Route("GET", "/v1/scenarios/{id}", "a scenario as it stands: steps, verdicts, the command that is to be run", Report, "scenario"),
+    Route("POST", "/v1/scenarios/{id}/commands/{step}", "tell how the command of a step ended", Report, "end_command", (), CommandEnd),
     Route("DELETE", "/v1/scenarios/{id}", "stop a scenario", Report, "stop_scenario", _STOP_QUERY),
-    Route(
-        "POST", "/v1/scenarios/{id}/commands/{number}", "tell how the command of step `number` ended", Report, "end_command", (), CommandEnd
-    ),
 )  # fmt: skip
 
 
@@ -94,7 +95,7 @@ class Stories:
         runner.stop(request.query.get("why", "stopped")[:400], next((one for one in EXIT_CODES if one == kind), None))
         return result(runner.report())
 
-    def end_command(self, request: ApiRequest, id: str, number: str) -> ApiResponse:
+    def end_command(self, request: ApiRequest, id: str, step: str) -> ApiResponse:
         runner = self._emulator.scenarios.get(id)
         if runner is None:
             return _none(id)
@@ -104,13 +105,9 @@ class Stories:
             return problem(400, str(error).replace("`", "").replace("$.", ""))
         except ValueError as error:
             return problem(400, str(error))
-        if (
-            not number.isascii()
-            or not number.isdigit()
-            or len(number) > 5
-            or not runner.command_ended(int(number), end.code, end.why[:400])
-        ):
-            return problem(409, f"scenario {id[:20]} does not wait for command {number[:20]!r}")
+        at = number(step, _MOST_STEPS)
+        if at is None or not runner.command_ended(at, end.code, end.why[:400]):
+            return problem(409, f"scenario {id[:20]} does not wait for a command of step {step[:20]!r}")
         return result(runner.report())
 
 

@@ -7,6 +7,7 @@ from emulator.clock import SteppedClock
 from emulator.journal.journal import CallRecord
 from emulator.scenario.model import Call, Given
 from emulator.scenario.runner import Runner
+from emulator.scenario.scenarios import Scenarios
 from emulator.scenario.script import Script
 from emulator.scenario.stage import Observer
 from emulator.scenario.verdict import Verdict
@@ -112,6 +113,12 @@ class Play:
     @property
     def exit_code(self) -> int:
         return self.runner.report().exit_code
+
+
+def memory_scenarios(network: Network | None = None) -> Scenarios:
+    """Scenarios of an emulator in memory."""
+    network = network or Network()
+    return Scenarios(network.clock, network.journal, lambda: MemoryStage(network))
 
 
 def steps(*lines: str, top: str = "") -> str:
