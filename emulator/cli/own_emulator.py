@@ -19,6 +19,7 @@ _START_SECONDS = 30.0
 _STOP_SECONDS = 6.0
 """`vsim serve` stops within five."""
 _PAUSE_SECONDS = 0.02
+_LAST_LINES = 5
 _NEVER_PASSED_ON = ("VSIM_CONFIG", "VSIM_URL", "VSIM_ACCOUNT", "VSIM_ENDPOINTS", "VSIM_SEED", "VSIM_EPHEMERAL")
 
 
@@ -75,6 +76,14 @@ class OwnEmulator:
             time.sleep(_PAUSE_SECONDS)
         self.endpoints = json.loads(file.read_bytes())
         self.client = Client(str(self.endpoints["control"]))
+
+    def said(self) -> str:
+        """Its last lines, for when it answers no more."""
+        if self._process is None:
+            return ""
+        code = self._process.code
+        ended = f"it ended with exit code {code}; " if code is not None else ""
+        return ended + "its last lines: " + " / ".join(self._process.output.text().strip().splitlines()[-_LAST_LINES:])
 
     def _end(self) -> None:
         if self._process is not None:

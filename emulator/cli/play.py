@@ -47,8 +47,11 @@ class Player:
         self._tell = tell
         self._stopped = stopped
         self._client: Client
+        self._own: OwnEmulator | None = None
         self._environment: dict[str, str] = {}
         self._ports: Mapping[str, str] = {}
+        self._said = ""
+        """What the emulator said last, when it answers no more."""
 
     def play(self, ports: Mapping[str, str]) -> Result:
         """The result, filled in. Raises `Interrupted`, with everything ended."""
@@ -59,12 +62,19 @@ class Player:
                 self._play(stack)
         except (NotReachable, Unusable, Refused) as error:
             result.kind = "time" if isinstance(error, NotReachable) else "usage"
-            result.why = str(error)
+            result.why = f"{error}; {self._said}" if self._said else str(error)
         result.seconds = round(time.monotonic() - began, 3)
         return result
 
     def _play(self, stack: ExitStack) -> None:
         endpoints = self._emulator(stack)
+        try:
+            self._run_on(endpoints, stack)
+        except NotReachable:
+            self._said = self._own.said() if self._own is not None else ""
+            raise
+
+    def _run_on(self, endpoints: dict[str, Any], stack: ExitStack) -> None:
         self._environment = {**self._options.environment, **variables(endpoints), **self._own_variables()}
         report = _report(self._client.post("/v1/scenarios" + ("?keep_going=true" if self._options.keep_going else ""), self._body()))
         path = f"/v1/scenarios/{report.id}"
@@ -94,7 +104,7 @@ class Player:
         if given.numbers:
             config["numbers"] = {"447700900000": {}, **config.get("numbers", {}), **msgspec.to_builtins(given.numbers)}
         assert self._result.seed is not None
-        own = stack.enter_context(OwnEmulator(config, self._result.seed, self._stopped))
+        self._own = own = stack.enter_context(OwnEmulator(config, self._result.seed, self._stopped))
         self._client = own.client
         return own.endpoints
 
@@ -183,9 +193,9 @@ class Player:
             result.why = f"the program under test ended with exit code {code}"
 
     def _draw(self, report: Report) -> None:
-        """Ladders of the calls that failed steps speak of."""
-        calls = dict.fromkeys(call for verdict in report.steps if verdict.failed for call in verdict.calls)
-        for id in list(calls)[:5]:
+        """Ladders of the calls that failed steps speak of, of many the first and the last."""
+        failed = [verdict.calls for verdict in report.steps if verdict.failed]
+        for id in dict.fromkeys(call for calls in failed for call in (*calls[:1], *calls[-1:])):
             try:
                 call = self._client.get(f"/v1/calls/{id}")
             except Refused:

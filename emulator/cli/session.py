@@ -6,6 +6,7 @@ import shutil
 import signal
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -89,6 +90,7 @@ class Session:
     def run(self) -> int:
         """Run everything, and write the reports; returns the exit code."""
         signal.signal(signal.SIGTERM, _interrupt)
+        began = time.monotonic()
         pool = ThreadPoolExecutor(self._parallel, "run")
         waiting: set[Future[None]] = {pool.submit(self._play, job) for job in self._jobs}
         try:
@@ -111,7 +113,7 @@ class Session:
         for line in odd_traces(results):
             print(line, file=self._stream)
         if len(results) > 1:
-            print(summary(results), file=self._stream)
+            print(summary(results, time.monotonic() - began), file=self._stream)
         self._reports.write(results)
         return exit_code(results)
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from twisted.internet import defer
+from twisted.internet.protocol import connectionDone
 from twisted.web import http, server
 from twisted.web.resource import Resource
 
@@ -89,6 +90,10 @@ class _Sink:
 class _Channel(http.HTTPChannel):
     """One connection. A number that Twisted's parser can't convert, such as a Content-Length of 5,000 digits, is a bad request."""
 
+    def connectionLost(self, reason: Any = connectionDone) -> None:
+        super().connectionLost(reason)
+        self.factory.left(self)
+
     def dataReceived(self, data: bytes) -> None:
         try:
             super().dataReceived(data)
@@ -108,18 +113,19 @@ class _Site(server.Site):
         self._channels: set[Any] = set()
 
     def buildProtocol(self, addr: Any) -> Any:
-        self._channels = {channel for channel in self._channels if getattr(channel, "transport", None) is not None}
         if len(self._channels) >= _CONNECTIONS:
             return None
         channel = super().buildProtocol(addr)
         self._channels.add(channel)
         return channel
 
+    def left(self, channel: Any) -> None:
+        """A connection has closed: there is room for another."""
+        self._channels.discard(channel)
+
     def drop(self) -> None:
-        for channel in self._channels:
-            transport = getattr(channel, "transport", None)
-            if transport is not None:
-                transport.abortConnection()
+        for channel in list(self._channels):
+            channel.transport.abortConnection()
 
     def log(self, request: Any) -> None:
         """No access log: the journal says what happens."""

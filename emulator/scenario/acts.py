@@ -5,7 +5,7 @@ from emulator.scenario import model as m
 from emulator.scenario.expect_named import over
 from emulator.scenario.stage import Stage
 from emulator.scenario.terms import ALL
-from emulator.scenario.world import Outlook, Watch, World
+from emulator.scenario.world import Moment, Outlook, Watch, World
 
 
 class Acts:
@@ -48,16 +48,17 @@ class Acts:
                 stage.dial(record, dtmf.digits)
                 return record, None
             case m.HoldStep(hold=on):
-                record = self._world.call(on.call)
-                stage.hold(record, True)
-                return record, None
+                return self._hold(on.call, True)
             case m.ResumeStep(resume=on):
-                record = self._world.call(on.call)
-                stage.hold(record, False)
-                return record, None
+                return self._hold(on.call, False)
             case _:
                 raise AssertionError(step)
         return None, None
+
+    def _hold(self, name: str, on: bool) -> tuple[CallRecord, Watch]:
+        record, since = self._world.call(name), self._world.now()
+        self._stage.hold(record, on)
+        return record, _Held(self._world, record, since, on)
 
 
 class _Over:
@@ -70,6 +71,30 @@ class _Over:
 
     def look(self) -> Outlook:
         return Outlook(met=over(self._record), came=f"the call is {self._record.state}", calls=(self._record.id,))
+
+
+class _Held:
+    """A re-INVITE that holds, or takes off hold, has come about once the device has taken it."""
+
+    timed = False
+
+    def __init__(self, world: World, record: CallRecord, since: Moment, on: bool) -> None:
+        self._world = world
+        self._record = record
+        self._since = since
+        self._kind = "call.held" if on else "call.resumed"
+
+    def look(self) -> Outlook:
+        calls = (self._record.id,)
+        for noted in self._world.witness.events_since(self._since.number):
+            if noted.event.call == self._record.id and noted.event.kind == self._kind:
+                return Outlook(met=True, calls=calls)
+            if noted.event.call == self._record.id and str(noted.event.fields.get("finding", "")).startswith("hold.refused"):
+                return Outlook(hopeless=True, came=str(noted.event.fields["finding"]).partition("; the trunk wants")[0], calls=calls)
+        over_already = over(self._record)
+        return Outlook(
+            hopeless=over_already, came=f"the call is {self._record.state}" if over_already else "no answer to the re-INVITE", calls=calls
+        )
 
 
 class Listening:
@@ -109,6 +134,6 @@ def time_of(step: m.Step) -> float | None:
             return wait.for_ if wait.for_ is not None else wait.within
         case m.RunStep(run=run):
             return run.within
-        case m.HangupStep(hangup=on) | m.CancelStep(cancel=on):
+        case m.HangupStep(hangup=on) | m.CancelStep(cancel=on) | m.HoldStep(hold=on) | m.ResumeStep(resume=on):
             return on.within
     return None

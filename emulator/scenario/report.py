@@ -10,7 +10,7 @@ from emulator.journal.findings import printable
 from emulator.scenario.verdict import EXIT_CODES, Kind, Report, Verdict
 from emulator.scenario.wording import time_in_words
 
-_OUTPUT_LINES = 40
+_OUTPUT_LINES = 20
 """Of the program under test, shown for a failed run."""
 _SIGNS = {"done": "✓", "met": "✓", "held": "✓", "failed": "✗", "timed out": "✗", "skipped": "-", "watching": "…", "running": "…"}
 
@@ -85,11 +85,11 @@ def failure_lines(result: Result) -> Iterator[str]:
                 if call in result.ladders:
                     yield ""
                     yield from (f"    {line}" for line in result.ladders[call])
+            yield ""
     if report is not None and report.failover is not None:
-        yield ""
         yield from (f"    {line}" for line in failover_lines(report.failover))
-    if result.program is not None and (result.program.output or result.program.code):
         yield ""
+    if result.program is not None and (result.program.output or result.program.code):
         yield from _program_lines(result.program)
 
 
@@ -115,14 +115,14 @@ def failover_lines(failover: dict[str, Any]) -> list[str]:
     return [printable(str(line), 300) for line in lines] if isinstance(lines, list) else []
 
 
-def summary(results: Sequence[Result]) -> str:
-    """The last line."""
+def summary(results: Sequence[Result], seconds: float) -> str:
+    """The last line; `seconds` is how long all of them took."""
     passed, failed = sum(result.passed for result in results), sum(result.kind is not None for result in results)
     skipped = sum(result.skipped for result in results)
     said = [f"{passed} passed"] if passed or not failed else []
     said += [f"{failed} failed"] if failed else []
     said += [f"{skipped} not run"] if skipped else []
-    return f"{', '.join(said)} in {time_in_words(sum(result.seconds for result in results))}"
+    return f"{', '.join(said)} in {time_in_words(seconds)}"
 
 
 def exit_code(results: Iterable[Result]) -> int:

@@ -1,6 +1,7 @@
 """What happened in a scenario, without times and addresses: two runs of one seed have the same trace.
 
-Events of one call stand together, for how those of two calls interleave is up to the machine that runs them.
+Events of one call stand together, for how those of two calls interleave is up to the machine that runs them. What belongs to no call
+stands there once, for how often it comes depends on how long things take.
 """
 
 from collections.abc import Iterable
@@ -25,8 +26,8 @@ _STABLE = (
     "fault",
 )
 """Fields that do not depend on when and where."""
-_UNSTABLE = frozenset({"options", "dns.query", "suppressed", "ready", "stopping", "register"})
-"""Kinds whose number depends on how long the scenario took."""
+_UNSTABLE = frozenset({"options", "register", "dns.query", "down.connection", "suppressed", "ready", "stopping"})
+"""Kinds that come when a clock says so: the device's, or the machine's."""
 _OWN = "scenario."
 
 
@@ -40,7 +41,9 @@ def trace(verdicts: Iterable[Verdict], events: Iterable[Event]) -> list[str]:
             continue
         if event.call is not None:
             order.setdefault(event.call, len(order) + 1)
-        groups.setdefault(event.call, []).append(_line(event))
+        told, line = groups.setdefault(event.call, []), _line(event)
+        if event.call is not None or line not in told:
+            told.append(line)
     for call, told in groups.items():
         lines += [f"call {order[call]} {line}" if call is not None else line for line in told]
     return lines

@@ -50,7 +50,8 @@ class MemoryStage:
         self.done.append(f"dial {digits} in #{record.id}")
 
     def hold(self, record: CallRecord, on: bool) -> None:
-        self.done.append(f"{'hold' if on else 'resume'} #{record.id}")
+        if not self.network.trunk.hold(record.id, on):
+            raise Unusable("", f"call #{record.id} is {record.state}")
 
     def down(self, name: str, how: str, seconds: float | None, keep_calls: bool) -> None:
         self.done.append(f"down {name} {how} {seconds} {keep_calls}")

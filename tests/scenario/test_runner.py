@@ -8,6 +8,7 @@ from emulator.scenario.verdict import EXIT_CODES
 from tests.scenario.stage import Play, steps
 from tests.support.customer import accepts, answers
 from tests.support.network import Network
+from tests.support.phone import SDP
 
 NUMBER = "442071234567"
 ONE = "sip:1234@192.0.2.10:5080"
@@ -629,12 +630,44 @@ def test_what_steps_ask_of_the_stage() -> None:
 
 
 def test_what_steps_do_to_calls() -> None:
-    play = in_call("dtmf: {call: outbound, digits: '12#'}", "hold: outbound", "resume: outbound", "hangup: {call: outbound, within: 5s}")
-    assert play.stage.done == ["dial 12# in #1", "hold #1", "resume #1"] and play.outcomes[-1] == "done"
+    play = in_call("dtmf: {call: outbound, digits: '12#'}", "hangup: {call: outbound, within: 5s}")
+    assert play.stage.done == ["dial 12# in #1"] and play.outcomes[-1] == "done"
     bye = play.phone.expect("BYE")  # type: ignore[attr-defined]
     play.phone.respond(bye, 200)  # type: ignore[attr-defined]
     play.after(0)
     assert play.state == "passed"
+
+
+def accept(play: Play, direction: str) -> None:
+    """The device takes a re-INVITE."""
+    phone = play.phone  # type: ignore[attr-defined]
+    invite = phone.expect("INVITE")
+    lines = ["SIP/2.0 200 OK"]
+    lines += [f"{name.title()}: {value}" for name, value in invite.headers if name in ("via", "from", "to", "call-id", "cseq")]
+    lines += ["Contact: <sip:phone@192.0.2.10:5070>", "Content-Type: application/sdp"]
+    body = SDP.replace("a=sendrecv", f"a={direction}").replace("o=phone 1 1", "o=phone 1 2")
+    phone.transmit("\r\n".join(lines) + f"\r\nContent-Length: {len(body)}\r\n\r\n{body}")
+    play.after(0)
+    phone.expect("ACK")
+
+
+def test_hold_waits_until_the_device_has_taken_it() -> None:
+    play = in_call("hold: {call: outbound, within: 5s}", "resume: outbound")
+    assert play.outcomes[1:] == ["running", "skipped"]
+    accept(play, "recvonly")
+    assert play.outcomes[1:] == ["done", "running"]
+    accept(play, "sendrecv")
+    assert play.state == "passed", [verdict.came for verdict in play.runner.report().steps]
+
+
+def test_hold_that_is_refused_or_never_answered() -> None:
+    play = in_call("hold: {call: outbound, within: 5s}")
+    play.phone.respond(play.phone.expect("INVITE"), 488, "Not Acceptable Here")  # type: ignore[attr-defined]
+    play.after(0)
+    assert play.state == "failed" and play.verdict(1).came.startswith("hold.refused: ")
+    play = in_call("hold: {call: outbound, within: 5s}")
+    play.after(6)
+    assert play.state == "failed" and play.verdict(1).came == "no answer to the re-INVITE"
 
 
 def test_a_caller_gives_up() -> None:
