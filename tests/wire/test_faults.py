@@ -482,6 +482,17 @@ def test_fault_commands(serve: Serve, cli: Any) -> None:
     assert cli("fault", "clear") == "1 fault taken away\n"
 
 
+def test_the_failover_command(serve: Serve, cli: Any) -> None:
+    assert cli("fault", "failover") == "nothing was down\n"
+    cli("down", "us-3", "--how", "503")
+    assert [check(serve, "UDP", name) for name in ("us-3-1", "us-4-1")] == ["503", "200"]
+    cli("up", "us-3")
+    said = cli("fault", "failover").splitlines()
+    assert re.fullmatch(r"us-3 was down by 503 for \d+\.\d s", said[0]) and said[1] == "127.0.0.1:"
+    assert said[2].endswith("OPTIONS to us-3-1 (down) over UDP: 503") and said[3].endswith("OPTIONS to us-4-1 over UDP: 200")
+    assert json.loads(cli("fault", "failover", "--json"))["clients"][0]["checks_moved"] is True
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
