@@ -27,7 +27,7 @@ MACHINES = {
     "trunk/trunk.py", "journal/journal.py", "control/api.py", "control/telephony.py", "control/faults.py", "control/openapi.py",
     "scenario/rules.py", "scenario/fault.py", "scenario/faults.py", "scenario/sight.py", "scenario/gate.py", "scenario/signalling.py",
     "scenario/answers.py", "scenario/outage.py", "scenario/outages.py", "scenario/seams.py", "scenario/names.py", "scenario/wiring.py",
-    "scenario/behaviours.py",
+    "scenario/behaviours.py", "scenario/failover.py", "scenario/trail.py",
     "scenario/expect.py", "scenario/expect_calls.py", "scenario/expect_named.py", "scenario/expect_requests.py", "scenario/world.py",
     "scenario/stage.py", "scenario/live.py", "scenario/witness.py", "scenario/runner.py", "scenario/acts.py", "scenario/scenarios.py",
     "control/scenarios.py",

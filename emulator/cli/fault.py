@@ -155,3 +155,14 @@ def clear(as_json: bool, url: str | None, endpoints: str | None) -> None:
 
     said = find(url, endpoints).delete("/v1/faults")
     click.echo(json.dumps(said, indent=1) if as_json else said["done"])
+
+
+@fault.command()
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@client_options
+def failover(as_json: bool, url: str | None, endpoints: str | None) -> None:
+    """Say what clients did while something was down: which targets they tried, whether they moved and came back, and what to fix."""
+    from emulator.control.client import find
+
+    said = find(url, endpoints).get("/v1/failover")
+    click.echo(json.dumps(said, indent=1) if as_json else "\n".join(printable(line, 400) for line in said["text"]))

@@ -60,7 +60,9 @@ class Api:
         """`address` is where it listens, `hosts` are further names it may be called by."""
         self._emulator = emulator
         self._journal = journal
-        self._sections = (self, telephony.Telephony(emulator, journal), faults.Troubles(emulator), scenarios.Stories(emulator))
+        self._sections = (
+            self, telephony.Telephony(emulator, journal), faults.Troubles(emulator, journal), scenarios.Stories(emulator),
+        )  # fmt: skip
         self._hosts = frozenset({"localhost", address.lower(), *(host.lower() for host in hosts)})
 
     def handle(self, request: ApiRequest) -> ApiResponse:

@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+import msgspec
+
 from emulator.config import Unusable
-from emulator.control.model import Done, FaultList, FaultModel, Outages
+from emulator.control.model import Done, FailoverModel, FaultList, FaultModel, Outages
 from emulator.control.routes import ApiRequest, ApiResponse, Route, decoded, problem, result
+from emulator.journal.journal import Journal
 
 _LISTED = "every fault, what it has struck and what it narrowly missed, and which proxies are down"
 _ADD = "add a fault; the body is a FaultSpec, or text: the same on one line"
@@ -16,6 +19,7 @@ ROUTES = (
     Route("POST", "/v1/faults", _ADD, FaultModel, "add_fault", (), dict[str, Any], status=201),
     Route("DELETE", "/v1/faults/{id}", "take one away", Done, "remove_fault"),
     Route("DELETE", "/v1/faults", "take every fault away, and every proxy up", Done, "clear_faults"),
+    Route("GET", "/v1/failover", "what clients did while something was down", FailoverModel, "failover"),
     Route("POST", "/v1/down", _DOWN, Outages, "down", (), dict[str, Any]),
     Route("POST", "/v1/up", "take it up again; the body is an UpSpec", Outages, "up", (), dict[str, Any]),
 )
@@ -32,8 +36,9 @@ class Emulator(Protocol):
 class Troubles:
     """Handlers of `ROUTES`, by name."""
 
-    def __init__(self, emulator: Emulator) -> None:
+    def __init__(self, emulator: Emulator, journal: Journal) -> None:
         self._emulator = emulator
+        self._journal = journal
 
     def faults(self, request: ApiRequest) -> ApiResponse:
         faults = self._emulator.faults
@@ -71,6 +76,14 @@ class Troubles:
         from emulator.scenario.spec import UpSpec
 
         return self._done(request, lambda value, faults: self._outages(faults, faults.up(read(value, UpSpec).name)))
+
+    def failover(self, request: ApiRequest) -> ApiResponse:
+        from emulator.scenario.failover import failover, lines
+
+        found = failover(self._journal)
+        said = msgspec.to_builtins(found) if found is not None else {"outages": [], "clients": []}
+        text = lines(found) if found is not None else ["nothing was down"]
+        return result(FailoverModel(said["outages"], said["clients"], text))
 
     def _outages(self, faults: Any, changed: Sequence[str], id: str | None = None) -> ApiResponse:
         return result(Outages(list(changed), dict(faults.down_now), id))

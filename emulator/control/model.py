@@ -279,3 +279,12 @@ class Outages(msgspec.Struct):
     changed: list[str]
     down: dict[str, list[str]]
     fault: str | None = None
+
+
+class FailoverModel(msgspec.Struct):
+    """What clients did while part of the trunk was down: outages, clients with their attempts and what to fix, and all of it as text, a
+    line each."""
+
+    outages: list[dict[str, Any]]
+    clients: list[dict[str, Any]]
+    text: list[str]

@@ -278,8 +278,8 @@ _LOCATE = (
 )  # fmt: skip
 
 _FAULTS = (
-    Kind("fault.refused", "error", "nothing; a fault answers so", "do with it what the real trunk's answer would ask for; `vsim fault list` names the fault", "vsim's own"),
-    Kind("fault.down", "error", "nothing; this proxy is down", "go on to the next target; `vsim up` ends it", "vsim's own; RFC 3263 4.3"),
+    Kind("fault.refused", "error", "nothing else; a fault that was set answers so", "do with it what the real trunk's answer would ask for; `vsim fault list` names the fault", "vsim's own"),
+    Kind("fault.down", "error", "its clients at another target; this proxy was taken down", "go on to the next target; `vsim up` ends it", "vsim's own; RFC 3263 4.3"),
 )  # fmt: skip
 
 CATALOGUE: dict[str, Kind] = {

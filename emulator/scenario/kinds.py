@@ -130,7 +130,7 @@ class Corrupt(Kind, frozen=True):
 
 
 class Truncate(Kind, frozen=True):
-    """Only the beginning of a message arrives. On a connection the rest is made up of what comes behind it."""
+    """Only the beginning of a message arrives. What the trunk sends over a connection is then made whole by what comes behind it."""
 
     MAIN: ClassVar[str] = "octets"
     EXAMPLES: ClassVar[tuple[str, ...]] = ("truncate 200 where status=200 method=INVITE direction=out times=1",)
@@ -193,7 +193,8 @@ class Reset(Kind, frozen=True):
 
 
 class Answer(Kind, frozen=True):
-    """How a call to the trunk is answered: late, never, or refused after ringing. `never` rings until the caller has had enough."""
+    """How a call to the trunk is answered: late, never, or refused after ringing. `never` rings until the caller gives up, or for a
+    minute, then it is 480."""
 
     MAIN: ClassVar[str] = "delay"
     WORDS: ClassVar[Mapping[str, Mapping[str, object]]] = {"never": {"never": True}}

@@ -167,7 +167,7 @@ class BadTag(Part, frozen=True):
 class Media(Kind, frozen=True):
     """What is done to the media of a call, from its answer to its end: to the trunk's packets, or with `direction=in` to the client's.
 
-    Several things may be said at once; those of one call are done in the order in which they stand below. `timing` counts calls."""
+    Several things may be said at once; packets meet them in the order in which they are said. What is counted are calls."""
 
     WORDS: ClassVar[Mapping[str, Mapping[str, object]]] = {"none": {"play": "nothing"}}
     CONDITIONS: ClassVar[tuple[str, ...]] = MEDIA

@@ -111,7 +111,7 @@ def write(spec: "FaultSpec") -> str:
             own = {name: value for name, value in own.items() if name not in meant}
     if model.MAIN and model.MAIN in own:
         words.append(_quoted(_value(own.pop(model.MAIN), model, model.MAIN)))
-    elif kind in _SHOWN:
+    elif kind in SHOWN:
         words.append(_value(getattr(spec.what, model.MAIN), model, model.MAIN))
     words += _pairs(own, model, "")
     if where:
@@ -120,7 +120,7 @@ def write(spec: "FaultSpec") -> str:
     return " ".join(words)
 
 
-_SHOWN = frozenset({"down", "hang-up", "redirect", "challenge", "refresh"})
+SHOWN = frozenset({"down", "hang-up", "redirect", "challenge", "refresh"})
 """Kinds whose main value is told even where it is the default."""
 
 
@@ -158,13 +158,14 @@ def _value(value: Any, model: type[Struct], name: str) -> str:
         return ",".join(str(item) for item in value)
     if isinstance(value, float) and field is not None:
         if in_seconds(field):
-            return _time(value)
+            return time(value)
         if is_share(field):
             return f"{value * 100:.10g}%"
     return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
-def _time(value: float) -> str:
+def time(value: float) -> str:
+    """Seconds as people write them."""
     return f"{value * 1000:.10g}ms" if value and value < 1 else f"{value:.10g}s"
 
 

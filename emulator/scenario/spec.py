@@ -125,7 +125,7 @@ class FaultSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, r
     ] = ()
     first: Annotated[int, meta("Only the first so many that match.", ge=1, le=1_000_000)] | None = None
     after: Annotated[int, meta("The first so many that match are spared.", ge=0, le=1_000_000)] = 0
-    every: Annotated[int, meta("Every so manieth that matches.", ge=1, le=1_000_000)] = 1
+    every: Annotated[int, meta("Of those that match each second, third and so on.", ge=1, le=1_000_000)] = 1
     times: Annotated[int, meta("It strikes at most so often.", ge=1, le=1_000_000)] | None = None
     probability: Annotated[float, share("By chance, from the seed.")] = 1.0
     per: Annotated[Literal["call"] | None, meta("`call` counts for each call by itself.")] = None

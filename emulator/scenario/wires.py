@@ -25,7 +25,6 @@ _BACKLOG = 511
 _SO_MEMINFO = 55  # Linux: nine numbers, of which the last counts what the socket has dropped (sock_diag's SK_MEMINFO_DROPS)
 _DROPS = 8
 _RETRY_SECONDS = 0.5
-_FILLERS = 2
 
 Stuck = Callable[[str, str], None]
 """Told of a transport that can't be opened again yet, and why."""
@@ -112,7 +111,7 @@ class StreamWires:
         self._is: How | None = None
         self._busy = False
         self._keeper: socket.socket | None = None
-        self._fillers: list[socket.socket] = []
+        self._filler: socket.socket | None = None
         self._before = 0
         self._retry: Timer | None = None
         self._stopped = False
@@ -204,11 +203,9 @@ class StreamWires:
         port = self._listener.port
         port.stopReading()
         port.socket.listen(0)
-        for _ in range(_FILLERS):
-            filler = _socket(self._bound, socket.SOCK_STREAM)
-            filler.setblocking(False)
-            filler.connect_ex(self._bound)
-            self._fillers.append(filler)
+        self._filler = filler = _socket(self._bound, socket.SOCK_STREAM)
+        filler.setblocking(False)
+        filler.connect_ex(self._bound)  # one is enough where the queue has room for none
         self._before = self._drops()
 
     def _hear(self) -> None:
@@ -222,9 +219,9 @@ class StreamWires:
                 break
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             connection.close()
-        for filler in self._fillers:
-            filler.close()
-        self._fillers.clear()
+        if self._filler is not None:
+            self._filler.close()
+            self._filler = None
         port.socket.listen(_BACKLOG)
         port.startReading()
 
@@ -255,10 +252,10 @@ class StreamWires:
         self._faulty.release()
         if self._retry is not None:
             self._retry.cancel()
-        for held in (*self._fillers, *([self._keeper] if self._keeper is not None else [])):
-            held.close()
-        self._fillers.clear()
-        self._keeper = None
+        for held in (self._filler, self._keeper):
+            if held is not None:
+                held.close()
+        self._filler = self._keeper = None
 
 
 class ProxyWires:
