@@ -3,7 +3,6 @@
 from typing import Any
 
 from twisted.internet import defer
-from twisted.internet.protocol import connectionDone
 from twisted.web import http, server
 from twisted.web.resource import Resource
 
@@ -90,9 +89,10 @@ class _Sink:
 class _Channel(http.HTTPChannel):
     """One connection. A number that Twisted's parser can't convert, such as a Content-Length of 5,000 digits, is a bad request."""
 
-    def connectionLost(self, reason: Any = connectionDone) -> None:
+    def connectionLost(self, reason: Any = None) -> None:
+        factory: Any = self.factory
+        factory.gone(self)
         super().connectionLost(reason)
-        self.factory.left(self)
 
     def dataReceived(self, data: bytes) -> None:
         try:
@@ -119,13 +119,15 @@ class _Site(server.Site):
         self._channels.add(channel)
         return channel
 
-    def left(self, channel: Any) -> None:
-        """A connection has closed: there is room for another."""
+    def gone(self, channel: Any) -> None:
+        """A connection has ended."""
         self._channels.discard(channel)
 
     def drop(self) -> None:
         for channel in list(self._channels):
-            channel.transport.abortConnection()
+            transport = getattr(channel, "transport", None)
+            if transport is not None:
+                transport.abortConnection()
 
     def log(self, request: Any) -> None:
         """No access log: the journal says what happens."""

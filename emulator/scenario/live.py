@@ -3,7 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from emulator.journal.journal import CallRecord
+from emulator.scenario.failover import failover, lines
 from emulator.scenario.faults import Faults
 from emulator.scenario.model import Call, Given
 from emulator.scenario.spec import fault as read_fault
@@ -23,6 +26,8 @@ class LiveStage:
 
     def __init__(self, trunk: Trunk, faults: Faults, listening: Callable[[str], bool], hear_names: Callable[[bool], None]) -> None:
         self._trunk = trunk
+        self._journal = trunk.journal
+        self._began = trunk.clock.wall()
         self._hear_names = hear_names
         self._faults = faults
         self._listening = listening
@@ -109,7 +114,8 @@ class LiveStage:
         return self._listening(address)
 
     def failover(self) -> dict[str, Any] | None:
-        return None
+        found = failover(self._journal, self._began)
+        return {**msgspec.to_builtins(found), "lines": lines(found)} if found is not None else None
 
     # -- the end --------------------------------------------------------------------------------------------------
 
