@@ -17,7 +17,8 @@ meet. Nothing imports `service.py` or `cli/`.
 
     sip/           RFC 3261 and friends; knows nothing of Vonage
       grammar uri headers message body framing refusal timers methods flow lint icmp certificate     words
-      digest transaction endpoint dialog session called calling reliable reinvite session_timer locate    machines
+      digest credentials transaction endpoint dialog dialog_request session session_timer reinvite called reliable calling
+      calling_session locate                                           machines
       transport datagram dialling tls tls_client                       wires
     media/         SDP, RTP, SRTP, DTMF; knows nothing of SIP
       codecs sdp crypto offer rtp rtcp dtmf dtmf_sender reception quality plan g711 tone shipped port    words
@@ -26,7 +27,7 @@ meet. Nothing imports `service.py` or `cli/`.
     trunk/         what Vonage does with a call: the only place where SIP and media meet
       regions numbers forward_list codes behaviour magic names callers invite template status_callback         words
       policy accounts proxy admission trunk leg conversation calls studio limits registrar                      machines
-      exchange directory inbound forwarding                                                                    machines
+      exchange directory inbound rung forwarding                                                               machines
     journal/       events findings attempt ladder    words   journal    machine
     control/       model routes    words       api telephony openapi    machines       endpoints server client webhook    wires
     cli/           a file per group of commands; the one place that names the reactor

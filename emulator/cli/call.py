@@ -1,6 +1,7 @@
 """`vsim call`: a caller from the telephone network rings a number of the account's, and everything that happens is told as it does."""
 
 import json
+import signal
 import sys
 from base64 import b64encode
 from collections.abc import Iterator
@@ -51,7 +52,7 @@ _INTERRUPTED = 130
 def call(number: str, record: str | None, media: bool, as_json: bool, url: str | None, endpoints: str | None, **how: Any) -> None:
     """Ring NUMBER as a caller from the telephone network; the trunk forwards the call.
 
-    Prints a line per attempt, what the caller got, and what media was like. Ctrl-C hangs up.
+    Prints a line per attempt, what the caller got, and what media was like. Ctrl-C or SIGTERM hangs up.
 
     Exits with 0 when the call was answered, or was given up by --cancel-after; 1 when it was not answered; 3 when it was answered and
     not a packet was heard, or digits could not be sent; 4 when no emulator answers.
@@ -60,9 +61,10 @@ def call(number: str, record: str | None, media: bool, as_json: bool, url: str |
 
     ring = ring_of(number, record is not None, how)
     client = find(url, endpoints)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever is told to end hangs up first
     placed = client.post("/v1/calls", ring)
     told = Told(as_json)
-    codes = [told.over(one, media) for one in follow(client, placed, how["again"], told)]
+    codes = [told.over(one, media, bool(how["digits"])) for one in follow(client, placed, how["again"], told)]
     if record is not None:
         _keep(client, told.last, Path(record))
     sys.exit(_INTERRUPTED if told.interrupted > 1 else max(codes, default=OK))
@@ -131,7 +133,7 @@ class Told:
             for line in lines_of(event):
                 click.echo(line)
 
-    def over(self, call: dict[str, Any], media: bool) -> int:
+    def over(self, call: dict[str, Any], media: bool = True, digits: bool = False) -> int:
         """A call is over: its verdict as an exit code."""
         self.last = call["id"]
         if self._as_json:
@@ -139,7 +141,7 @@ class Told:
         else:
             for line in outcome(call):
                 click.echo(line)
-        return verdict(call, media)
+        return verdict(call, media, digits)
 
 
 def follow(client: "Client", placed: dict[str, Any], again: int, told: Told) -> Iterator[dict[str, Any]]:
@@ -224,11 +226,13 @@ def outcome(call: dict[str, Any]) -> Iterator[str]:
         yield printable(f"{finding['severity']}: {finding['code']}: {finding['seen']}; {finding['fix']}", 400)
 
 
-def verdict(call: dict[str, Any], media: bool = True) -> int:
-    """The exit code of one call."""
+def verdict(call: dict[str, Any], media: bool = True, digits: bool = False) -> int:
+    """The exit code of one call; `media` is whether the customer must be heard, `digits` whether it must have taken digits."""
     if call["answered"] is None:
         return OK if call["state"] == "cancelled" and call["ended_by"] == "caller" else SIGNALLING_FAILED
     found = call["media"]
+    if digits and (found is None or found["event_payload_type"] is None):
+        return MEDIA_FAILED
     if media and (found is None or (found["packets_received"] == 0 and found["receive"])):
         return MEDIA_FAILED
     return OK

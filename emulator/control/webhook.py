@@ -6,11 +6,13 @@ from functools import partial
 from typing import Any
 
 from twisted.internet import defer
+from twisted.internet.abstract import isIPAddress, isIPv6Address
+from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP6ClientEndpoint, wrapClientTLS
 from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 from twisted.web.client import Agent
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IBodyProducer
+from twisted.web.iweb import IAgentEndpointFactory, IBodyProducer
 from zope.interface import implementer
 
 from emulator.clock import Clock, Timer
@@ -52,6 +54,32 @@ class _Unread(Protocol):
         transport.loseConnection()
 
 
+@implementer(IAgentEndpointFactory)
+class _Ways:
+    """How a URL's host is reached: an address as it is; a name, which only settings can allow, through the system's resolver."""
+
+    def __init__(self, reactor: Any, timeout: float) -> None:
+        self._reactor = reactor
+        self._timeout = timeout
+
+    def endpointForURI(self, uri: Any) -> Any:
+        host, port = uri.host.decode("ascii").strip("[]"), uri.port
+        way: Any
+        if host.lower() == "localhost":
+            host = "127.0.0.1"
+        if isIPAddress(host):
+            way = TCP4ClientEndpoint(self._reactor, host, port, self._timeout)
+        elif isIPv6Address(host):
+            way = TCP6ClientEndpoint(self._reactor, host, port, self._timeout)
+        else:
+            way = HostnameEndpoint(self._reactor, host, port, self._timeout)
+        if uri.scheme == b"https":
+            from twisted.internet.ssl import optionsForClientTLS  # OpenSSL, which a plain URL has no need of
+
+            way = wrapClientTLS(optionsForClientTLS(host), way)
+        return way
+
+
 class _Callback:
     """One callback on its way."""
 
@@ -81,7 +109,7 @@ class Webhook:
         self._timeout = timeout
         self._tries = tries
         self._waiting = waiting
-        self._agent: Any = Agent(reactor, connectTimeout=timeout)  # connections are not kept, redirects not followed
+        self._agent: Any = Agent.usingEndpointFactory(reactor, _Ways(reactor, timeout))  # keeps no connections, follows no redirects
         self._headers = Headers({"Content-Type": ["application/json"], "User-Agent": [product]})
         self._under_way: set[_Callback] = set()
 
@@ -126,8 +154,7 @@ class Webhook:
 
     def _on_failure(self, callback: _Callback, failure: Failure) -> None:
         if callback in self._under_way:
-            late = isinstance(failure.value, defer.CancelledError)
-            self._again(callback, f"no answer in {self._timeout:g} s" if late else _words(failure))
+            self._again(callback, _words(failure) or f"no answer in {self._timeout:g} s")
 
     def _again(self, callback: _Callback, why: str) -> None:
         """One more try, or none."""
@@ -154,7 +181,9 @@ class Webhook:
 
 
 def _words(failure: Failure) -> str:
-    """Why a try failed, for a person; `ResponseNeverReceived` and its like hold the reason in a list."""
+    """Why a try failed, for a person; empty when it was given up. `ResponseNeverReceived` and its like hold the reason in a list."""
     reasons = getattr(failure.value, "reasons", None)
     inner = reasons[0] if reasons else failure
+    if isinstance(inner.value, defer.CancelledError):
+        return ""
     return inner.getErrorMessage() or type(inner.value).__name__

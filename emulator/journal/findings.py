@@ -94,6 +94,7 @@ _SIGNALLING = (
     Kind("register.out-of-order", "error", "a CSeq that grows within a Call-ID", "count CSeq up with each REGISTER", "RFC 3261 10.3"),
     Kind("limit.registrations", "warning", "fewer contacts", "remove old contacts, or raise registrar.contacts", "vsim's own bound"),
     Kind("prack.missing", "error", "a PRACK for each reliable provisional response", "send PRACK, or do not require 100rel", "RFC 3262 3"),
+    Kind("prack.no-rseq", "error", "a RSeq in each reliable provisional response", "count RSeq up from a number above 0", "RFC 3262 7.1"),
     Kind("prack.unmatched", "error", "a RAck that names the RSeq, CSeq and method of the waiting response", "copy RSeq and CSeq of the response into RAck", "RFC 3262 7.2"),
     Kind("contact.missing", "error", "a Contact in every INVITE", "add a Contact with the address you listen on", "RFC 3261 8.1.1.8"),
     Kind("body.type", "error", "application/sdp", "send the offer as application/sdp", "RFC 3261 8.2.3"),

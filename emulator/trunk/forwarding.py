@@ -11,7 +11,7 @@ Sources: the page, Inbound configuration; vonage-facts 6 and its defaults 18 to 
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Literal, Protocol
 
@@ -33,11 +33,12 @@ _UNUSABLE = 488
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What the caller gets when nobody has taken the call, and why."""
+    """What the caller gets when nobody has taken the call, and why. `by` is `called` where a customer's refusal ended it at once."""
 
     status: int
     reason: str
     why: str
+    by: Literal["called", "trunk"] = "trunk"
 
 
 class HuntState(Enum):
@@ -63,11 +64,20 @@ class Line(Protocol):
     def cancel(self) -> None: ...
 
 
+class Unable(Exception):
+    """The trunk can send no INVITE: the hunt is over with `status`, and nobody is to blame but us."""
+
+    def __init__(self, status: int, finding: Finding) -> None:
+        super().__init__(str(finding))
+        self.status = status
+        self.finding = finding
+
+
 class HuntUser(Protocol):
     """Whose call it is."""
 
     def invite(self, target: Target, hop: Hop, attempt: Attempt, tried: "Try") -> Line:
-        """An INVITE to `hop`, not yet sent, whose outcome is told to `tried`."""
+        """An INVITE to `hop`, not yet sent, whose outcome is told to `tried`; or `Unable`."""
 
     def on_attempt(self, attempt: Attempt) -> None:
         """It begins."""
@@ -89,6 +99,9 @@ class HuntUser(Protocol):
 
     def on_failed(self, result: Result) -> None:
         """The hunt is over, and nobody has taken the call."""
+
+    def on_error(self, error: Exception) -> None:
+        """The hunt is over by an error that is ours."""
 
 
 class Try:
@@ -188,10 +201,17 @@ class Hunt:
 
     def _soon(self, step: Callable[[], None]) -> None:
         """Take a step with nobody of the last one left on the stack: fifty targets that fail at once must not nest."""
-        self._step = self._clock.call_later(0, step)
+        self._step = self._clock.call_later(0, self._take, step)
+
+    def _take(self, step: Callable[[], None]) -> None:
+        self._step = None
+        try:
+            step()
+        except Exception as error:  # whose call would be up for ever
+            self._enter(HuntState.OVER)
+            self._user.on_error(error)
 
     def _next_target(self) -> None:
-        self._step = None
         self._stop_target_timer()
         self._hops.clear()
         if self._number == len(self._targets):
@@ -211,7 +231,7 @@ class Hunt:
         self._user.on_located(lookup.notes)
         if isinstance(found, list):
             self._hops.extend(found)
-            self._next_hop()
+            self._soon(self._next_hop)
             return
         attempt = self._attempt(None)
         self._user.on_attempt(attempt)
@@ -221,7 +241,6 @@ class Hunt:
         self._soon(self._next_target)
 
     def _next_hop(self) -> None:
-        self._step = None
         hop = self._hops.popleft()
         attempt = self._attempt(hop)
         self._try = tried = Try(self, attempt)
@@ -230,7 +249,12 @@ class Hunt:
             self._timer = self._clock.call_later(self._target.timeout, self._on_timeout)
         if self._policy.hop_timeout > 0 and self._hops:
             self._hop_timer = self._clock.call_later(self._policy.hop_timeout, self._on_hop_timeout)
-        self._line = line = self._user.invite(self._target, hop, attempt, tried)
+        try:
+            self._line = line = self._user.invite(self._target, hop, attempt, tried)
+        except Unable as unable:
+            self._enter(HuntState.OVER)
+            self._user.on_failed(Result(unable.status, REASONS.get(unable.status, ""), str(unable)))
+            return
         self._user.on_attempt(attempt)
         line.send()
 
@@ -290,7 +314,7 @@ class Hunt:
         else:
             self._enter(HuntState.OVER)
             self._end_attempt(attempt, "refused", f"{status} ends the hunt", response)
-            self._user.on_failed(result)
+            self._user.on_failed(replace(result, by="called"))
 
     def on_failed(self, tried: Try, why: str, kind: Literal["timeout", "transport"]) -> None:
         """No final response: the transaction timed out, or the flow broke."""

@@ -16,22 +16,24 @@ from emulator.journal.attempt import Attempt
 from emulator.journal.findings import Finding
 from emulator.journal.journal import CallRecord
 from emulator.media.offer import NotAcceptable
+from emulator.media.port import Exhausted
 from emulator.media.sdp import SdpError, SessionDescription
-from emulator.sip.calling import Failure, Invitation
+from emulator.sip.calling import Invitation
 from emulator.sip.flow import Flow
 from emulator.sip.locate import Hop, Locator
-from emulator.sip.message import REASONS, Request, Response
+from emulator.sip.message import REASONS, Response
 from emulator.sip.refusal import Refusal
 from emulator.sip.session import Session
 from emulator.trunk.behaviour import Behaviour
 from emulator.trunk.callers import Ring
 from emulator.trunk.conversation import WITH_SDP, Calls, Conversation
 from emulator.trunk.forward_list import Target
-from emulator.trunk.forwarding import Hunt, Line, Result, Try
+from emulator.trunk.forwarding import Hunt, Line, Result, Try, Unable
 from emulator.trunk.invite import Invite, Parties, compose
 from emulator.trunk.leg import Leg, LegUser, offered
 from emulator.trunk.policy import ForwardingPolicy, InviteForm
 from emulator.trunk.proxy import Proxy
+from emulator.trunk.rung import Rung, finding_of
 
 _BUSY = frozenset({486, 600})
 _UNKNOWN = frozenset({404, 410, 484, 604})
@@ -41,6 +43,7 @@ class Office(Calls, Protocol):
     """Who keeps the calls, as an inbound one needs it: the trunk."""
 
     locator: Locator
+    report: Callable[[Exception], None]
 
     def leg(
         self, user: LegUser, proxy: str, address: str, record: CallRecord, number: str, behaviour: Behaviour, secure: bool = False
@@ -78,6 +81,7 @@ class InboundCall(Conversation):
         self._hunt = Hunt(office.clock, office.locator, targets, ring.number, proxy.place.address, policy, self)
         self._identity: tuple[int, str, str] = (0, "", "")  # the target that a Call-ID and a From tag are of
         self._early: tuple[str, bytes] | None = None  # To tag and body of the last provisional response with SDP
+        self._reliably = False  # one of them was acknowledged by PRACK: the answer stood there, and need not come again (RFC 3262 5)
         self._ended_by = ""
         self._giving_up: Timer | None = None
         self._talking: Timer | None = None
@@ -103,15 +107,20 @@ class InboundCall(Conversation):
                 self.leg.close()
             self._has_leg = False
             secure = target.srtp if ring.srtp is None else ring.srtp
-            self.leg = office.leg(self, self._proxy.name, flow.local[0], record, ring.number, self._behaviour, secure)
+            try:
+                self.leg = office.leg(self, self._proxy.name, flow.local[0], record, ring.number, self._behaviour, secure)
+            except Exhausted as error:
+                finding = Finding("limit.media-ports", str(error))
+                self.on_finding(finding)
+                raise Unable(503, finding) from None
             self.leg.quiet = self._has_leg = True
         _, call_id, tag = self._identity
         attempt.call_id = call_id
         office.journal.also(record, call_id)
         invite = self._composed(target, flow, call_id)
         return Invitation(
-            self._endpoint, flow, invite.uri, invite.from_, invite.to, invite.headers, invite.body, _Rung(self, tried), call_id,
-            self._behaviour.session_timer, self._behaviour.methods, from_tag=tag, written=invite.written,
+            self._endpoint, flow, invite.uri, invite.from_, invite.to, invite.headers, invite.body, Rung(self, tried), call_id,
+            timer_policy=self._behaviour.session_timer, methods=self._behaviour.methods, from_tag=tag, written=invite.written,
         )  # fmt: skip
 
     def _composed(self, target: Target, flow: Flow, call_id: str) -> Invite:
@@ -139,7 +148,7 @@ class InboundCall(Conversation):
 
     def on_attempt_ended(self, attempt: Attempt) -> None:
         """See `emulator.trunk.forwarding.HuntUser`."""
-        finding = _of(attempt)
+        finding = finding_of(attempt)
         if finding is not None:
             attempt.finding(finding)
         for known in attempt.findings:
@@ -157,6 +166,7 @@ class InboundCall(Conversation):
         heard = "ringing" if response.status == 180 else "progress"
         if response.body and (response.to_tag, response.body) != self._early and self._settle_early(response):
             self._early = response.to_tag, response.body
+            self._reliably = "rseq" in response.headers and "100rel" in response.tokens("require")
         if self._early is not None:
             heard = "early media"
         before = len(self.record.sounds)
@@ -212,7 +222,8 @@ class InboundCall(Conversation):
                 raise Refusal(488, Finding("sdp.answer", "no SDP in the answer to an INVITE without SDP"))
             return WITH_SDP, self.leg.answer(described)
         if not response.body and self._early is not None:
-            self.on_finding(Finding("inbound.no-sdp-in-answer", "SDP in a provisional response alone"))
+            if not self._reliably:
+                self.on_finding(Finding("inbound.no-sdp-in-answer", "SDP in a provisional response alone"))
         elif (response.to_tag, response.body) != self._early:
             if self._early is not None and response.to_tag == self._early[0]:
                 self.on_finding(Finding("inbound.changed-answer", "the SDP of the 2xx is not that of the provisional response"))
@@ -238,7 +249,14 @@ class InboundCall(Conversation):
 
     def on_failed(self, result: Result) -> None:
         """See `emulator.trunk.forwarding.HuntUser`."""
-        self._unanswered(result.status, result.reason, result.why)
+        self._unanswered(result.status, result.reason, result.why, result.by)
+
+    def on_error(self, error: Exception) -> None:
+        """See `emulator.trunk.forwarding.HuntUser`: the call ends, the emulator goes on."""
+        self._calls.journal.event("error", self.record, error=f"{type(error).__name__}: {error}")
+        if self.record.live:
+            self._unanswered(500, REASONS[500], "an error of the emulator's own")
+        self._office.report(error)
 
     # -- the end --------------------------------------------------------------------------------------------------
 
@@ -247,11 +265,12 @@ class InboundCall(Conversation):
         self.record.finding(finding)
         self._unanswered(status, REASONS.get(status, ""), str(finding))
 
-    def _unanswered(self, status: int, reason: str, why: str = "") -> None:
+    def _unanswered(self, status: int, reason: str, why: str = "", by: str = "trunk") -> None:
         self.record.reason = reason
         heard = "busy" if status in _BUSY else "number unknown" if status in _UNKNOWN else "unavailable"
         self.record.sound(self._calls.clock.wall(), heard, status)
         self._refused(status, reason=reason, why=why)
+        self.record.ended_by = by
         self._tell()
 
     def _cancel(self, why: str, by: str = "caller") -> None:
@@ -300,68 +319,3 @@ class InboundCall(Conversation):
     def _stop(timer: Timer | None) -> None:
         if timer is not None:
             timer.cancel()
-
-
-class _Rung:
-    """The user of one INVITE: what becomes of it goes to the hunt, what is said in its dialog to the call."""
-
-    __slots__ = ("_call", "_tried")
-
-    def __init__(self, call: InboundCall, tried: Try) -> None:
-        self._call = call
-        self._tried = tried
-
-    def on_provisional(self, response: Response) -> None:
-        self._tried.provisional(response)
-
-    def on_accepted(self, response: Response, session: Session) -> tuple[str, bytes] | None:
-        return self._tried.accepted(response, session)
-
-    def on_refused(self, response: Response) -> None:
-        self._tried.refused(response)
-
-    def on_failed(self, why: str, kind: Failure) -> None:
-        self._tried.failed(why, kind)
-
-    def on_late(self, response: Response) -> None:
-        self._tried.late(response)
-
-    def on_reinvite(self, request: Request, flow: Flow) -> tuple[str, bytes, bool]:
-        return self._call.on_reinvite(request, flow)
-
-    def on_answer(self, request: Request) -> None:
-        self._call.on_answer(request)
-
-    def on_refresh(self) -> tuple[str, bytes]:
-        return self._call.on_refresh()
-
-    def on_refreshed(self, response: Response) -> None:
-        self._call.on_refreshed(response)
-
-    def on_finding(self, finding: Finding) -> None:
-        self._tried.attempt.finding(finding)
-        self._call.on_finding(finding)
-
-    def on_options(self, request: Request) -> tuple[str, bytes]:
-        return self._call.on_options(request)
-
-    def on_info(self, request: Request) -> None:
-        self._call.on_info(request)
-
-    def on_ended(self, by: str) -> None:
-        self._call.on_ended(by)
-
-
-def _of(attempt: Attempt) -> Finding | None:
-    """What is worth a finding in how an attempt ended."""
-    status, where = attempt.status, attempt.address or attempt.uri
-    if attempt.outcome == "refused" and status is not None:
-        if status in (401, 407):
-            return Finding("inbound.challenged", f"{status} from {where}")
-        if status < 400:
-            return Finding("inbound.redirected", f"{status} from {where}")
-        return None
-    code = {
-        "timeout": "inbound.timeout", "no-answer": "inbound.no-answer", "unreachable": "inbound.unreachable",
-    }.get(attempt.outcome)  # fmt: skip
-    return Finding(code, f"{where}: {attempt.why}") if code is not None else None

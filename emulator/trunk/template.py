@@ -139,7 +139,7 @@ def _mistakes(at: int, line: str) -> Iterator[str]:
         yield f"{at}:1: a control character; remove it"
     for match in _FIELD.finditer(line):
         column = match.start() + 1
-        if match[0] in "{}":
+        if match[0] in ("{", "}"):
             yield f"{at}:{column}: a brace alone; write {match[0] * 2} for a brace, or {{name}} for a placeholder"
         elif match[1] is not None and match[1] not in PLACEHOLDERS:
             close = difflib.get_close_matches(match[1], PLACEHOLDERS, 1)

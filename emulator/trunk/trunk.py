@@ -361,11 +361,15 @@ class Trunk:
             call.dial(digits)
         return bool(calls)
 
-    def hold(self, id: str, holds: bool) -> bool:
+    def hold(self, id: str, holds: bool = True) -> bool:
         """Hold the other side of the call with the journal's number `id`, or take it off hold; False when that can't be asked now."""
         found = [call for call in self._calls_of(self.journal.get(id)) if isinstance(call, Conversation)]
         asked = [call.hold(holds) for call in found]
         return any(asked)
+
+    def resume(self, id: str) -> bool:
+        """Take the other side off hold; see `hold`."""
+        return self.hold(id, False)
 
     def _calls_of(self, record: CallRecord | None) -> list[Up]:
         """The calls that share a record: one, unless a client uses a Call-ID for several at once."""

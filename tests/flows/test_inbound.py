@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from emulator.journal.journal import CallRecord
+from emulator.media.port import Exhausted
 from emulator.trunk.callers import Ring
 from emulator.trunk.directory import Entry
 from emulator.trunk.policy import ForwardingPolicy, InboundPolicy, InviteForm, Policy
@@ -224,6 +225,7 @@ def test_a_refusal_that_is_no_5xx_ends_the_call(network: Network, status: int) -
     record = rung(network, TWO)
     network.clock.advance(0)
     assert (record.state, record.status, outcomes(record)) == ("refused", status, [("refused", status)])
+    assert record.ended_by == "called"
     first.call.expect("INVITE", "ACK")
     assert not second.calls
     rest(network)
@@ -451,6 +453,17 @@ def test_sdp_in_the_provisional_response_alone(network: Network) -> None:
     assert record.state == "answered" and codes(record) == ["inbound.no-sdp-in-answer"]
 
 
+def test_a_reliable_183_holds_the_answer_alone() -> None:
+    """RFC 3262 5, where 100rel is said to be supported."""
+    network = inbound(form=InviteForm(supported=("timer", "100rel")))
+    customer = network.customer()
+    record = rung(network)
+    customer.call.answer(183, customer.call.contact + "Require: 100rel\r\nRSeq: 7\r\n", SDP)
+    customer.call.answer(200, "", to=heard(network, customer.call, "INVITE", "PRACK"))
+    customer.call.answer(200, None)
+    assert record.state == "answered" and codes(record) == []
+
+
 def test_another_answer_in_the_200_than_in_the_183(network: Network) -> None:
     customer = network.customer()
     record = rung(network)
@@ -626,6 +639,20 @@ def test_the_customer_holds_and_resumes(network: Network) -> None:
     assert len(network.ports[-1].sent) > sent + 40 and record.state == "answered" and codes(record) == []
 
 
+def test_the_caller_holds_and_resumes(network: Network) -> None:
+    """RFC 3264 8.4, by re-INVITE."""
+    record, customer = up(network, play="tone")
+    for ask, direction, kind in ((network.trunk.hold, "sendonly", "call.held"), (network.trunk.resume, "sendrecv", "call.resumed")):
+        assert ask(record.id)
+        assert not ask(record.id)  # one re-INVITE at a time
+        invite = heard(network, customer, "INVITE")
+        assert f"a={direction}\r\n" in invite.body.decode()
+        customer.answer(200, None, SDP.replace("sendrecv", "recvonly" if direction == "sendonly" else "sendrecv"), to=invite)
+        heard(network, customer, "ACK")
+        assert network.journal.events()[-1].kind == kind
+    assert record.state == "answered"
+
+
 def test_requests_go_to_the_contact_over_udp(network: Network) -> None:
     """interop-quirks 22: whatever stands in Contact, a name is not looked up."""
     customer = network.customer(5080, answers(200, "Contact: <sip:gw+trunk@nowhere.example;transport=udp;gw=trunk>\r\n", SDP))
@@ -757,6 +784,29 @@ def test_a_number_has_fifty_channels(network: Network) -> None:
     network.trunk.hang_up_all(lambda: None)
     network.clock.advance(120)
     assert network.idle and not network.trunk.exchange.directory.taken(NUMBER)
+
+
+def test_without_a_media_port_there_is_no_call(network: Network) -> None:
+    def none(proxy: str) -> Any:
+        raise Exhausted("every port is taken")
+
+    network.trunk._open_port = none
+    record = rung(network, TWO)
+    assert (record.state, record.status, codes(record)) == ("refused", 503, ["limit.media-ports"]) and not record.attempts
+    rest(network)
+
+
+def test_an_error_of_ours_ends_the_call_and_nothing_else(network: Network) -> None:
+    def broken(proxy: str) -> Any:
+        raise RuntimeError("ours")
+
+    network.trunk._open_port = broken
+    with pytest.raises(RuntimeError, match="ours"):
+        rung(network)
+    record = network.journal.get("last")
+    assert record is not None and (record.state, record.status) == ("refused", 500)
+    network.errors.clear()
+    rest(network)
 
 
 def test_calls_at_once_are_bounded() -> None:

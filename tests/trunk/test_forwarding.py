@@ -82,6 +82,9 @@ class Customer:
         self.result = result
         self.note(f"failed {result.status}")
 
+    def on_error(self, error: Exception) -> None:
+        self.note(f"error {error}")
+
     def start(self) -> "Customer":
         self.hunt.start()
         self.clock.advance(0)
@@ -387,6 +390,18 @@ def test_an_answer_of_no_use_ends_it_with_488() -> None:
     hunt.say(200)
     hunt.rest()
     assert hunt.script == ["0 INVITE 192.0.2.1", "0 unusable 200", "0 failed 488"]
+
+
+def test_an_error_of_ours_ends_it() -> None:
+    hunt = Customer(f"{A},{B}")
+
+    def invite(*_: Any) -> Line:
+        raise RuntimeError("ours")
+
+    hunt.invite = invite  # type: ignore[method-assign]
+    hunt.start()
+    hunt.rest()
+    assert hunt.script == ["0 error ours"]
 
 
 def test_fifty_targets_that_fail_at_once_do_not_nest() -> None:
