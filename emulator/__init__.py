@@ -29,15 +29,18 @@ meet. Nothing imports `service.py` or `cli/`.
       regions numbers forward_list codes behaviour magic names callers invite template status_callback         words
       policy accounts proxy admission trunk leg conversation calls studio limits registrar                      machines
       exchange directory inbound rung forwarding                                                               machines
+    scenario/      what goes wrong on purpose, what clients make of it, and stories with a verdict
+      reading kind kinds media_kinds spec oneline schema alter guide    words       connections wires    wires
+      rules sight gate signalling answers outage outages behaviours names seams wiring fault faults trail failover    machines
+      terms expectation model check script script_schema reference wording verdict trace report    words       listeners    wire
+      world witness expect expect_calls expect_requests expect_named stage live acts runner scenarios          machines
     journal/       events findings attempt ladder    words   journal    machine
-    scenario/      terms expectation model check script script_schema wording verdict trace report     words
-      world witness expect expect_calls expect_requests expect_named stage live acts runner scenarios    machines    listeners    wire
-    control/       model routes    words       api telephony scenarios openapi    machines       endpoints server client webhook    wires
+    control/       model routes    words       api telephony faults scenarios openapi    machines    endpoints server client webhook    wires
     cli/           a file per group of commands; the one place that names the reactor
 
 Four seams end the part without I/O: `Endpoint.receive(data, flow)` and `flow.send(data)` for SIP, `stream.reader(buffer, view, length)`
 and its `send` for RTP, `zone.answer(query)` for DNS, `api.handle(request)` for control. Everything between them runs in a unit test
-without a reactor.
+without a reactor. Faults stand at these seams, and only while there are any; no machine asks whether something is at fault.
 """
 
 __version__ = "0.1.0"

@@ -35,7 +35,7 @@ class Faulty(Factory):
         """Set while each connection is taken and reset; hears of each."""
         self._clock = clock
         self._tls = tls
-        self._held: set[_Held] = set()
+        self._held: dict[_Held, None] = {}  # oldest first
 
     def buildProtocol(self, addr: Any) -> Any:
         peer = sent_by((addr.host, addr.port))
@@ -93,14 +93,14 @@ class _Cut(Protocol):
 class _Held(Protocol):
     """Taken and never answered; when it is deaf, not even read."""
 
-    def __init__(self, among: "set[_Held]", clock: Clock, deaf: bool) -> None:
+    def __init__(self, among: "dict[_Held, None]", clock: Clock, deaf: bool) -> None:
         self._among = among
         self._clock = clock
         self._deaf = deaf
         self._timer: Timer | None = None
 
     def connectionMade(self) -> None:
-        self._among.add(self)
+        self._among[self] = None
         self._timer = self._clock.call_later(_LONGEST, self.drop)
         transport: Any = self.transport
         if self._deaf:
@@ -110,12 +110,12 @@ class _Held(Protocol):
         """Nobody looks at it."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._among.discard(self)
+        self._among.pop(self, None)
         if self._timer is not None:
             self._timer.cancel()
 
     def drop(self) -> None:
-        self._among.discard(self)
+        self.connectionLost()
         transport: Any = self.transport
         if transport is not None:
             transport.abortConnection()

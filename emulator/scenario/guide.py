@@ -194,7 +194,7 @@ def _short(model: Struct) -> Any:
             return word
     main = getattr(kind, "MAIN", "")
     if isinstance(model, Kind | Part) and (not made or set(made) == {main}):
-        default = getattr(model, main) if any(KINDS[name] is kind for name in SHOWN if name in KINDS) else True
+        default = getattr(model, main) if any(KINDS[name] is kind for name in SHOWN) else True
         return made.get(main, default)
     return made
 

@@ -105,7 +105,7 @@ class Outages:
         what, where = fault.what, fault.spec.where
         assert isinstance(what, kinds.Down)
         transports = frozenset(where.transport or TRANSPORTS)
-        up = [call for call in self._trunk.calls if call.record.proxy in fault.proxies and call.record.transport in transports]
+        up = [call for call in self._trunk.calls if call.record.proxy in fault.proxies and call.record.transport in (*transports, "")]
         keeps = what.calls == "keep"
 
         def reached(message: Message, status: int) -> None:
