@@ -35,7 +35,7 @@ meet. Nothing imports `service.py` or `cli/`.
       terms expectation model check script script_schema reference wording verdict trace report    words       listeners    wire
       world witness expect expect_calls expect_requests expect_named stage live acts runner scenarios          machines
     journal/       events findings attempt ladder    words   journal    machine
-    control/       model routes    words       api telephony faults scenarios openapi    machines    endpoints server client webhook    wires
+    control/       model routes    words     api telephony faults scenarios openapi    machines    endpoints server client webhook    wires
     cli/           a file per group of commands; the one place that names the reactor
 
 Four seams end the part without I/O: `Endpoint.receive(data, flow)` and `flow.send(data)` for SIP, `stream.reader(buffer, view, length)`

@@ -18,13 +18,12 @@ def document(kind: type[Struct], title: str, more: Iterable[type[Struct]] = (), 
     kinds = [kind, *more]
     (top, *_), components = msgspec.json.schema_components(kinds, ref_template="#/$defs/{name}")
     structs = {struct.__name__: struct for one in kinds for struct in _structs(one, set())}
-    loosened = _Loosened(placeholders)
     defs: dict[str, Any] = {}
     for name, component in components.items():
         struct = structs.get(name)
         if struct is not None and struct.__struct_config__.tag is not None:
             _untag(component, str(struct.__struct_config__.tag_field))
-        defs[name] = made = loosened.part(component)
+        defs[name] = made = loosened(component, placeholders)
         short = getattr(struct, "SHORT", "")
         if short:
             description = {"description": made.pop("description", "")}
@@ -33,6 +32,11 @@ def document(kind: type[Struct], title: str, more: Iterable[type[Struct]] = (), 
                 "anyOf": [made, {key: value for key, value in made["properties"][short].items() if key != "default"}],
             }
     return {"$schema": _DIALECT, "title": title, **top, "$defs": defs}
+
+
+def loosened(part: Any, placeholders: bool = False) -> Any:
+    """A schema that takes what a reader of text takes."""
+    return _Loosened(placeholders).part(part)
 
 
 def _structs(kind: Any, seen: set[type[Struct]]) -> Iterator[type[Struct]]:

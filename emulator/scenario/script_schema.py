@@ -4,7 +4,9 @@ from typing import Any
 
 from emulator.config import Config
 from emulator.scenario.model import Scenario
-from emulator.schema import document
+from emulator.scenario.schema import schema as schema_of
+from emulator.scenario.spec import FaultSpec
+from emulator.schema import document, loosened
 
 _SCALAR = {"type": ["string", "number", "boolean"]}
 _VARIABLES = {"type": "object", "description": "Texts by name; {{name}} stands for one anywhere below.", "additionalProperties": _SCALAR}
@@ -41,7 +43,16 @@ def schema() -> dict[str, Any]:
     step = {"anyOf": [*steps[0]["items"]["anyOf"], {"$ref": "#/$defs/Use"}]}
     defs["Step"], defs["Use"] = step, _USE
     steps[0]["items"] = steps[1] = {"$ref": "#/$defs/Step"}
-    defs["Given"]["properties"]["config"] = {"$ref": "#/$defs/Config"}
+    given = defs["Given"]["properties"]
+    given["config"] = {"$ref": "#/$defs/Config"}
+    top, components = schema_of(FaultSpec, "#/$defs/fault.{name}")
+    defs.update({f"fault.{name}": loosened(component, placeholders=True) for name, component in components.items()})
+    defs["Fault"] = {"anyOf": [top, {"type": "string", "description": "The same on one line."}]}
+    defs["FaultStep"]["properties"]["fault"] = {"$ref": "#/$defs/Fault"}
+    given["faults"] = {
+        "description": given["faults"]["description"],
+        "anyOf": [{"type": "array", "items": {"$ref": "#/$defs/Fault"}}, {"$ref": "#/$defs/Fault"}],
+    }
     defs["Scenario"]["properties"].update(
         variables=_VARIABLES,
         matrix=_MATRIX,
