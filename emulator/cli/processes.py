@@ -64,8 +64,9 @@ class Process:
     def _read(self) -> None:
         stream = self._process.stdout
         assert stream is not None
-        while data := os.read(stream.fileno(), 65536):
-            self.output.add(data)
+        with stream:
+            while data := os.read(stream.fileno(), 65536):
+                self.output.add(data)
 
     @property
     def pid(self) -> int:
