@@ -27,6 +27,8 @@ from emulator.yaml import Unusable
 
 _POLL = 0.1
 """Seconds between two looks at what changes without an event: counters of media."""
+_REST = 9.0
+"""How long nobody looks again, in terms of how long a look took: a tenth of the processor at most."""
 _GRACE = 5.0
 """Seconds that whoever runs a command has, beside the command's own time, to tell how it ended."""
 
@@ -90,6 +92,8 @@ class Runner:
         self._limit: Timer | None = None
         self._deadline: Timer | None = None
         self._looking: Timer | None = None
+        self._rest = 0.0
+        """Until then nobody looks again, but for a time that is over."""
         self._command: CommandWanted | None = None
         self._trace: list[str] = []
         self._failover: dict[str, Any] | None = None
@@ -160,9 +164,10 @@ class Runner:
             self._witness.note(event)
 
     def _look_in(self, seconds: float) -> None:
-        """Look once, soon; an earlier look that is due already does as well."""
+        """Look once, soon; an earlier look that is due already does as well. Where there is much to look at, calls come first."""
         if self.state != "running":
             return
+        seconds = max(seconds, self._rest - self._clock.seconds())
         if self._looking is not None and self._looking.pending:
             if self._looking.due <= self._clock.seconds() + seconds:
                 return
@@ -171,9 +176,12 @@ class Runner:
 
     def _look(self, last: bool = False) -> None:
         """See how things stand; `last` when the time of the current step is over."""
+        began = self._clock.seconds()
         self._check_nevers()
         if self.state == "running" and self._waiting is not None:
             self._examine(self._waiting, last)
+        now = self._clock.seconds()
+        self._rest = now + _REST * (now - began)
         self._advance()
 
     def _check_nevers(self) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from emulator.clock import Clock
@@ -95,8 +96,13 @@ class World:
 
 def named(request: Request) -> tuple[str, str]:
     """Number or name, and host, of a Request-URI; empty where it can't be read."""
+    return _parts(request.uri)
+
+
+@lru_cache(maxsize=4096)
+def _parts(text: str) -> tuple[str, str]:
     try:
-        uri = Uri.parse(request.uri)
+        uri = Uri.parse(text)
     except UriError:
         return "", ""
     return uri.number, uri.host
