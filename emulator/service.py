@@ -1,10 +1,12 @@
 """The composition root: builds each object once, opens the listeners, writes the endpoints file, and stops everything in order."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet import defer, error
 
@@ -14,9 +16,10 @@ from emulator.clock import Clock
 from emulator.config import Config, Unusable, parse_host_port
 from emulator.control import endpoints as endpoints_file
 from emulator.control.model import AccountKey, DnsEndpoint, Endpoints, Held, MediaEndpoint, ProxyEndpoint
+from emulator.forwarding_settings import entries, inbound_policy
 from emulator.ids import Ids
 from emulator.journal.findings import Finding, printable
-from emulator.journal.journal import Journal
+from emulator.journal.journal import CallRecord, Journal
 from emulator.media.codecs import CODECS
 from emulator.media.plan import Plan, Specs
 from emulator.media.port_pair import MediaPorts, PortPair
@@ -43,11 +46,17 @@ from emulator.trunk.registrar import RegistrarPolicy
 from emulator.trunk.studio import Studio
 from emulator.trunk.trunk import Trunk
 
+if TYPE_CHECKING:
+    from emulator.trunk.callers import Ring
+    from emulator.trunk.directory import Directory
+
 PRODUCT = f"vsim/{__version__}"
 _STOP_SECONDS = 4.0
 """How long calls may take to answer their BYE; with the rest the emulator stops within five seconds."""
 
 _BINDS = 16
+_RECORDING_OCTETS = 32 << 20
+"""The longest recording that is read for the control API: a quarter of an hour."""
 
 
 class ReactorClock(Clock):
@@ -105,6 +114,7 @@ class Service:
         self.ids = Ids(config.seed)
         self.journal = Journal(self.clock, config.journal.calls, config.journal.events, config.journal.messages, config.journal.octets)
         self._report = report
+        self._scratch: Path | None = None
         self._endpoints_path = Path(config.endpoints)
         self._customer_ca = customer_ca(config)
         self._listeners: list[Listeners] = []
@@ -121,11 +131,13 @@ class Service:
             self._media = MediaPorts(self._selector, self.clock, media.first, media.last, config.ephemeral, media.latch)
         self.trunk = Trunk(
             self.clock, self.ids, self.journal, Accounts(_accounts(config)), self._places(), self._open_port, report, policy(config),
-            config.policy.product or PRODUCT, studio=_studio(config, self.clock),
+            config.policy.product or PRODUCT, studio=_studio(config, self.clock, self._scratch_folder), numbers=lambda: entries(config),
         )  # fmt: skip
         self._nameserver: Any = None
         self._resolver: Any = None
         self._control: Any = None
+        self._webhook: Any = None
+        self.trunk.callback = self._call_back
         self._certificates: Certificates | None = None
         self._stopping: defer.Deferred[None] | None = None
         self.endpoints: Endpoints | None = None
@@ -134,6 +146,12 @@ class Service:
         config = self.config
         places = regions.loopback_layout() if config.layout == "loopback" else regions.ports_layout(config.bind)
         return [replace(place, udp=0, tcp=0, tls=0) for place in places] if config.ephemeral else places
+
+    def _scratch_folder(self) -> Path:
+        """For the recordings of single calls: a new folder of ours alone, gone when the emulator stops. Raises `OSError`."""
+        if self._scratch is None:
+            self._scratch = Path(tempfile.mkdtemp(prefix="vsim-"))
+        return self._scratch
 
     def _open_port(self, proxy: str) -> PortPair | SharedPort:
         return self._media.open(self.trunk.proxies[proxy].place.address)
@@ -329,6 +347,54 @@ class Service:
         """End one call; False when it is not up."""
         return self.trunk.hang_up(id)
 
+    def ring(self, ring: "Ring") -> CallRecord:
+        """Somebody rings a number of the account's."""
+        return self.trunk.ring(ring)
+
+    def dial(self, id: str, digits: str) -> bool:
+        """Send digits in a call."""
+        return self.trunk.dial(id, digits)
+
+    def hold(self, id: str, holds: bool) -> bool:
+        """Hold the other side of a call, or take it off hold."""
+        return self.trunk.hold(id, holds)
+
+    def recording(self, record: CallRecord) -> bytes:
+        """A call's recording. The path is our own; nothing of it comes from a request."""
+        if not record.recording:
+            raise Unusable("", f"call {record.id} was not recorded; ring with record, or set media.record")
+        try:
+            with open(record.recording, "rb") as file:
+                data = file.read(_RECORDING_OCTETS + 1)
+        except OSError as error:
+            raise Unusable("", f"the recording of call {record.id} is not there any more ({_words(error)})") from None
+        if len(data) > _RECORDING_OCTETS:
+            raise Unusable("", f"the recording of call {record.id} is longer than can be had this way; it is {record.recording}")
+        return data
+
+    @property
+    def directory(self) -> "Directory":
+        """The account's numbers."""
+        return self.trunk.exchange.directory
+
+    def callback_problem(self, url: str) -> str | None:
+        """Why a URL may not be told how calls end."""
+        from emulator.trunk.status_callback import url_problem
+
+        return url_problem(url, self.config.webhook.allowed_hosts)
+
+    def _call_back(self, url: str, said: dict[str, Any], record: CallRecord) -> None:
+        """A call is over, and somebody wants to know."""
+        if self._webhook is None:
+            from emulator.control.webhook import Webhook
+
+            settings = self.config.webhook
+            self._webhook = Webhook(
+                self.reactor, self.clock, self.journal, self.trunk.product, settings.allowed_hosts, settings.timeout, settings.tries,
+                settings.waiting,
+            )  # fmt: skip
+        self._webhook.send(url, said, record)
+
     def reset(self) -> None:
         """End every call and forget what was."""
         self.trunk.hang_up_all(lambda: None)
@@ -382,6 +448,10 @@ class Service:
             if server is not None:
                 waiting.append(server.close())
         self._media.close()
+        if self._webhook is not None:
+            self._webhook.close()
+        if self._scratch is not None:
+            shutil.rmtree(self._scratch, ignore_errors=True)
         endpoints_file.remove(self._endpoints_path)
         return defer.DeferredList([one if isinstance(one, defer.Deferred) else defer.succeed(one) for one in waiting])
 
@@ -455,6 +525,7 @@ def policy(config: Config) -> Policy:
             media=_plan(config),
         ),
         media=_spoken(config),
+        inbound=inbound_policy(config),
     )
 
 
@@ -493,17 +564,21 @@ def _quirk(name: str | None) -> Any:
     return Quirk[name.upper().replace("-", "_")]
 
 
-def _studio(config: Config, clock: Clock) -> Studio:
+def _studio(config: Config, clock: Clock, scratch: Callable[[], Path]) -> Studio:
     """Prompts and recordings; files are read now, for reading one takes too long while calls are up."""
     media = config.media
     prompts: dict[str, Any] = {}
+    named = {f"media.prompts.{name}": (name, path) for name, path in media.prompts.items()}
     if media.plays_file:
+        named["media.play"] = (media.play, media.play)
+    if named:
         from emulator.media.wav import WavError, read
 
-        try:
-            prompts[media.play] = read(media.play)
-        except WavError as error:
-            raise Unusable("media.play", str(error)) from None
+        for setting, (name, path) in named.items():
+            try:
+                prompts[name] = read(path)
+            except WavError as error:
+                raise Unusable(setting, str(error)) from None
     folder = Path(media.record) if media.record is not None else None
     if folder is not None:
         try:
@@ -512,7 +587,7 @@ def _studio(config: Config, clock: Clock) -> Studio:
                 raise PermissionError(13, "may not be written")
         except OSError as error:
             raise Unusable("media.record", f"{folder}: {_words(error)}; name a folder that can be written") from None
-    return Studio(clock, prompts, folder, media.record_seconds, media.tones, media.record_octets)
+    return Studio(clock, prompts, folder, media.record_seconds, media.tones, scratch, media.record_octets)
 
 
 def _methods(config: Config) -> Methods:

@@ -32,20 +32,21 @@ class ForwardList:
         return ",".join(target.text for target in sorted(self.targets, key=lambda target: target.position))
 
 
-def parse(text: str, *, timeout_range: str = "reject") -> ForwardList:
+def parse(text: str, *, timeout_range: str = "reject", most: int = MAX_TARGETS) -> ForwardList:
     """The list in a field. Raises `ForwardError` with all that is wrong.
 
-    `timeout_range` says what becomes of a timeout outside 2000 to 20000 ms: `reject`, or `clamp` with a warning (default 19).
+    `timeout_range` says what becomes of a timeout outside 2000 to 20000 ms: `reject`, or `clamp` with a warning (default 19). `most` is
+    how many targets it may have.
     """
-    targets, problems = check(text, timeout_range=timeout_range)
+    targets, problems = check(text, timeout_range=timeout_range, most=most)
     if targets is None:
         raise ForwardError(problems)
     return targets
 
 
-def check(text: str, *, timeout_range: str = "reject") -> tuple[ForwardList | None, tuple[Problem, ...]]:
+def check(text: str, *, timeout_range: str = "reject", most: int = MAX_TARGETS) -> tuple[ForwardList | None, tuple[Problem, ...]]:
     """The list in a field, None when it can't be used, and its problems by position, warnings included."""
     if timeout_range not in ("reject", "clamp"):
         raise ValueError(f"timeout_range {timeout_range!r} is neither reject nor clamp")
-    targets, problems = read(text, timeout_range == "clamp")
+    targets, problems = read(text, timeout_range == "clamp", most)
     return (None if targets is None else ForwardList(targets)), problems

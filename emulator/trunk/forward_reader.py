@@ -19,18 +19,18 @@ _DISPLAY_OR_USER = re.compile(r"@|[ \t]*<")  # what follows a quoted string that
 _AT = re.compile("@")
 
 
-def read(text: str, clamp: bool) -> tuple[tuple[Target, ...] | None, tuple[Problem, ...]]:
+def read(text: str, clamp: bool, most: int = MAX_TARGETS) -> tuple[tuple[Target, ...] | None, tuple[Problem, ...]]:
     """The targets in the order in which they are tried, None when the field can't be used, and its problems by position.
 
-    `clamp` brings a timeout out of its range into it, with a warning.
+    `clamp` brings a timeout out of its range into it, with a warning; `most` is how many targets there may be.
     """
     field = Field(text, clamp)
-    targets = _targets(field)
+    targets = _targets(field, most)
     problems = tuple(sorted(field.problems, key=lambda problem: problem.position))
     return (None if field.errors else targets), problems
 
 
-def _targets(field: Field) -> tuple[Target, ...]:
+def _targets(field: Field, most: int) -> tuple[Target, ...]:
     if len(field.text) > MAX_LENGTH:
         what = f"{len(field.text)} characters, more than the {MAX_LENGTH} that vsim takes"
         field.error("too-long", (MAX_LENGTH, len(field.text)), what, "list fewer targets")
@@ -40,11 +40,11 @@ def _targets(field: Field) -> tuple[Target, ...]:
         field.error("empty", (0, len(field.text)), "the field is empty", "write a target such as sip:1234@pbx.example.net")
         return ()
     spans = [part for element in _elements(field) for part in _divided(field, *element)]
-    if len(spans) > MAX_TARGETS:
-        what = f"{len(spans)} targets, more than the {MAX_TARGETS} that vsim takes; from here on they were not read"
-        field.error("too-many", spans[MAX_TARGETS], what, "list fewer targets")
+    if len(spans) > most:
+        what = f"{len(spans)} targets, more than the {most} that vsim takes; from here on they were not read"
+        field.error("too-many", spans[most], what, "list fewer targets")
     targets = []
-    for span in spans[:MAX_TARGETS]:
+    for span in spans[:most]:
         target = read_target(field, *span)
         if target is not None:
             targets.append(target)

@@ -3,6 +3,11 @@
 What plays, records and listens is imported when a call first needs it: an echo needs none of it, and the start should not wait for it.
 """
 
+import sys
+from array import array
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +21,10 @@ if TYPE_CHECKING:
     from emulator.media.far_end import FarEnd, Prompts
     from emulator.media.recording import Recording
     from emulator.media.wav import Allowance
+
+
+_KEPT = 32
+"""Recordings kept of calls that were recorded because somebody asked for it."""
 
 
 class Set:
@@ -72,17 +81,32 @@ class Studio:
         record: Path | None = None,
         seconds: float = 3600.0,
         listens: bool = True,
+        scratch: Callable[[], Path] | None = None,
         octets: int = 4 << 30,
     ) -> None:
-        """`listens` is whether digits sent as tones are looked for."""
+        """`listens` is whether digits sent as tones are looked for. `scratch` makes the folder for the recordings of single calls, which
+        are deleted when there are many; it is asked when one is first wanted, and may raise `OSError`."""
         self._clock = clock
-        self._prompts = prompts or {}
+        self.prompts = dict(prompts or {})
         self._record = record
+        self._scratch = scratch
+        self._scratched: deque[Path] = deque()
         self._seconds = seconds
         self._octets = octets
         self._allowance: Allowance | None = None
         self._listens = listens
         self.ear: Ear | None = None
+
+    def lend(self, name: str, samples: bytes) -> None:
+        """A prompt for one call: 16-bit samples, the low octet first, 8,000 a second."""
+        played = array("h", samples)
+        if sys.byteorder == "big":
+            played.byteswap()
+        self.prompts[name] = played
+
+    def take_back(self, name: str) -> None:
+        """That call is over."""
+        self.prompts.pop(name, None)
 
     def listen(self, stream: Stream) -> None:
         """Look for tones in a call."""
@@ -102,16 +126,36 @@ class Studio:
         if plays:
             from emulator.media.far_end import FarEnd
 
-            far_end = FarEnd(stream, self._clock, self._prompts)
-        if self._record is not None:
+            far_end = FarEnd(stream, self._clock, self.prompts)
+        if self._record is not None or plan.record:
             from emulator.media.recording import Recording
             from emulator.media.wav import Allowance, Recorder, WavError
 
             if self._allowance is None:
                 self._allowance = Allowance(self._octets)
             try:
-                recorder = Recorder(self._record / f"call-{name}.wav", self._seconds, self._allowance)
+                recorder = Recorder(self._path(f"call-{name}.wav"), self._seconds, self._allowance)
                 recording = Recording(stream, recorder, self._clock)
-            except WavError as error:
+            except (WavError, OSError) as error:
                 problem = str(error)  # a call must not fail for its recording
         return Set(self, stream, far_end, recording, problem)
+
+    def _path(self, name: str) -> Path:
+        """Where a recording goes. Raises `OSError`."""
+        if self._record is not None:
+            return self._record / name
+        if self._scratch is None:
+            raise OSError("no folder for it; set media.record")
+        path = self._scratch() / name
+        while len(self._scratched) >= _KEPT:
+            self._delete(self._scratched.popleft())
+        self._scratched.append(path)
+        return path
+
+    def _delete(self, path: Path) -> None:
+        """Raises `OSError`."""
+        with suppress(FileNotFoundError):
+            size = path.stat().st_size
+            path.unlink()
+            if self._allowance is not None:
+                self._allowance.give(size)
