@@ -26,10 +26,10 @@ meet. Nothing imports `service.py` or `cli/`.
       sockets port_pair shared_port                                    wires
     dns/           zone answer hosts    words                       exchange nameserver resolver    wires
     trunk/         what Vonage does with a call: the only place where SIP and media meet
-      regions numbers codes behaviour magic names callers invite template status_callback                      words
-      forward_list forward_reader forward_uri forward_place forward_parameters forward_field forward_target     words
-      policy accounts proxy admission trunk leg conversation calls studio limits registrar                      machines
-      exchange directory inbound rung forwarding                                                               machines
+      regions numbers codes behaviour magic names callers invite template status_callback                     words
+      forward_list forward_reader forward_uri forward_place forward_parameters forward_field forward_target    words
+      policy accounts proxy admission trunk leg conversation calls studio limits registrar                    machines
+      exchange directory inbound rung forwarding                                                              machines
     journal/       events findings attempt ladder    words   journal    machine
     control/       model routes    words       api telephony openapi    machines       endpoints server client webhook    wires
     cli/           a file per group of commands; the one place that names the reactor

@@ -291,17 +291,13 @@ class Allowance:
     """What several recordings may take together, in octets."""
 
     def __init__(self, octets: int) -> None:
-        self._most = self.left = octets
+        self.left = octets
 
     def take(self, octets: int) -> int:
         """As many of these as are left; they are taken."""
         taken = min(octets, self.left)
         self.left -= taken
         return taken
-
-    def give(self, octets: int) -> None:
-        """A recording is gone again."""
-        self.left = min(self._most, self.left + octets)
 
 
 class Recorder:

@@ -19,10 +19,10 @@ _DISPLAY_OR_USER = re.compile(r"@|[ \t]*<")  # what follows a quoted string that
 _AT = re.compile("@")
 
 
-def read(text: str, clamp: bool, most: int = MAX_TARGETS) -> tuple[tuple[Target, ...] | None, tuple[Problem, ...]]:
+def read(text: str, clamp: bool, most: int) -> tuple[tuple[Target, ...] | None, tuple[Problem, ...]]:
     """The targets in the order in which they are tried, None when the field can't be used, and its problems by position.
 
-    `clamp` brings a timeout out of its range into it, with a warning; `most` is how many targets there may be.
+    `clamp` brings a timeout out of its range into it, with a warning. `most` is how many targets it may have.
     """
     field = Field(text, clamp)
     targets = _targets(field, most)

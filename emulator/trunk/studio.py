@@ -7,7 +7,6 @@ import sys
 from array import array
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,7 +71,8 @@ class Set:
 
 
 class Studio:
-    """`prompts` are the files that may be played, `record` the folder of recordings; `seconds` bounds each of them, `octets` all."""
+    """`prompts` are the files that may be played, `record` the folder of recordings; `seconds` bounds each of them, `octets` all
+    in the folder."""
 
     def __init__(
         self,
@@ -131,11 +131,11 @@ class Studio:
             from emulator.media.recording import Recording
             from emulator.media.wav import Allowance, Recorder, WavError
 
-            if self._allowance is None:
+            if self._allowance is None and self._record is not None:  # those of single calls are bounded by their number
                 self._allowance = Allowance(self._octets)
             try:
-                recorder = Recorder(self._path(f"call-{name}.wav"), self._seconds, self._allowance)
-                recording = Recording(stream, recorder, self._clock)
+                path = self._path(f"call-{name}.wav")
+                recording = Recording(stream, Recorder(path, self._seconds, self._allowance), self._clock)
             except (WavError, OSError) as error:
                 problem = str(error)  # a call must not fail for its recording
         return Set(self, stream, far_end, recording, problem)
@@ -148,14 +148,6 @@ class Studio:
             raise OSError("no folder for it; set media.record")
         path = self._scratch() / name
         while len(self._scratched) >= _KEPT:
-            self._delete(self._scratched.popleft())
+            self._scratched.popleft().unlink(missing_ok=True)
         self._scratched.append(path)
         return path
-
-    def _delete(self, path: Path) -> None:
-        """Raises `OSError`."""
-        with suppress(FileNotFoundError):
-            size = path.stat().st_size
-            path.unlink()
-            if self._allowance is not None:
-                self._allowance.give(size)
