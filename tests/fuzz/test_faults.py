@@ -37,7 +37,7 @@ hang-up 0s
 media loss=50%
 down 503 where proxy=us-3-1 transport=TLS flapping.down=3s flapping.up=20s
 down drop calls=cut where proxy=us-3-1 transport=TCP from=60s for=9s
-""".split("\n")[1:-1]
+""".strip().splitlines()
 
 
 def test_no_message_breaks_a_fault() -> None:
