@@ -21,13 +21,15 @@ meet. Nothing imports `service.py` or `cli/`.
       calling_session locate                                           machines
       transport datagram dialling tls tls_client                       wires
     media/         SDP, RTP, SRTP, DTMF; knows nothing of SIP
-      codecs sdp crypto offer rtp rtcp dtmf dtmf_sender reception quality plan g711 tone shipped port    words
-      stream srtp dialler player far_end ear recording wav decoder impair chain    machines        sockets   wire
+      codecs sdp crypto offer rtp rtcp dtmf dtmf_sender reception quality plan g711 tone shipped packing port    words
+      stream reports events summary srtp dialler player far_end ear recording wav decoder impair chain course    machines
+      sockets port_pair shared_port                                    wires
     dns/           zone answer hosts    words                       exchange nameserver resolver    wires
     trunk/         what Vonage does with a call: the only place where SIP and media meet
-      regions numbers forward_list codes behaviour magic names callers invite template status_callback         words
-      policy accounts proxy admission trunk leg conversation calls studio limits registrar                      machines
-      exchange directory inbound rung forwarding                                                               machines
+      regions numbers codes behaviour magic names callers invite template status_callback                     words
+      forward_list forward_reader forward_uri forward_place forward_parameters forward_field forward_target    words
+      policy accounts proxy admission trunk leg conversation calls studio limits registrar                    machines
+      exchange directory inbound rung forwarding                                                              machines
     scenario/      what goes wrong on purpose, and what clients make of it
       reading kind kinds media_kinds spec oneline schema alter guide    words       connections wires    wires
       rules sight gate signalling answers outage outages behaviours names seams wiring fault faults trail failover    machines

@@ -213,12 +213,16 @@ class MediaSettings(_Section, frozen=True):
     other_port: Annotated[bool, _meta("Send from another port than the one announced.")] = False
     impair_sent: Annotated[
         tuple[str, ...],
-        _meta("What is done to the far end's packets, such as `loss probability=0.05`, `jitter mean=0.03 deviation=0.01`."),
+        _meta(
+            "What is done to the far end's packets, such as `loss probability=0.05`, `jitter mean=0.03 deviation=0.01`, or "
+            "`delay seconds=0.5` for an echo with delay."
+        ),
     ] = ()
     impair_heard: Annotated[tuple[str, ...], _meta("The same for the client's packets on their way to the far end.")] = ()
     prompts: Annotated[dict[str, str], _meta("WAV files that a caller may play, by the name it knows them by.")] = {}
     record: Annotated[str | None, _meta("Folder for a WAV file of each call, heard on the left and sent on the right.")] = None
     record_seconds: Annotated[float, _seconds("The longest recording.")] = 3600.0
+    record_octets: Annotated[int, _meta("What all recordings of a run take at most; then nothing more is recorded.", ge=1 << 20)] = 4 << 30
     tones: Annotated[bool, _meta("Look for digits that are sent as tones, which the trunk does not relay.", _PAGE)] = True
     silence_timeout: Annotated[float, _seconds("A call without RTP for so long is hung up; 0 never.")] = 60.0
     tick: Annotated[float, _seconds("Above `tick_above` sockets, how often they are read; 0 at every wake-up.")] = 0.002

@@ -22,7 +22,9 @@ from emulator.journal.findings import Finding, printable
 from emulator.journal.journal import CallRecord, Journal
 from emulator.media.codecs import CODECS
 from emulator.media.plan import Plan, Specs
-from emulator.media.sockets import MediaPorts, PortPair, Selector, SharedPort, SharedPorts
+from emulator.media.port_pair import MediaPorts, PortPair
+from emulator.media.shared_port import SharedPort, SharedPorts
+from emulator.media.sockets import Selector
 from emulator.sip import tls
 from emulator.sip.certificate import Identity
 from emulator.sip.datagram import UdpListener
@@ -127,7 +129,7 @@ class Service:
         self._selector = Selector(reactor, self.clock, report, media.tick, media.tick_above)
         self._media: MediaPorts | SharedPorts
         if media.port is not None:
-            self._media = SharedPorts(self._selector, 0 if config.ephemeral else media.port, media.latch)
+            self._media = SharedPorts(self._selector, 0 if config.ephemeral else media.port, media.latch, self._on_stranger)
         else:
             self._media = MediaPorts(self._selector, self.clock, media.first, media.last, config.ephemeral, media.latch)
         self.trunk = Trunk(
@@ -330,6 +332,11 @@ class Service:
                 for place in places
             },
         )
+
+    def _on_stranger(self, packets: int, peer: tuple[str, int]) -> None:
+        """Media came to a shared port that belongs to no call."""
+        finding = Finding("media.stranger", f"{packets} packets of no call")
+        self.journal.event_of_stranger("finding", None, peer=sent_by(peer), finding=str(finding))
 
     def _media_range(self) -> list[int]:
         """First and last media port; nothing where the system chooses them."""
@@ -622,7 +629,7 @@ def _studio(config: Config, clock: Clock, scratch: Callable[[], Path]) -> Studio
                 raise PermissionError(13, "may not be written")
         except OSError as error:
             raise Unusable("media.record", f"{folder}: {_words(error)}; name a folder that can be written") from None
-    return Studio(clock, prompts, folder, media.record_seconds, media.tones, scratch)
+    return Studio(clock, prompts, folder, media.record_seconds, media.tones, scratch, media.record_octets)
 
 
 def _methods(config: Config) -> Methods:

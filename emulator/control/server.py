@@ -124,6 +124,7 @@ class _Site(server.Site):
         self._channels.discard(channel)
 
     def drop(self) -> None:
+        """End every connection."""
         for channel in list(self._channels):
             transport = getattr(channel, "transport", None)
             if transport is not None:

@@ -88,7 +88,10 @@ class UdpListener:
         except OSError:
             sock.close()
             raise
-        self._recvfrom = sock.recvfrom
+        # Read into one buffer and copied: a message that is kept would else keep the pages of the largest datagram there could be.
+        self._buffer = bytearray(_MAX_DATAGRAM)
+        self._view = memoryview(self._buffer)
+        self._recvfrom_into = sock.recvfrom_into
         self._sendto = sock.sendto
 
     def reopen(self) -> None:
@@ -125,15 +128,16 @@ class UdpListener:
         """Nothing is written through the reactor."""
 
     def doRead(self) -> None:
-        recvfrom, receive, flows = self._recvfrom, self.receive, self._flows
+        recvfrom_into, buffer, view, receive, flows = self._recvfrom_into, self._buffer, self._view, self.receive, self._flows
         for _ in range(_READS_PER_WAKE):
             try:
-                data, address = recvfrom(_MAX_DATAGRAM)
+                length, address = recvfrom_into(buffer)
             except BlockingIOError:
                 return
             except OSError:  # an ICMP error of an earlier send
                 self._read_errors()
                 continue
+            data = bytes(view[:length])
             if data in (b"", b"\r\n", b"\r\n\r\n", b"\x00"):
                 continue  # keep-alives that some clients send over UDP; nothing is owed for them
             receive(data, flows.get(address) or self.flow(address[:2]))
