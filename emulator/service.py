@@ -48,6 +48,7 @@ from emulator.trunk.trunk import Trunk
 
 if TYPE_CHECKING:
     from emulator.scenario.faults import Faults
+    from emulator.scenario.scenarios import Scenarios
     from emulator.trunk.callers import Ring
     from emulator.trunk.directory import Directory
 
@@ -144,6 +145,7 @@ class Service:
         self._certificates: Certificates | None = None
         self._stopping: defer.Deferred[None] | None = None
         self._faults: Any = None
+        self._scenarios: Any = None
         self._wires: dict[str, Any] = {}
         self.endpoints: Endpoints | None = None
 
@@ -352,6 +354,29 @@ class Service:
         return self.trunk.hang_up(id)
 
     @property
+    def scenarios(self) -> "Scenarios":
+        """Those that run here; what runs them is imported when the first comes."""
+        if self._scenarios is None:
+            from emulator.scenario.listeners import listening
+            from emulator.scenario.live import LiveStage
+            from emulator.scenario.scenarios import Scenarios
+
+            self._scenarios = Scenarios(self.clock, self.journal, lambda: LiveStage(self.trunk, self.faults, listening, self._hear_names))
+        made: Scenarios = self._scenarios
+        return made
+
+    def _hear_names(self, on: bool) -> None:
+        """Tell of each question to the name server, or no more."""
+        from emulator.dns.question import question
+
+        def heard(query: bytes, answer: bytes) -> None:
+            asked = question(query, answer)
+            if asked is not None:
+                self.journal.event_of_stranger("dns.query", None, name=asked.name, type=asked.type, answer=asked.answer)
+
+        self._nameserver.heard = heard if on else None
+
+    @property
     def faults(self) -> "Faults":
         """What goes wrong on purpose; made when it is first asked for."""
         if self._faults is None:
@@ -434,7 +459,9 @@ class Service:
         self._webhook.send(url, said, record)
 
     def reset(self) -> None:
-        """End every call and every fault, and forget what was."""
+        """End every call, every fault and the scenario, and forget what was."""
+        if self._scenarios is not None:
+            self._scenarios.stop("everything was reset")
         if self._faults is not None:
             self._faults.clear()
         self.trunk.hang_up_all(lambda: None)
@@ -464,6 +491,8 @@ class Service:
         stopped: defer.Deferred[None] = defer.Deferred()
         self._stopping = stopped
         self.ready = False
+        if self._scenarios is not None:
+            self._scenarios.stop("the emulator stopped")
         self.journal.event("stopping", None, calls=len(self.trunk.calls))
         done = False
 

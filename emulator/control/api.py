@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from emulator import __version__
-from emulator.control import faults, telephony
+from emulator.control import faults, scenarios, telephony
 from emulator.control.model import CallDetail, CallList, Done, Endpoints, EventList, Health, Held
 from emulator.control.routes import ApiRequest, ApiResponse, Route, problem, result
 from emulator.journal.journal import Journal
@@ -15,7 +15,7 @@ _PAGE = 100
 _MOST = 1000
 
 
-class Emulator(telephony.Trunk, faults.Emulator, Protocol):
+class Emulator(telephony.Trunk, faults.Emulator, scenarios.Emulator, Protocol):
     """What the API asks of the emulator."""
 
     ready: bool
@@ -47,6 +47,7 @@ ROUTES = (
     Route("GET", "/openapi.json", "this description", dict[str, Any], "_openapi"),
     *telephony.ROUTES,
     *faults.ROUTES,
+    *scenarios.ROUTES,
 )  # fmt: skip
 LONGEST_BODY = max(route.most for route in ROUTES)
 """Octets; of some routes, most of them take less."""
@@ -59,7 +60,9 @@ class Api:
         """`address` is where it listens, `hosts` are further names it may be called by."""
         self._emulator = emulator
         self._journal = journal
-        self._sections = (self, telephony.Telephony(emulator, journal), faults.Troubles(emulator, journal))
+        self._sections = (
+            self, telephony.Telephony(emulator, journal), faults.Troubles(emulator, journal), scenarios.Stories(emulator),
+        )  # fmt: skip
         self._hosts = frozenset({"localhost", address.lower(), *(host.lower() for host in hosts)})
 
     def handle(self, request: ApiRequest) -> ApiResponse:

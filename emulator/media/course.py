@@ -50,3 +50,8 @@ class Course:
     def counters_heard(self) -> dict[str, dict[str, int]]:
         """Of each impairment by name, of what comes."""
         return self.arriving.counters()
+
+    @property
+    def lost(self) -> int:
+        """Packets of ours that went nowhere."""
+        return self.leaving.lost + self._after.lost

@@ -30,7 +30,7 @@ _GROUPS = {
 _HEAD = """# Faults
 
 What goes wrong on purpose. A fault says what, where and when; it is written the same in a scenario file, over the API and on the command
-line. This file is made from `emulator/scenario/kinds.py` and its neighbours; `vsim check --schema` has the JSON Schema.
+line. This file is made from `emulator/scenario/kinds.py` and its neighbours; `vsim check --schema fault` has the JSON Schema.
 
 In YAML or JSON, for scenario files (`fault:`) and `POST /v1/faults`:
 
