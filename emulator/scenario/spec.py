@@ -26,7 +26,7 @@ _Word = Annotated[str, meta("", pattern=r"^[^\s,]{1,100}$")]
 _Name = Annotated[str, meta("", "a name such as sip-us.vonage.com", pattern=r"^[A-Za-z0-9_.*-]{1,253}$")]
 _Method = Annotated[str, meta("", "a method such as INVITE", pattern="^[A-Za-z]{1,30}$")]
 _Status = Annotated[str, meta("", "a code such as 200, or 18x, 4xx", pattern="^[1-6]([0-9][0-9]|[0-9]x|xx)$")]
-_Place = Annotated[str, meta("", pattern="^[a-z0-9-]{2,10}$")]
+_Place = Annotated[str, meta("", "a name such as us-3", pattern="^[a-z0-9-]{2,10}$")]
 
 
 class Where(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab", omit_defaults=True):
