@@ -2,7 +2,7 @@
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin
-PEERS := sip-tester baresip-core sipsak linphone-cli kamailio kamailio-tls-modules tshark dnsutils openssl sox gcc libc6-dev
+PEERS := sip-tester baresip-core sipsak linphone-cli kamailio kamailio-tls-modules rtpengine-daemon tshark dnsutils openssl sox gcc libc6-dev
 
 .PHONY: serve demo test unit lint peers bench clean help
 .DEFAULT_GOAL := help
@@ -19,8 +19,9 @@ serve: $(VENV)/.installed
 demo: $(VENV)/.installed
 	@$(BIN)/vsim demo
 
+# More workers than cores: most of the time tests of wires wait.
 test: peers lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 4 --dist loadfile
 
 unit: $(VENV)/.dev
 	$(BIN)/python -m pytest -m 'not wire'

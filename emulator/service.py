@@ -22,7 +22,9 @@ from emulator.journal.findings import Finding, printable
 from emulator.journal.journal import CallRecord, Journal
 from emulator.media.codecs import CODECS
 from emulator.media.plan import Plan, Specs
-from emulator.media.sockets import MediaPorts, PortPair, Selector, SharedPort, SharedPorts
+from emulator.media.port_pair import MediaPorts, PortPair
+from emulator.media.shared_port import SharedPort, SharedPorts
+from emulator.media.sockets import Selector
 from emulator.reactor_clock import ReactorClock
 from emulator.sip import tls
 from emulator.sip.certificate import Identity
@@ -46,6 +48,8 @@ from emulator.trunk.studio import Studio
 from emulator.trunk.trunk import Trunk
 
 if TYPE_CHECKING:
+    from emulator.scenario.faults import Faults
+    from emulator.scenario.scenarios import Scenarios
     from emulator.trunk.callers import Ring
     from emulator.trunk.directory import Directory
 
@@ -65,6 +69,7 @@ class Listeners:
         self.proxy = proxy
         self.udp: UdpListener | None = None
         self.streams: list[StreamListener] = []
+        self.tls: tls.TlsFactory | None = None
 
     def stop(self) -> list[Any]:
         """Close them; returns what there is to wait for."""
@@ -87,6 +92,7 @@ class Service:
         self._report = report
         self._scratch: Path | None = None
         self._endpoints_path = Path(config.endpoints)
+        self._authority = Authority(Path(config.tls.directory) if config.tls.directory else None)
         self._customer_ca = customer_ca(config)
         self._listeners: list[Listeners] = []
         self._limits = Limits(
@@ -97,7 +103,7 @@ class Service:
         self._selector = Selector(reactor, self.clock, report, media.tick, media.tick_above)
         self._media: MediaPorts | SharedPorts
         if media.port is not None:
-            self._media = SharedPorts(self._selector, 0 if config.ephemeral else media.port, media.latch)
+            self._media = SharedPorts(self._selector, 0 if config.ephemeral else media.port, media.latch, self._on_stranger)
         else:
             self._media = MediaPorts(self._selector, self.clock, media.first, media.last, config.ephemeral, media.latch)
         self.trunk = Trunk(
@@ -111,6 +117,9 @@ class Service:
         self.trunk.callback = self._call_back
         self._certificates: Certificates | None = None
         self._stopping: defer.Deferred[None] | None = None
+        self._faults: Any = None
+        self._scenarios: Any = None
+        self._wires: dict[str, Any] = {}
         self.endpoints: Endpoints | None = None
 
     def _places(self) -> Sequence[regions.Place]:
@@ -141,9 +150,7 @@ class Service:
             places = [self._listen(proxy) for proxy in self.trunk.proxies.values()]
             advertised = [replace(place, address=self.config.advertise or place.address) for place in places]
             addresses = tuple(dict.fromkeys(place.address for place in (*places, *advertised)))
-            self._certificates = Authority(Path(self.config.tls.directory) if self.config.tls.directory else None).ensure(
-                regions.service_hosts(), addresses
-            )
+            self._certificates = self._authority.ensure(regions.service_hosts(), addresses)
             self._start_dns(advertised)
             self._start_control()
             self.endpoints = self._describe(advertised)
@@ -188,6 +195,7 @@ class Service:
         except error.CannotListenError as problem:
             raise _taken(place, "TLS", place.tls, problem.socketError) from None
         own.streams.append(secure)
+        own.tls = factory
         assert own.udp is not None
         client = TlsClient(
             self.reactor, self._on_server_certificate(proxy), self._on_connection_finding(proxy), config.tls.verify_customer,
@@ -300,6 +308,11 @@ class Service:
             },
         )
 
+    def _on_stranger(self, packets: int, peer: tuple[str, int]) -> None:
+        """Media came to a shared port that belongs to no call."""
+        finding = Finding("media.stranger", f"{packets} packets of no call")
+        self.journal.event_of_stranger("finding", None, peer=sent_by(peer), finding=str(finding))
+
     def _media_range(self) -> list[int]:
         """First and last media port; nothing where the system chooses them."""
         media = self.config.media
@@ -312,6 +325,63 @@ class Service:
     def hang_up(self, id: str) -> bool:
         """End one call; False when it is not up."""
         return self.trunk.hang_up(id)
+
+    @property
+    def scenarios(self) -> "Scenarios":
+        """Those that run here; what runs them is imported when the first comes."""
+        if self._scenarios is None:
+            from emulator.scenario.listeners import listening
+            from emulator.scenario.live import LiveStage
+            from emulator.scenario.scenarios import Scenarios
+
+            self._scenarios = Scenarios(self.clock, self.journal, lambda: LiveStage(self.trunk, self.faults, listening, self._hear_names))
+        made: Scenarios = self._scenarios
+        return made
+
+    def _hear_names(self, on: bool) -> None:
+        """Tell of each question to the name server, or no more."""
+        from emulator.dns.question import question
+
+        def heard(query: bytes, answer: bytes) -> None:
+            asked = question(query, answer)
+            if asked is not None:
+                self.journal.event_of_stranger("dns.query", None, name=asked.name, type=asked.type, answer=asked.answer)
+
+        self._nameserver.heard = heard if on else None
+
+    @property
+    def faults(self) -> "Faults":
+        """What goes wrong on purpose; made when it is first asked for."""
+        if self._faults is None:
+            from emulator.scenario.faults import Faults
+
+            seed = self.config.seed if self.config.seed is not None else self.ids.number(1 << 32)
+            self._wires = {listeners.proxy.name: self._wires_of(listeners) for listeners in self._listeners}
+            self._faults = Faults(self.clock, self.journal, self.trunk, seed, self._wires, self._nameserver)
+        made: Faults = self._faults
+        return made
+
+    def _wires_of(self, listeners: Listeners) -> Any:
+        from emulator.scenario.wires import proxy_wires
+
+        proxy, udp, secure = listeners.proxy, listeners.udp, listeners.tls
+        assert udp is not None and secure is not None
+        tcp, tls_listener = listeners.streams
+
+        def told(kind: str, **fields: Any) -> None:
+            self.journal.event_of_stranger(kind, None, proxy=proxy.name, **fields)
+
+        return proxy_wires(self.reactor, self.clock, proxy, udp, tcp, tls_listener, secure, self._flawed_context, told)
+
+    def _flawed_context(self, flaw: str) -> Any:
+        """TLS as a server should not have it; see `emulator.scenario.kinds.Tls`."""
+        assert self._certificates is not None and self.endpoints is not None
+        ask = self.config.tls.ask_client_certificate
+        if flaw == "only-1.3":
+            return tls.server_context(self._certificates.certificate, self._certificates.key, True, ask, allow_1_2=False)
+        addresses = tuple(proxy.address for proxy in self.endpoints.proxies.values())
+        made = self._authority.flawed(flaw, regions.service_hosts(), addresses)
+        return tls.server_context(made.certificate, made.key, self.config.tls.allow_1_3, ask)
 
     def ring(self, ring: "Ring") -> CallRecord:
         """Somebody rings a number of the account's."""
@@ -362,7 +432,11 @@ class Service:
         self._webhook.send(url, said, record)
 
     def reset(self) -> None:
-        """End every call and forget what was."""
+        """End every call, every fault and the scenario, and forget what was."""
+        if self._scenarios is not None:
+            self._scenarios.stop("everything was reset")
+        if self._faults is not None:
+            self._faults.clear()
         self.trunk.hang_up_all(lambda: None)
         self.journal.reset()
 
@@ -390,6 +464,8 @@ class Service:
         stopped: defer.Deferred[None] = defer.Deferred()
         self._stopping = stopped
         self.ready = False
+        if self._scenarios is not None:
+            self._scenarios.stop("the emulator stopped")
         self.journal.event("stopping", None, calls=len(self.trunk.calls))
         done = False
 
@@ -407,6 +483,8 @@ class Service:
     def _close(self) -> defer.Deferred[Any]:
         """Close whatever is open."""
         self.trunk.close()
+        for wires in self._wires.values():
+            wires.stop()
         waiting = [deferred for listeners in self._listeners for deferred in listeners.stop()]
         if self._resolver is not None:
             self._resolver.close()
@@ -553,7 +631,7 @@ def _studio(config: Config, clock: Clock, scratch: Callable[[], Path]) -> Studio
                 raise PermissionError(13, "may not be written")
         except OSError as error:
             raise Unusable("media.record", f"{folder}: {_words(error)}; name a folder that can be written") from None
-    return Studio(clock, prompts, folder, media.record_seconds, media.tones, scratch)
+    return Studio(clock, prompts, folder, media.record_seconds, media.tones, scratch, media.record_octets)
 
 
 def _methods(config: Config) -> Methods:

@@ -89,6 +89,11 @@ class _Sink:
 class _Channel(http.HTTPChannel):
     """One connection. A number that Twisted's parser can't convert, such as a Content-Length of 5,000 digits, is a bad request."""
 
+    def connectionLost(self, reason: Any = None) -> None:
+        factory: Any = self.factory
+        factory.gone(self)
+        super().connectionLost(reason)
+
     def dataReceived(self, data: bytes) -> None:
         try:
             super().dataReceived(data)
@@ -108,15 +113,19 @@ class _Site(server.Site):
         self._channels: set[Any] = set()
 
     def buildProtocol(self, addr: Any) -> Any:
-        self._channels = {channel for channel in self._channels if getattr(channel, "transport", None) is not None}
         if len(self._channels) >= _CONNECTIONS:
             return None
         channel = super().buildProtocol(addr)
         self._channels.add(channel)
         return channel
 
+    def gone(self, channel: Any) -> None:
+        """A connection has ended."""
+        self._channels.discard(channel)
+
     def drop(self) -> None:
-        for channel in self._channels:
+        """End every connection."""
+        for channel in list(self._channels):
             transport = getattr(channel, "transport", None)
             if transport is not None:
                 transport.abortConnection()

@@ -208,6 +208,7 @@ _MEDIA = (
     Kind("media.before-answer", "note", "media once the call is answered", "wait for the 200, or for early media", "RFC 3261 13.2.1"),
     Kind("media.malformed", "warning", "RTP and RTCP on media ports", "send nothing else there: no STUN, no DTLS, no empty packets", "RFC 3550 5.1"),
     Kind("media.address-taken", "error", "a media address of its own for each call", "use another port for each call, or a range of media ports at the trunk", "vsim's own bound"),
+    Kind("media.stand-in", "note", "a file to be played in a call of PCMU or PCMA", "offer PCMU or PCMA: there is no encoder for the others", "vsim's own"),
     Kind("media.not-recorded", "warning", "a folder that can be written and a codec that can be decoded", "look at media.record; install vsim[audio]", "vsim's own"),
     Kind("sdp.version", "warning", "an o= version one higher in a changed description, the same in an unchanged one", "count the version up by one", "RFC 3264 8"),
     Kind("sdp.origin", "warning", "the same o= user and session id throughout a call", "change only the version", "RFC 3264 8"),
@@ -266,6 +267,7 @@ _DTMF = (
     Kind("dtmf.reserved", "note", "the reserved bit clear", "clear bit R of the payload", "RFC 4733 2.3.3"),
     Kind("dtmf.several", "note", "one event in a packet", "send a packet for each event", "RFC 4733 2.5.1.5"),
     Kind("dtmf.malformed", "warning", "four octets of payload", "send event, E and volume, and duration", "RFC 4733 2.3"),
+    Kind("dtmf.too-many", "warning", "at most 256 digits in a call", "look for a sender in a loop; further digits are neither told of nor echoed", "vsim's own bound"),
     Kind("dtmf.in-band", "warning", "digits as RFC 4733 events", "send telephone-event; tones in the audio are not relayed", "page: DTMF"),
 )  # fmt: skip
 
@@ -278,6 +280,13 @@ _LOCATE = (
     Kind("locate.too-many", "note", "at most 16 addresses of a target", "name fewer; the first 16 are tried", "vsim's own bound"),
 )  # fmt: skip
 
+_FAULTS = (
+    Kind("fault.refused", "error", "nothing else; a fault that was set answers so", "do with it what the real trunk's answer would ask for; `vsim fault list` names the fault", "vsim's own"),
+    Kind("fault.down", "error", "its clients at another target; this proxy was taken down", "go on to the next target; `vsim up` ends it", "vsim's own; RFC 3263 4.3"),
+)  # fmt: skip
+
 CATALOGUE: dict[str, Kind] = {
-    kind.code: kind for section in (_SIGNALLING, _DIGEST, _NUMBERS, _INBOUND, _TLS, _MEDIA, _RTP, _SRTP, _DTMF, _LOCATE) for kind in section
+    kind.code: kind
+    for section in (_SIGNALLING, _DIGEST, _NUMBERS, _INBOUND, _TLS, _MEDIA, _RTP, _SRTP, _DTMF, _LOCATE, _FAULTS)
+    for kind in section
 }

@@ -10,7 +10,8 @@ from emulator.clock import Clock
 from emulator.config import Unusable
 from emulator.dns.resolver import Resolver
 from emulator.journal.findings import Finding
-from emulator.media.sockets import MediaPorts, Selector
+from emulator.media.port_pair import MediaPorts
+from emulator.media.sockets import Selector
 from emulator.phone.phone import Phone
 from emulator.sip import tls
 from emulator.sip.certificate import Identity

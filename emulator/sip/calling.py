@@ -93,6 +93,7 @@ class Invitation:
 
         `timer_policy.ask` adds Supported: timer, Session-Expires and Min-SE. `credentials` answers who challenges the INVITE, and later
         requests of the call; without them a challenge is a refusal. A user that lists 100rel in Supported has its PRACKs sent.
+        `call_id` and `from_tag` are given for an INVITE that stands in for another one (RFC 3263 4.3). `written` makes its octets.
         """
         self._endpoint = endpoint
         self._flow = flow

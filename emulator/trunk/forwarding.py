@@ -11,7 +11,7 @@ Sources: the page, Inbound configuration; vonage-facts 6 and its defaults 18 to 
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Literal, Protocol
 
@@ -33,11 +33,12 @@ _UNUSABLE = 488
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What the caller gets when nobody has taken the call, and why."""
+    """What the caller gets when nobody has taken the call, and why. `by` is `called` where a customer's refusal ended it at once."""
 
     status: int
     reason: str
     why: str
+    by: Literal["called", "trunk"] = "trunk"
 
 
 class HuntState(Enum):
@@ -313,7 +314,7 @@ class Hunt:
         else:
             self._enter(HuntState.OVER)
             self._end_attempt(attempt, "refused", f"{status} ends the hunt", response)
-            self._user.on_failed(result)
+            self._user.on_failed(replace(result, by="called"))
 
     def on_failed(self, tried: Try, why: str, kind: Literal["timeout", "transport"]) -> None:
         """No final response: the transaction timed out, or the flow broke."""

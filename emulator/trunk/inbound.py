@@ -81,6 +81,7 @@ class InboundCall(Conversation):
         self._hunt = Hunt(office.clock, office.locator, targets, ring.number, proxy.place.address, policy, self)
         self._identity: tuple[int, str, str] = (0, "", "")  # the target that a Call-ID and a From tag are of
         self._early: tuple[str, bytes] | None = None  # To tag and body of the last provisional response with SDP
+        self._reliably = False  # one of them was acknowledged by PRACK: the answer stood there, and need not come again (RFC 3262 5)
         self._ended_by = ""
         self._giving_up: Timer | None = None
         self._talking: Timer | None = None
@@ -165,6 +166,7 @@ class InboundCall(Conversation):
         heard = "ringing" if response.status == 180 else "progress"
         if response.body and (response.to_tag, response.body) != self._early and self._settle_early(response):
             self._early = response.to_tag, response.body
+            self._reliably = "rseq" in response.headers and "100rel" in response.tokens("require")
         if self._early is not None:
             heard = "early media"
         before = len(self.record.sounds)
@@ -220,7 +222,8 @@ class InboundCall(Conversation):
                 raise Refusal(488, Finding("sdp.answer", "no SDP in the answer to an INVITE without SDP"))
             return WITH_SDP, self.leg.answer(described)
         if not response.body and self._early is not None:
-            self.on_finding(Finding("inbound.no-sdp-in-answer", "SDP in a provisional response alone"))
+            if not self._reliably:
+                self.on_finding(Finding("inbound.no-sdp-in-answer", "SDP in a provisional response alone"))
         elif (response.to_tag, response.body) != self._early:
             if self._early is not None and response.to_tag == self._early[0]:
                 self.on_finding(Finding("inbound.changed-answer", "the SDP of the 2xx is not that of the provisional response"))
@@ -246,7 +249,7 @@ class InboundCall(Conversation):
 
     def on_failed(self, result: Result) -> None:
         """See `emulator.trunk.forwarding.HuntUser`."""
-        self._unanswered(result.status, result.reason, result.why)
+        self._unanswered(result.status, result.reason, result.why, result.by)
 
     def on_error(self, error: Exception) -> None:
         """See `emulator.trunk.forwarding.HuntUser`: the call ends, the emulator goes on."""
@@ -262,11 +265,12 @@ class InboundCall(Conversation):
         self.record.finding(finding)
         self._unanswered(status, REASONS.get(status, ""), str(finding))
 
-    def _unanswered(self, status: int, reason: str, why: str = "") -> None:
+    def _unanswered(self, status: int, reason: str, why: str = "", by: str = "trunk") -> None:
         self.record.reason = reason
         heard = "busy" if status in _BUSY else "number unknown" if status in _UNKNOWN else "unavailable"
         self.record.sound(self._calls.clock.wall(), heard, status)
         self._refused(status, reason=reason, why=why)
+        self.record.ended_by = by
         self._tell()
 
     def _cancel(self, why: str, by: str = "caller") -> None:

@@ -218,7 +218,7 @@ class Leg:
         stream, seconds = self.stream, self._behaviour.silence_timeout
         self._watch = None
         heard = stream.heard.packets if stream is not None else 0
-        on_hold = stream is not None and not stream.agreement.receive
+        on_hold = stream is not None and not (stream.agreement.send and stream.agreement.receive)  # who holds may play nothing
         if (heard == self._heard or (heard == 0 and self._heard < 0)) and not on_hold:
             self.record.finding(Finding("media.silence", f"no RTP for {seconds:g} s"))
             self._keeper.journal.event("media.silence", self.record, seconds=seconds)
@@ -251,6 +251,11 @@ class Leg:
             told["packets"] = heard.packets
             if heard.packets:
                 told.update(lost=max(0, heard.lost), jitter_ms=round(heard.jitter_ms, 1), mos=round(heard.mos(self.record.codec), 2))
+            odd = {"reordered": heard.reordered, "duplicates": heard.duplicates}
+            told.update({name: count for name, count in odd.items() if count})
+            if self.stream.rtcp.theirs is not None:  # what the client said of our packets
+                sent = self.stream.snapshot()["sent"]
+                told.update(sent=sent["packets"], sent_lost=sent["lost"], sent_jitter_ms=sent["jitter_ms"], sent_mos=sent["mos"])
             told["digits"] = self.stream.snapshot()["digits"] if self.stream.digits else ""
         if self._set is not None and self._set.recorded:
             told["recording"] = self._set.recorded

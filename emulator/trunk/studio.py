@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from emulator.media.ear import Ear
     from emulator.media.far_end import FarEnd, Prompts
     from emulator.media.recording import Recording
+    from emulator.media.wav import Allowance
 
 
 _KEPT = 32
@@ -50,9 +51,14 @@ class Set:
 
     @property
     def findings(self) -> list[Finding]:
-        """What went wrong with the recording."""
+        """What went wrong with the recording, and with what was to be played."""
+        found = []
         problem = self._recording.problem if self._recording is not None else self._problem
-        return [Finding("media.not-recorded", problem)] if problem is not None else []
+        if problem is not None:
+            found.append(Finding("media.not-recorded", problem))
+        if self._far_end is not None and self._far_end.problem is not None:
+            found.append(Finding("media.stand-in", self._far_end.problem))
+        return found
 
     def close(self) -> None:
         """The call is over."""
@@ -65,12 +71,19 @@ class Set:
 
 
 class Studio:
-    """`prompts` are the files that may be played, `record` the folder of recordings; `seconds` bounds each of them."""
+    """`prompts` are the files that may be played, `record` the folder of recordings; `seconds` bounds each of them, `octets` all
+    in the folder."""
 
     def __init__(
-        self, clock: Clock, prompts: "Prompts | None" = None, record: Path | None = None, seconds: float = 3600.0, listens: bool = True,
+        self,
+        clock: Clock,
+        prompts: "Prompts | None" = None,
+        record: Path | None = None,
+        seconds: float = 3600.0,
+        listens: bool = True,
         scratch: Callable[[], Path] | None = None,
-    ) -> None:  # fmt: skip
+        octets: int = 4 << 30,
+    ) -> None:
         """`listens` is whether digits sent as tones are looked for. `scratch` makes the folder for the recordings of single calls, which
         are deleted when there are many; it is asked when one is first wanted, and may raise `OSError`."""
         self._clock = clock
@@ -79,6 +92,8 @@ class Studio:
         self._scratch = scratch
         self._scratched: deque[Path] = deque()
         self._seconds = seconds
+        self._octets = octets
+        self._allowance: Allowance | None = None
         self._listens = listens
         self.ear: Ear | None = None
 
@@ -114,11 +129,13 @@ class Studio:
             far_end = FarEnd(stream, self._clock, self.prompts)
         if self._record is not None or plan.record:
             from emulator.media.recording import Recording
-            from emulator.media.wav import Recorder, WavError
+            from emulator.media.wav import Allowance, Recorder, WavError
 
+            if self._allowance is None and self._record is not None:  # those of single calls are bounded by their number
+                self._allowance = Allowance(self._octets)
             try:
                 path = self._path(f"call-{name}.wav")
-                recording = Recording(stream, Recorder(path, self._seconds), self._clock)
+                recording = Recording(stream, Recorder(path, self._seconds, self._allowance), self._clock)
             except (WavError, OSError) as error:
                 problem = str(error)  # a call must not fail for its recording
         return Set(self, stream, far_end, recording, problem)

@@ -225,6 +225,7 @@ def test_a_refusal_that_is_no_5xx_ends_the_call(network: Network, status: int) -
     record = rung(network, TWO)
     network.clock.advance(0)
     assert (record.state, record.status, outcomes(record)) == ("refused", status, [("refused", status)])
+    assert record.ended_by == "called"
     first.call.expect("INVITE", "ACK")
     assert not second.calls
     rest(network)
@@ -452,6 +453,17 @@ def test_sdp_in_the_provisional_response_alone(network: Network) -> None:
     assert record.state == "answered" and codes(record) == ["inbound.no-sdp-in-answer"]
 
 
+def test_a_reliable_183_holds_the_answer_alone() -> None:
+    """RFC 3262 5, where 100rel is said to be supported."""
+    network = inbound(form=InviteForm(supported=("timer", "100rel")))
+    customer = network.customer()
+    record = rung(network)
+    customer.call.answer(183, customer.call.contact + "Require: 100rel\r\nRSeq: 7\r\n", SDP)
+    customer.call.answer(200, "", to=heard(network, customer.call, "INVITE", "PRACK"))
+    customer.call.answer(200, None)
+    assert record.state == "answered" and codes(record) == []
+
+
 def test_another_answer_in_the_200_than_in_the_183(network: Network) -> None:
     customer = network.customer()
     record = rung(network)
@@ -625,6 +637,20 @@ def test_the_customer_holds_and_resumes(network: Network) -> None:
     customer.request("ACK", cseq=customer.cseq)
     network.clock.advance(1)
     assert len(network.ports[-1].sent) > sent + 40 and record.state == "answered" and codes(record) == []
+
+
+def test_the_caller_holds_and_resumes(network: Network) -> None:
+    """RFC 3264 8.4, by re-INVITE."""
+    record, customer = up(network, play="tone")
+    for ask, direction, kind in ((network.trunk.hold, "sendonly", "call.held"), (network.trunk.resume, "sendrecv", "call.resumed")):
+        assert ask(record.id)
+        assert not ask(record.id)  # one re-INVITE at a time
+        invite = heard(network, customer, "INVITE")
+        assert f"a={direction}\r\n" in invite.body.decode()
+        customer.answer(200, None, SDP.replace("sendrecv", "recvonly" if direction == "sendonly" else "sendrecv"), to=invite)
+        heard(network, customer, "ACK")
+        assert network.journal.events()[-1].kind == kind
+    assert record.state == "answered"
 
 
 def test_requests_go_to_the_contact_over_udp(network: Network) -> None:

@@ -1,5 +1,7 @@
 """A template of an INVITE: its mistakes by line and column, and the message that comes of it."""
 
+from pathlib import Path
+
 import pytest
 
 from emulator.sip.message import Request
@@ -129,3 +131,8 @@ def test_all_mistakes_are_told_at_once() -> None:
     with pytest.raises(TemplateError) as caught:
         parse("INVITE x\nX: {a}\nnonsense\nY: {\n")
     assert len(caught.value.problems) == 4
+
+
+def test_the_documentation_names_every_placeholder() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "inbound.md").read_text()
+    assert not [name for name in PLACEHOLDERS if f"`{{{name}}}`" not in page]

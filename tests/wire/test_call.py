@@ -172,6 +172,11 @@ def test_the_api_waits_for_the_end_and_numbers_are_kept(serve: Serve, customer: 
     until(lambda: ask(serve, "GET", "/v1/held")[1]["calls"] == 0, "the end of the calls")
 
 
+def test_the_api_outlives_its_connections(serve: Serve) -> None:
+    """At most 200 at once, and any number one after the other."""
+    assert [ask(serve, "GET", "/livez")[0] for _ in range(250)] == [200] * 250
+
+
 def test_a_client_that_goes_away_while_it_waits_harms_nobody(serve: Serve) -> None:
     silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     silent.bind(("127.0.0.1", 0))
