@@ -1,5 +1,6 @@
 """The composition root: builds each object once, opens the listeners, writes the endpoints file, and stops everything in order."""
 
+import errno
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -17,9 +18,11 @@ from emulator.control.model import AccountKey, DnsEndpoint, Endpoints, Held, Med
 from emulator.ids import Ids
 from emulator.journal.findings import Finding
 from emulator.journal.journal import Journal
+from emulator.low_ports import FIRST_UNPRIVILEGED, allowed
 from emulator.media.codecs import CODECS
 from emulator.media.plan import Plan, Specs
 from emulator.media.sockets import MediaPorts, PortPair, Selector, SharedPort, SharedPorts
+from emulator.own_address import with_own_address
 from emulator.sip import tls
 from emulator.sip.flow import Flow, sent_by
 from emulator.sip.methods import NOT_ALLOWED, Methods
@@ -39,6 +42,8 @@ _STOP_SECONDS = 4.0
 """How long calls may take to answer their BYE; with the rest the emulator stops within five seconds."""
 
 _BINDS = 16
+_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""Where a process on this machine reaches what listens on every address of it."""
 
 
 class ReactorClock(Clock):
@@ -89,7 +94,7 @@ class Service:
 
     def __init__(self, config: Config, reactor: Any, report: Callable[[Exception], None]) -> None:
         """`report` is told of errors that are ours."""
-        self.config = config
+        self.config = config = with_own_address(config)
         self.reactor = reactor
         self.ready = False
         self.clock: Clock = ReactorClock(reactor, report)
@@ -237,12 +242,10 @@ class Service:
         self._nameserver = Nameserver(self.reactor, self.clock, self.ids, zone, upstream)
         port = 0 if self.config.ephemeral else settings.port
         try:
-            self._nameserver.listen(settings.address, port)
+            with allowed(port):
+                self._nameserver.listen(settings.address, port)
         except error.CannotListenError as problem:
-            raise Unusable(
-                f"{settings.address}:{port}",
-                f"DNS: {_words(problem.socketError)}; choose another with dns.port",
-            ) from None
+            raise _unopened("DNS", "dns.port", settings.address, port, problem.socketError) from None
 
     def _start_control(self) -> None:
         from emulator.control.api import Api
@@ -253,12 +256,10 @@ class Service:
         hosts = (*settings.allowed_hosts, *((self.config.advertise,) if self.config.advertise else ()))
         self._control = ControlServer(self.reactor, self.clock, Api(self, self.journal, settings.address, hosts), self.journal)
         try:
-            self._control.listen(settings.address, port)
+            with allowed(port):
+                self._control.listen(settings.address, port)
         except error.CannotListenError as problem:
-            raise Unusable(
-                f"{settings.address}:{port}",
-                f"control API: {_words(problem.socketError)}; choose another with control.port",
-            ) from None
+            raise _unopened("control API", "control.port", settings.address, port, problem.socketError) from None
 
     def _describe(self, places: Sequence[regions.Place]) -> Endpoints:
         config = self.config
@@ -268,8 +269,8 @@ class Service:
             pid=os.getpid(),
             version=__version__,
             layout=config.layout,
-            control=f"http://{sent_by((config.control.address, self._control.port))}",
-            dns=DnsEndpoint(address=config.dns.address, port=self._nameserver.port),
+            control=f"http://{sent_by((_LOOPBACK.get(config.control.address, config.control.address), self._control.port))}",
+            dns=DnsEndpoint(address=self._reached(config.dns.address), port=self._nameserver.port),
             ca=str(self._certificates.ca),
             account=AccountKey(key=account.key, secret=account.secret),
             media=MediaEndpoint(ports=self._media_range()),
@@ -278,6 +279,10 @@ class Service:
                 for place in places
             },
         )
+
+    def _reached(self, address: str) -> str:
+        """Where clients reach what listens at `address`: every address of a machine is none to send to."""
+        return (self.config.advertise or _LOOPBACK[address]) if address in _LOOPBACK else address
 
     def _media_range(self) -> list[int]:
         """First and last media port; nothing where the system chooses them."""
@@ -350,6 +355,13 @@ class Service:
 def _taken(place: regions.Place, transport: str, port: int, problem: OSError) -> Unusable:
     fix = "stop what listens there, or use --ephemeral or another layout"
     return Unusable(sent_by((place.address, port)), f"{transport} of {place.name}: {_words(problem)}; {fix}")
+
+
+def _unopened(what: str, setting: str, address: str, port: int, problem: OSError) -> Unusable:
+    fix = f"choose another with {setting}"
+    if problem.errno == errno.EACCES and 0 < port < FIRST_UNPRIVILEGED:
+        fix += ", or allow low ports: capability NET_BIND_SERVICE, or sysctl net.ipv4.ip_unprivileged_port_start=0"
+    return Unusable(sent_by((address, port)), f"{what}: {_words(problem)}; {fix}")
 
 
 def _words(problem: OSError) -> str:
