@@ -60,12 +60,14 @@ ENV VSIM_LAYOUT=ports \
     VSIM_ENDPOINTS=/var/lib/vsim/vsim.json \
     VSIM_TLS_DIRECTORY=/var/lib/vsim/certs
 
-# DNS; twelve proxies, each with UDP and TCP on an even port and TLS on the next; RTP and RTCP; the control API.
-EXPOSE 53/udp 53/tcp
-EXPOSE 5060/udp 5062/udp 5064/udp 5066/udp 5068/udp 5070/udp 5072/udp 5074/udp 5076/udp 5078/udp 5080/udp 5082/udp
-EXPOSE 5060-5083/tcp
-EXPOSE 10000/udp 10001/udp
-EXPOSE 8060/tcp
+# DNS; twelve proxies, each with UDP and TCP on an even port and TLS on the next; RTP and RTCP; the control API. One instruction: some
+# builders take a port that one instruction names for exposed, whatever protocol the next one names it with.
+EXPOSE 53/udp 53/tcp \
+       5060/udp 5060/tcp 5061/tcp 5062/udp 5062/tcp 5063/tcp 5064/udp 5064/tcp 5065/tcp \
+       5066/udp 5066/tcp 5067/tcp 5068/udp 5068/tcp 5069/tcp 5070/udp 5070/tcp 5071/tcp \
+       5072/udp 5072/tcp 5073/tcp 5074/udp 5074/tcp 5075/tcp 5076/udp 5076/tcp 5077/tcp \
+       5078/udp 5078/tcp 5079/tcp 5080/udp 5080/tcp 5081/tcp 5082/udp 5082/tcp 5083/tcp \
+       10000/udp 10001/udp 8060/tcp
 
 # A number, so that Kubernetes can see that it is not root's; group 0, as OpenShift gives it to whichever user it chooses.
 USER 10001:0
