@@ -1,8 +1,10 @@
 """Two hosts on one wire: network namespaces of our own, joined with each other and with nothing else."""
 
+import contextlib
 import ctypes
 import itertools
 import os
+import signal
 import subprocess
 import threading
 from collections.abc import Callable
@@ -75,23 +77,25 @@ class Namespace:
 
     def close(self) -> None:
         """End what was started in here, and take the name away: the name space goes with its last process."""
+        for left in run(["ip", "netns", "pids", self.name]).stdout.split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(left), signal.SIGKILL)
         for process in self._started:
-            process.kill()
-            process.communicate()
-        subprocess.run(["ip", "netns", "del", self.name], check=False, capture_output=True)
+            process.communicate(timeout=10)
+        run(["ip", "netns", "del", self.name])
 
 
-def wire(inside: Namespace, outside: Namespace) -> None:
+def wire(inside: Namespace, outside: Namespace, addresses: tuple[str, str] = (INSIDE, OUTSIDE)) -> None:
     """Join two namespaces."""
     _ip("-n", outside.name, "link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", inside.name)
-    for namespace, address in ((inside, INSIDE), (outside, OUTSIDE)):
+    for namespace, address in zip((inside, outside), addresses, strict=True):
         _ip("-n", namespace.name, "address", "add", f"{address}/24", "dev", "eth0")
         _ip("-n", namespace.name, "link", "set", "eth0", "up")
 
 
-def route_elsewhere(inside: Namespace) -> None:
+def route_elsewhere(inside: Namespace, gateway: str = OUTSIDE) -> None:
     """A default route, as every container's bridge gives it one. It ends at the other namespace."""
-    _ip("-n", inside.name, "route", "add", "default", "via", OUTSIDE)
+    _ip("-n", inside.name, "route", "add", "default", "via", gateway)
 
 
 def _ip(*arguments: str) -> None:
