@@ -16,14 +16,15 @@ meet. Nothing imports `service.py` or `cli/`.
 
     sip/           RFC 3261 and friends; knows nothing of Vonage
       grammar uri headers message body framing refusal timers methods flow lint     words
-      digest transaction endpoint dialog session reliable reinvite session_timer    machines
+      digest transaction endpoint dialog session called calling reliable reinvite session_timer locate    machines
       transport tls                                                    wires
     media/         SDP, RTP, SRTP, DTMF; knows nothing of SIP
       codecs sdp crypto offer rtp rtcp dtmf dtmf_sender reception quality plan g711 tone shipped port    words
       stream srtp dialler player far_end ear recording wav decoder impair chain    machines        sockets   wire
-    dns/           zone   words                nameserver   wire
+    dns/           zone answer hosts    words                       exchange nameserver resolver    wires
     trunk/         what Vonage does with a call: the only place where SIP and media meet
-      regions numbers forward_list codes behaviour names    words       accounts trunk calls studio limits registrar    machines
+      regions numbers forward_list codes behaviour magic names         words
+      policy accounts proxy admission trunk leg conversation calls studio limits registrar    machines
     journal/       events findings ladder    words   journal    machine
     control/       model    words       api openapi    machines           endpoints server client    wires
     cli/           a file per group of commands; the one place that names the reactor

@@ -39,11 +39,11 @@ def _meta(description: str, source: str = _OURS, **constraints: Any) -> Meta:
     return Meta(description=description, extra={_SOURCE: source}, **constraints)
 
 
-def _seconds(description: str, source: str = _OURS) -> Meta:
+def _seconds(description: str, source: str = _OURS, least: float = 0) -> Meta:
     return Meta(
         description=description + " Seconds, or text such as 500ms, 10s, 2m, 1h.",
         extra={_SOURCE: source, _DURATION: True},
-        ge=0,
+        ge=least,
     )
 
 
@@ -77,7 +77,16 @@ class DnsSettings(_Section, frozen=True):
     address: Annotated[str, _meta("Where it listens.")] = "127.0.0.1"
     port: Annotated[Port, _meta("UDP and TCP port.")] = 8053
     hosts: Annotated[dict[str, str], _meta("Names of the customer's own, and their addresses.")] = {}
-    upstream: Annotated[str | None, _meta("`host:port` of a name server for all other names; without one they are refused.")] = None
+    services: Annotated[
+        dict[str, tuple[str, ...]],
+        _meta("SRV records of the customer's own: `_sip._udp.pbx.example.net` and its records, each `PRIORITY WEIGHT PORT TARGET`."),
+    ] = {}
+    upstream: Annotated[
+        str | None,
+        _meta("`host:port` of a name server for all other names; without one they are refused, and the trunk asks the system's."),
+    ] = None
+    timeout: Annotated[float, _seconds("How long finding a customer's host may take.", _FACTS + "25", least=0.1)] = 5.0
+    query_timeout: Annotated[float, _seconds("How long one question of it may take, over all tries and servers.", least=0.1)] = 2.0
     priorities: Annotated[
         tuple[Annotated[int, msgspec.Meta(ge=0, le=65535)], Annotated[int, msgspec.Meta(ge=0, le=65535)]],
         _meta("SRV priority of a region's first and second site. Invented.", _FACTS + "46"),
@@ -258,6 +267,7 @@ class PolicySettings(_Section, frozen=True):
         Literal[180, 183], _meta("The first ringing response; 183 holds the answer, and media flows at once.", _FACTS + "14")
     ] = 180
     answer_after: Annotated[float, _seconds("From ringing to 200 OK.", _FACTS + "14")] = 0.0
+    magic_numbers: Annotated[bool, _meta("Whether 447700900000 to 447700900722 pick how a call goes; see docs/magic-numbers.md.")] = True
     product: Annotated[
         str | None,
         _meta("Text of Server and User-Agent; without it vsim and its version.", _FACTS + "29"),
@@ -703,8 +713,25 @@ def _check(config: Config, where: str) -> Iterator[str]:
     product = config.policy.product
     if product is not None and (not re.fullmatch(r"[A-Za-z0-9.!%*_+`'~/() -]{1,100}", product) or "vonage" in product.lower()):
         yield f"{where}: policy.product {product!r}; write a name and version such as acme-trunk/1.0, and never Vonage's own"
+    yield from (f"{where}: {problem}" for problem in _check_names(config.dns))
     if config.dns.upstream is not None and parse_host_port(config.dns.upstream) is None:
         yield f"{where}: dns.upstream {config.dns.upstream!r}; write ADDRESS:PORT"
+
+
+def _check_names(settings: DnsSettings) -> Iterator[str]:
+    if not settings.hosts and not settings.services:
+        return
+    from emulator.trunk.names import customer_service, is_name  # and with them dnspython, which a config without names has no need of
+
+    for name in settings.hosts:
+        if not is_name(name):
+            yield f"dns.hosts {name!r} is no host name; write one such as pbx.example.net"
+    for name, records in settings.services.items():
+        for record in records:
+            try:
+                customer_service(name, record)
+            except ValueError as error:
+                yield f"dns.services.{name} {record!r}; {error}"
 
 
 def _is_address(text: str) -> bool:

@@ -25,6 +25,7 @@ from emulator.media.sockets import MediaPorts, PortPair, Selector, SharedPort, S
 from emulator.own_address import with_own_address
 from emulator.sip import tls
 from emulator.sip.flow import Flow, sent_by
+from emulator.sip.locate import Locator
 from emulator.sip.methods import NOT_ALLOWED, Methods
 from emulator.sip.timers import SessionTimerPolicy
 from emulator.sip.transport import Limits, StreamListener, UdpListener
@@ -33,9 +34,11 @@ from emulator.trunk.accounts import Account, Accounts
 from emulator.trunk.behaviour import Behaviour
 from emulator.trunk.limits import LEGACY_LIMIT, LimitPolicy
 from emulator.trunk.numbers import EMERGENCY
+from emulator.trunk.policy import MediaPolicy, Policy
+from emulator.trunk.proxy import Proxy
 from emulator.trunk.registrar import RegistrarPolicy
 from emulator.trunk.studio import Studio
-from emulator.trunk.trunk import MediaPolicy, Policy, Proxy, Trunk
+from emulator.trunk.trunk import Trunk
 
 PRODUCT = f"vsim/{__version__}"
 _STOP_SECONDS = 4.0
@@ -119,6 +122,7 @@ class Service:
             config.policy.product or PRODUCT, studio=_studio(config, self.clock),
         )  # fmt: skip
         self._nameserver: Any = None
+        self._resolver: Any = None
         self._control: Any = None
         self._certificates: Certificates | None = None
         self._stopping: defer.Deferred[None] | None = None
@@ -234,12 +238,16 @@ class Service:
 
     def _start_dns(self, places: Sequence[regions.Place]) -> None:
         from emulator.dns.nameserver import Nameserver
+        from emulator.dns.resolver import Resolver
         from emulator.trunk.names import Preference, trunk_zone
 
         settings = self.config.dns
-        zone = trunk_zone(places, settings.hosts, settings.ttl, Preference(settings.priorities, settings.weight, settings.naptr))
+        preference = Preference(settings.priorities, settings.weight, settings.naptr)
+        zone = trunk_zone(places, settings.hosts, settings.ttl, preference, settings.services)
         upstream = parse_host_port(settings.upstream) if settings.upstream is not None else None
         self._nameserver = Nameserver(self.reactor, self.clock, self.ids, zone, upstream)
+        self._resolver = Resolver(self.reactor, self.clock, self.ids, self._nameserver, upstream, settings.query_timeout)
+        self.trunk.locator = Locator(self._resolver, self.ids, self.clock, settings.timeout)
         port = 0 if self.config.ephemeral else settings.port
         try:
             with allowed(port):
@@ -344,6 +352,8 @@ class Service:
         """Close whatever is open."""
         self.trunk.close()
         waiting = [deferred for listeners in self._listeners for deferred in listeners.stop()]
+        if self._resolver is not None:
+            self._resolver.close()
         for server in (self._nameserver, self._control):
             if server is not None:
                 waiting.append(server.close())
@@ -395,6 +405,7 @@ def policy(config: Config) -> Policy:
         nonce_lifetime=config.digest.nonce_lifetime,
         caller_id=settings.caller_id,
         destinations=settings.destinations,
+        magic_numbers=settings.magic_numbers,
         emergency_status=settings.emergency_status,
         emergency_numbers=EMERGENCY if settings.emergency_numbers is None else frozenset(settings.emergency_numbers),
         max_calls=config.limits.calls,

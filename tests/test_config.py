@@ -83,6 +83,10 @@ def test_accounts_by_flag_and_variable() -> None:
         ("? [a]\n: b", "a key that is not plain text"),
         ("bind: 0.0.0.0\nlayout: ports", "without advertise"),
         ("dns: {upstream: somewhere}", "write ADDRESS:PORT"),
+        ("dns: {hosts: {a..b: 127.0.0.1}}", "dns.hosts 'a..b' is no host name; write one such as pbx.example.net"),
+        ("dns: {services: {_sip._udp.a: [1 2 3]}}", "dns.services._sip._udp.a '1 2 3'; write PRIORITY WEIGHT PORT TARGET, such as"),
+        ("dns: {services: {a: [1 2 3 b]}}", "dns.services.a '1 2 3 b'; name it as _sip._udp.pbx.example.net"),
+        ("dns: {timeout: 0}", ":1:16: Expected `float` >= 0.1"),
         ("a: 1\n---\nb: 2", "document"),
     ],
 )

@@ -3,9 +3,10 @@
  * rtpgen FILE PACKETS_PER_SECOND SECONDS PID
  *
  * FILE holds the calls (calls.h). Each call sends a 172-octet PCMU packet every 1/PACKETS_PER_SECOND seconds, phases spread evenly; with
- * a rate of 0 each keeps IN_FLIGHT packets under way instead, which saturates the server. PID is the process whose CPU time is read
- * before and after the measured window. After a second of warming up it measures for SECONDS (at most 55) and prints one JSON object:
- * sent, received, wrong, latencies in microseconds, the server's CPU microseconds per packet that came back, and the cores it kept busy.
+ * a rate of 0 IN_FLIGHT packets a call are under way instead, and whenever one comes back the next call in turn sends, which saturates
+ * the server. PID is the process whose CPU time is read before and after the measured window. After a second of warming up it measures
+ * for SECONDS (at most 55) and prints one JSON object: sent, received, wrong, latencies in microseconds, the server's CPU microseconds
+ * per packet that came back, packets per second, and the cores that the server kept busy.
  *
  * All packets are made and protected before the run, and what came back is kept and checked after it, so that the generator's own
  * cryptography takes no time from the run. `received` counts packets that are what was sent, unprotected where the call has keys, and
@@ -17,7 +18,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
-enum { OCTETS = 172, ROOM = 192, BUCKETS = 1000000, IN_FLIGHT = 16, MOST_A_SECOND = 200000 };
+enum { OCTETS = 172, ROOM = 192, BUCKETS = 1000000, IN_FLIGHT = 8, MOST_A_SECOND = 200000 };
 
 struct packet {
     uint64_t time; /* when it was sent or came; 0 while neither */
@@ -191,14 +192,14 @@ int main(int argc, char **argv)
             break;
         if (time < window_end)
             for (uint64_t wanted = rate > 0 ? (uint64_t)((double)(time - start) * 1e-9 * rate * count) : (uint64_t)count * IN_FLIGHT;
-                 due < wanted; due++)
-                send_one(&calls[due % (unsigned)count]);
+                 due < wanted;)
+                send_one(&calls[due++ % (unsigned)count]);
         struct epoll_event events[256];
         struct timespec pause = {0, 250000};
         int found = epoll_pwait2(poll, events, 256, &pause, NULL);
         for (int k = 0; k < found; k++)
             for (int more = drain(events[k].data.u64); rate <= 0 && time < window_end && more; more--)
-                send_one(&calls[events[k].data.u64 >> 32]);
+                send_one(&calls[due++ % (unsigned)count]);
     }
     uint64_t sent = 0, received = 0, wrong = lost_room;
     for (uint64_t k = 0; k < each * (unsigned)count; k++)

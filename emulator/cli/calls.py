@@ -97,6 +97,11 @@ def summary(call: dict[str, Any]) -> list[str]:
         f"call #{call['id']}: {call['caller'] or '?'} → {call['called'] or '?'} at {call['proxy']} over {call['transport']}, "
         f"{call['state']}" + (f" {call['status']}" if call["status"] else "") + (f" by {call['ended_by']}" if call["ended_by"] else "")
     ]
+    if call["magic"]:
+        from emulator.trunk.magic import of
+
+        found = of(call["called"])
+        lines.append(f"magic number {call['magic']}" + (f": {found[1].does}" if found is not None else ""))
     media = call["media"]
     if media:
         heard, sent = media["heard"], media["sent"]

@@ -20,7 +20,8 @@ def dns_zone(hosts: bool, config_file: str | None, url: str | None, endpoints: s
 
     config = with_own_address(load(config_file, os.environ))
     places = _running(url, endpoints) if url or endpoints else _configured(config.layout, config.advertise or config.bind)
-    zone = trunk_zone(places, config.dns.hosts, config.dns.ttl, Preference(config.dns.priorities, config.dns.weight, config.dns.naptr))
+    dns = config.dns
+    zone = trunk_zone(places, dns.hosts, dns.ttl, Preference(dns.priorities, dns.weight, dns.naptr), dns.services)
     click.echo(zone.hosts_file() if hosts else zone.master_file(), nl=False)
 
 

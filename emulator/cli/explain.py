@@ -1,6 +1,10 @@
 """`vsim explain`."""
 
 import difflib
+import os
+import shutil
+import sys
+import textwrap
 from collections.abc import Iterable
 
 import click
@@ -9,16 +13,23 @@ from emulator.journal.findings import CATALOGUE, Kind
 from emulator.sip.grammar import number
 from emulator.sip.message import REASONS
 from emulator.trunk.codes import CODES
+from emulator.trunk.numbers import MAGIC_PREFIX
 
 
 @click.command()
-@click.argument("what", metavar="CODE|FINDING", required=False)
-def explain(what: str | None) -> None:
+@click.argument("what", metavar="CODE|FINDING|NUMBER", required=False)
+@click.option("--magic", is_flag=True, help="List the called numbers that pick how a call goes.")
+def explain(what: str | None, magic: bool) -> None:
     """Say what a SIP code or a finding means on this trunk, and the usual fix.
 
-    Without an argument it lists every finding. A first part such as `digest` lists those that begin with it.
+    Without an argument it lists every finding. A first part such as `digest` lists those that begin with it. A called number such as
+    447700900486 is explained when it is one of the magic ones.
     """
-    if what is None:
+    if magic:
+        _magic()
+    elif what is not None and what.startswith(MAGIC_PREFIX):
+        _number(what)
+    elif what is None:
         _list(CATALOGUE.values())
     elif (status := number(what)) is not None:
         _code(status)
@@ -30,6 +41,32 @@ def explain(what: str | None) -> None:
         close = difflib.get_close_matches(what, CATALOGUE, 1)
         hint = f"; did you mean {close[0]!r}?" if close else "; `vsim explain` lists all findings"
         raise click.UsageError(f"no code or finding {what!r}{hint}")
+
+
+def _magic() -> None:
+    """The table, as wide as the terminal; bold where that is seen."""
+    from emulator.trunk.magic import rows
+
+    bold = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    for number_, does, exactly in rows():
+        click.echo(click.style(number_, bold=True) if bold else number_)
+        for text in (does, exactly):
+            if text:
+                click.echo(textwrap.fill(text, _width(), initial_indent="  ", subsequent_indent="  "))
+
+
+def _number(called: str) -> None:
+    from emulator.trunk.magic import of
+
+    found = of(called)
+    if found is None:
+        raise click.UsageError(f"{called} is no magic number; `vsim explain --magic` lists them")
+    _, row = found
+    click.echo(f"{called}\n  does     {row.does}" + (f"\n  exactly  {row.exactly}" if row.exactly else ""))
+
+
+def _width() -> int:
+    return max(40, min(120, shutil.get_terminal_size((120, 24)).columns))
 
 
 def _code(status: int) -> None:

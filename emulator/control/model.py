@@ -97,6 +97,7 @@ class CallModel(msgspec.Struct, kw_only=True):
     account: str | None
     caller: str
     called: str
+    magic: str
     state: str
     started: float
     answered: float | None

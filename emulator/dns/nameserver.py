@@ -8,6 +8,8 @@ from twisted.internet.protocol import DatagramProtocol, Factory, Protocol, conne
 from twisted.python.failure import Failure
 
 from emulator.clock import Clock, Timer
+from emulator.dns.answer import is_query
+from emulator.dns.exchange import Address, Exchange
 from emulator.dns.zone import Zone
 from emulator.ids import Ids
 
@@ -16,7 +18,6 @@ _IDLE_SECONDS = 10.0
 _FORWARD_SECONDS = 4.0
 _FORWARDS = 200
 _BINDS = 8
-Address = tuple[str, int]
 
 
 class Nameserver:
@@ -28,7 +29,7 @@ class Nameserver:
         self.ids = ids
         self.zone = zone
         self.upstream = upstream
-        self.forwards: set[_Forward] = set()
+        self.forwards: set[Exchange] = set()
         self.connections: set[_Stream] = set()
         self._udp: Any = None
         self._tcp: Any = None
@@ -53,23 +54,34 @@ class Nameserver:
         for stream in list(self.connections):
             stream.drop()
         for forward in list(self.forwards):
-            forward.stop()
+            forward.cancel()
+        self.forwards.clear()
         ports = [port for port in (self._udp, self._tcp) if port is not None]
         return defer.DeferredList([defer.maybeDeferred(port.stopListening) for port in ports])
 
     def handle(self, query: bytes, stream: bool, reply: Any) -> None:
         """Answer one query by calling `reply(octets)`, at once or when the upstream has answered, or never."""
-        if self.upstream is not None and len(self.forwards) < _FORWARDS and _is_query(query) and not self.zone.covers(query):
-            _Forward(self, query, stream, reply).start()
+        if self.upstream is not None and len(self.forwards) < _FORWARDS and is_query(query) and not self.zone.covers(query):
+            self._forward(self.upstream, query, stream, reply)
             return
         answer = self.zone.answer(query, stream)
         if answer is not None:
             reply(answer)
 
+    def _forward(self, upstream: Address, query: bytes, stream: bool, reply: Any) -> None:
+        """Pass a query on as it is. An answer that was cut short goes back as it is too, unless the client came over TCP for it."""
 
-def _is_query(query: bytes) -> bool:
-    """An ordinary query with one question: the only thing that is passed on."""
-    return len(query) >= 17 and query[2] & 0xF8 == 0 and query[4:6] == b"\0\1"
+        def done(result: bytes | str) -> None:
+            self.forwards.discard(exchange)
+            reply(_servfail(query) if isinstance(result, str) else result)
+
+        exchange = Exchange(self.reactor, self.clock, self.ids, query, [upstream], done, _FORWARD_SECONDS, stream)
+        self.forwards.add(exchange)
+        exchange.start()
+
+
+def _servfail(query: bytes) -> bytes:
+    return query[:2] + bytes([query[2] | 0x80, 0x02]) + b"\0" * 8
 
 
 class _Datagrams(DatagramProtocol):
@@ -142,61 +154,3 @@ class _Stream(Protocol):
         if self._timer is not None:
             self._timer.cancel()
         self._server.connections.discard(self)
-
-
-class _Forward(DatagramProtocol):
-    """One query passed on: a port and an id of its own, and only the upstream's answer to this question is believed (RFC 5452)."""
-
-    noisy = False
-
-    def __init__(self, server: Nameserver, query: bytes, stream: bool, reply: Any) -> None:
-        self._server = server
-        self._query = query
-        self._stream = stream
-        self._reply = reply
-        self._id = server.ids.take(2)
-        self._timer: Timer | None = None
-        self._port: Any = None
-
-    def start(self) -> None:
-        server = self._server
-        assert server.upstream is not None
-        self._port = server.reactor.listenUDP(0, self, maxPacketSize=65535, interface="::" if ":" in server.upstream[0] else "")
-        server.forwards.add(self)
-        self._timer = server.clock.call_later(_FORWARD_SECONDS, self._too_late)
-        transport: Any = self.transport
-        transport.connect(*server.upstream)  # the kernel drops answers from anybody else
-        transport.write(self._id + self._query[2:])
-
-    def datagramReceived(self, data: bytes, address: Any) -> None:
-        if len(data) < 12 or data[:2] != self._id or not data[2] & 0x80:
-            return
-        question = self._query[12 : _question_end(self._query)]
-        if data[12 : 12 + len(question)].lower() != question.lower():
-            return
-        self.stop()
-        self._reply(self._query[:2] + data[2:])
-
-    def _too_late(self) -> None:
-        self.stop()
-        self._reply(self._query[:2] + bytes([self._query[2] | 0x80, 0x02]) + b"\0" * 8)  # SERVFAIL
-
-    def stop(self) -> None:
-        if self in self._server.forwards:
-            self._server.forwards.discard(self)
-            if self._timer is not None:
-                self._timer.cancel()
-            self._port.stopListening()
-
-    def connectionRefused(self) -> None:
-        self._too_late()
-
-
-def _question_end(query: bytes) -> int:
-    """Where the first question ends; the end of the query when its name is no plain one."""
-    at = 12
-    while at < len(query) and query[at]:
-        if query[at] > 63:
-            return len(query)
-        at += 1 + query[at]
-    return min(at + 5, len(query))

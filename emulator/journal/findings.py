@@ -78,8 +78,15 @@ _SIGNALLING = (
     Kind("require.unsupported", "error", "no option tag the trunk lacks in Require", "move the option to Supported", "RFC 3261 8.2.2.3"),
     Kind("session-timer.too-small", "error", "a session interval of at least its Min-SE", "repeat the INVITE with the Min-SE of the 422", "RFC 4028 9; vonage-facts, default 38"),
     Kind("session-timer.expired", "error", "a refresh before the session interval ends", "send the re-INVITE at half the interval when the 2xx says refresher=uac", "RFC 4028 10"),
+    Kind("session-timer.outlived", "warning", "a BYE slightly before the session expires, when whoever refreshes is silent", "hang up a third of the interval, at most 32 s, before its end", "RFC 4028 10"),
     Kind("session-timer.refresh-refused", "warning", "a 2xx for its refresh", "answer a re-INVITE that changes nothing with 200", "RFC 4028 10"),
     Kind("session-timer.refresh-lost", "error", "an answer to its refresh", "answer re-INVITEs inside the dialog", "RFC 4028 10"),
+    Kind("reinvite.lost", "error", "an answer to its re-INVITE", "answer re-INVITEs inside the dialog", "RFC 3261 12.2.1.2"),
+    Kind("bye.early", "warning", "a refusal of the INVITE instead of a BYE before the 2xx", "send 480, 486 or 603 to end a call that was not answered", "RFC 3261 15"),
+    Kind("invite.forks", "warning", "few answers to one INVITE", "let a forking proxy answer with one dialog", "vsim's own bound"),
+    Kind("hold.refused", "warning", "a 2xx for an offer that only puts the call on hold or takes it off", "answer a=sendonly with a=recvonly, as RFC 3264 8.4 does", "RFC 3264 8.4"),
+    Kind("call.unanswered", "note", "a caller who hangs up first when nobody answers", "cancel when it has rung for long enough, or dial a number that answers", "vsim's own bound"),
+    Kind("magic.refused", "note", "another number: this one refuses every call", "dial another number, or set policy.magic_numbers to false", "docs/magic-numbers.md"),
     Kind("reinvite.glare", "note", "one re-INVITE at a time", "wait as RFC 3261 14.1 says, then repeat", "RFC 3261 14.2"),
     Kind("register.address", "error", "the API key or a number of the account in To", "register sip:KEY@HOST", "RFC 3261 10.3"),
     Kind("register.star", "error", "Contact: * alone, with Expires: 0", "remove contacts with expires=0, or all with * and Expires: 0", "RFC 3261 10.2.2"),
@@ -175,6 +182,7 @@ _MEDIA = (
     Kind("media.family", "warning", "a media address of the family that the call is of", "write the address into c= that media comes from", "RFC 8866 5.7; interop: linphone with IPv6 on"),
     Kind("media.ice", "note", "no ICE", "leave the candidates out; the address in c= is used", "page: Media Protocols"),
     Kind("media.dtls", "note", "keys in a=crypto, not DTLS", "offer RTP/SAVP with a=crypto; fingerprint and setup are ignored", "page: Media Protocols"),
+    Kind("media.direction", "warning", "no RTP while the descriptions say so: a=sendonly of its own, or inactive", "stop sending when the trunk's offer has put you on hold", "RFC 3264 5.1, 8.4"),
     Kind("media.stranger", "warning", "media from where the SDP says", "send from the address and port of your own SDP, or set media.latch", "robustness: RTP injection"),
     Kind("media.after-bye", "note", "no media after BYE", "stop sending when the call ends", "RFC 3261 15"),
     Kind("media.before-answer", "note", "media once the call is answered", "wait for the 200, or for early media", "RFC 3261 13.2.1"),
@@ -186,6 +194,7 @@ _MEDIA = (
     Kind("media.no-telephone-event", "warning", "telephone-event for digits", "offer telephone-event/8000", "page: DTMF"),
     Kind("media.other-lines", "note", "one audio line", "leave the others out; they are answered with port 0", "RFC 3264 6"),
     Kind("media.silence", "warning", "RTP while a call is up", "send audio or comfort noise, and hang up when done", "vsim's own bound"),
+    Kind("sdp.direction", "warning", "a direction in an answer that fits the offer's", "answer a=sendonly with a=recvonly or a=inactive", "RFC 3264 6.1"),
     Kind("sdp.answer", "error", "an answer that fits the offer", "answer each m= line of the offer in its place", "RFC 3264 6"),
 )  # fmt: skip
 
@@ -240,6 +249,15 @@ _DTMF = (
     Kind("dtmf.in-band", "warning", "digits as RFC 4733 events", "send telephone-event; tones in the audio are not relayed", "page: DTMF"),
 )  # fmt: skip
 
+_LOCATE = (
+    Kind("locate.not-found", "error", "a target whose host has an address", "give the host A or AAAA records, or name it in dns.hosts", "RFC 3263 4.2"),
+    Kind("locate.no-service", "error", "a transport that the host's domain offers", "forward to another transport, give a port, or take the SRV record with the target . away", "RFC 2782"),
+    Kind("locate.family", "warning", "an address of the family that the proxy has", "give the host an address of the other family, or serve it with --bind ::1", "vsim's own: a proxy has one address"),
+    Kind("locate.srv-failed", "warning", "an answer to its question for SRV records", "look at the name server; the host's own addresses were asked for", "RFC 3263 4.2"),
+    Kind("locate.srv-unusable", "warning", "SRV records that name a host and a port", "write a host name as the target, and a port from 1 to 65535", "RFC 2782"),
+    Kind("locate.too-many", "note", "at most 16 addresses of a target", "name fewer; the first 16 are tried", "vsim's own bound"),
+)  # fmt: skip
+
 CATALOGUE: dict[str, Kind] = {
-    kind.code: kind for section in (_SIGNALLING, _DIGEST, _NUMBERS, _TLS, _MEDIA, _RTP, _SRTP, _DTMF) for kind in section
+    kind.code: kind for section in (_SIGNALLING, _DIGEST, _NUMBERS, _TLS, _MEDIA, _RTP, _SRTP, _DTMF, _LOCATE) for kind in section
 }

@@ -31,7 +31,7 @@ class CallRecord:
 
     __slots__ = (
         "account", "answered", "call_id", "called", "caller", "codec", "direction", "dropped", "ended", "ended_by",
-        "findings", "id", "media", "messages", "octets", "peer", "proxy", "reason", "started", "state", "status", "transport",
+        "findings", "id", "magic", "media", "messages", "octets", "peer", "proxy", "reason", "started", "state", "status", "transport",
     )  # fmt: skip
 
     def __init__(self, id: str, call_id: str, started: float) -> None:
@@ -44,6 +44,8 @@ class CallRecord:
         self.account: str | None = None
         self.caller = ""
         self.called = ""
+        self.magic = ""
+        """The magic number that chose how the call goes, such as `486`; see docs/magic-numbers.md."""
         self.state = "challenged"
         """challenged, trying, ringing, answered, ended, refused or cancelled"""
         self.started = started
@@ -85,6 +87,7 @@ class CallRecord:
             "account": self.account,
             "caller": printable(self.caller),
             "called": printable(self.called),
+            "magic": self.magic,
             "state": self.state,
             "started": self.started,
             "answered": self.answered,

@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from emulator.journal.findings import Finding
@@ -18,7 +18,7 @@ from emulator.media.codecs import (
     Codec,
 )
 from emulator.media.crypto import Crypto
-from emulator.media.sdp import Connection, Media, SessionDescription
+from emulator.media.sdp import DIRECTIONS, Connection, Media, SessionDescription
 
 PTIME = 20
 _NOWHERE = frozenset({"0.0.0.0", "::"})
@@ -26,6 +26,11 @@ _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
 _PLAIN = frozenset({"RTP/AVP", "RTP/AVPF"})
 _SECURE = frozenset({"RTP/SAVP", "RTP/SAVPF"})
+_ANSWERS = {
+    "sendrecv": DIRECTIONS, "sendonly": ("recvonly", "inactive"), "recvonly": ("sendonly", "inactive"), "inactive": ("inactive",),
+}  # fmt: skip
+"""What may answer each direction (RFC 3264 6.1)."""
+_DYNAMIC = range(96, 128)
 _PACKET_TIMES = range(10, 201)
 _SLOWEST_CLOCK = 8000
 _MODE = re.compile(r"(?:^|[;\s])mode\s*=\s*(20|30)(?:\s|;|$)", re.I)
@@ -63,6 +68,8 @@ class LocalMedia:
     """What an answer says of iLBC; None follows the offer. 30 is what every stack decodes, whatever it offers (RFC 3952 5)."""
     rtcp_port: int | None = None
     """Where RTCP is heard when that is not the next port up."""
+    holds: bool = False
+    """We have the other side on hold: it may hear us and is not heard (RFC 3264 8.4)."""
     _key: bytes = b""
 
     @property
@@ -149,31 +156,63 @@ def answer(
 
 
 def offer(local: LocalMedia, previous: SessionDescription | None = None) -> SessionDescription:
-    """An offer of our own: every codec in the trunk's order, and telephone-event."""
+    """An offer of our own: every codec in the trunk's order, and telephone-event.
+
+    `previous` is our last description in this session: its m= lines keep their places and its payload types their meaning (RFC 3264 8,
+    8.3.2).
+    """
     description = _description(local)
-    line = _audio(local, "RTP/SAVP" if local.secure else "RTP/AVP", [(codec.payload_type, codec) for codec in local.codecs], None)
+    place = _live_audio(previous) if previous is not None else 0
+    known = {(name, clock): number for number, name, clock in previous.media[place].encodings()} if previous is not None else {}
+    numbered = _numbered(local.codecs, known)
+    line = _audio(local, "RTP/SAVP" if local.secure else "RTP/AVP", numbered, None, _event(known, [number for number, _ in numbered]))
     if local.secure:
         line.attributes.insert(0, f"crypto:{crypto.offer(local.master_key)}")
-    description.media.append(line)
+    others = previous.media if previous is not None else [line]
+    description.media = [line if at == place else Media(old.kind, 0, old.profile, old.formats[:1]) for at, old in enumerate(others)]
     _set_version(description, local, previous)
+    return description
+
+
+def reoffer(previous: SessionDescription, agreement: Agreement, local: LocalMedia) -> SessionDescription:
+    """Our last description with the direction that `local.holds` asks for now: `sendrecv` goes on hold as `sendonly`, `recvonly` as
+    `inactive`, for the other side's hold is its own to lift (RFC 3264 8.4)."""
+    description = SessionDescription.parse(str(previous))
+    line = description.media[_live_audio(description)]
+    line.attributes = [text for text in line.attributes if text not in DIRECTIONS]
+    line.attributes.append(_direction(agreement.send, not local.holds))
+    _set_version(description, local, previous)
+    return description
+
+
+def restated(description: SessionDescription, local: LocalMedia, refused: SessionDescription) -> SessionDescription:
+    """`description`, which still holds, with the version that follows the one of an offer that was `refused`."""
+    description = SessionDescription.parse(str(description))
+    _set_version(description, local, refused)
     return description
 
 
 def agree(ours: SessionDescription, theirs: SessionDescription, local: LocalMedia) -> Agreement:
     """What the answer to our offer settles. Raises `NotAcceptable` when it is none of what was offered (RFC 3264 6)."""
-    if len(theirs.media) != len(ours.media) or theirs.media[0].kind != "audio":
+    place = _live_audio(ours)
+    if len(theirs.media) != len(ours.media) or theirs.media[place].kind != "audio":
         lines = f"{len(theirs.media)} m= lines for our {len(ours.media)}"
         raise NotAcceptable(399, "the answer's m= lines are not the offer's", Finding("sdp.answer", lines))
-    media = theirs.media[0]
+    media, offered = theirs.media[place], ours.media[place]
     if media.port == 0:
         raise NotAcceptable(304, "the answer refuses the audio", Finding("sdp.answer", "audio with port 0"))
-    if media.profile != ours.media[0].profile:
-        seen = f"{media.profile} for our {ours.media[0].profile}"
+    if media.profile != offered.profile:
+        seen = f"{media.profile} for our {offered.profile}"
         raise NotAcceptable(399, "the answer's profile is not the offer's", Finding("sdp.answer", seen))
     agreement = _settle(theirs, media, local)
-    if agreement.taken is not None and agreement.taken.tag != 1:
-        seen = f"a=crypto:{agreement.taken.tag} for our tag 1"
-        raise NotAcceptable(399, "the answer's crypto tag is not the offer's", Finding("sdp.answer", seen))
+    if agreement.taken is not None:
+        tag = (offered.attribute("crypto") or "1").partition(" ")[0]
+        if str(agreement.taken.tag) != tag:
+            seen = f"a=crypto:{agreement.taken.tag} for our tag {tag}"
+            raise NotAcceptable(399, "the answer's crypto tag is not the offer's", Finding("sdp.answer", seen))
+    asked, given = offered.direction or "sendrecv", theirs.direction_of(media)
+    if given not in _ANSWERS[asked]:
+        agreement.findings.append(Finding("sdp.direction", f"a={given} in answer to a={asked}"))
     return agreement
 
 
@@ -216,7 +255,7 @@ def _settle(description: SessionDescription, media: Media, local: LocalMedia) ->
         remote=(host, port),
         remote_rtcp=None if on_hold else (host, port) if muxed else _rtcp(media, host, port),
         send=direction in ("sendrecv", "recvonly") and not on_hold,
-        receive=direction in ("sendrecv", "sendonly"),
+        receive=direction in ("sendrecv", "sendonly") and not local.holds,
         muxed=muxed,
     )
     if (":" in host) != (local.family == "IP6") and not on_hold:
@@ -327,8 +366,43 @@ def _description(local: LocalMedia) -> SessionDescription:
     return description
 
 
-def _audio(local: LocalMedia, profile: str, formats: list[tuple[int, Codec]], agreement: Agreement | None) -> Media:
-    """An audio line with its codecs and telephone-event. An answer repeats the event type of the offer, an offer has our own."""
+def _live_audio(description: SessionDescription) -> int:
+    """The place of the audio line that is in use in a description of ours."""
+    return next((at for at, media in enumerate(description.media) if media.kind == "audio" and media.port), 0)
+
+
+def _numbered(codecs: Sequence[Codec], known: Mapping[tuple[str, int], int]) -> list[tuple[int, Codec]]:
+    """Each codec with its payload type: the one it is `known` by, else its own, else a free one."""
+    used = set(known.values())
+    numbered: list[tuple[int, Codec]] = []
+    for codec in codecs:
+        number = known.get(codec.key)
+        if number is None:
+            own = (codec.payload_type, *_DYNAMIC)
+            number = next((one for one in own if one not in used), None)
+            if number is None:
+                continue
+            used.add(number)
+        numbered.append((number, codec))
+    return numbered
+
+
+def _event(known: Mapping[tuple[str, int], int], used: Collection[int]) -> tuple[int, int]:
+    """Payload type and clock of telephone-event: as they are `known`, else our own or a free one."""
+    for (name, clock), number in known.items():
+        if name == TELEPHONE_EVENT:
+            return number, clock
+    return next(number for number in (EVENT_PAYLOAD_TYPE, *_DYNAMIC) if number not in used), 8000
+
+
+def _audio(
+    local: LocalMedia,
+    profile: str,
+    formats: list[tuple[int, Codec]],
+    agreement: Agreement | None,
+    event: tuple[int | None, int] = (None, 0),
+) -> Media:
+    """An audio line with its codecs and telephone-event: an answer repeats the event type of the offer, an offer has `event`."""
     media = Media("audio", local.port, profile, [str(number) for number, _ in formats])
     mode = (local.ilbc_mode or 30) if agreement is None else agreement.mode
     for number, codec in formats:
@@ -337,25 +411,25 @@ def _audio(local: LocalMedia, profile: str, formats: list[tuple[int, Codec]], ag
             media.attributes.append(f"fmtp:{number} annexb=no")
         elif codec is ILBC:
             media.attributes.append(f"fmtp:{number} mode={mode}")
-    event, clock = (EVENT_PAYLOAD_TYPE, 8000) if agreement is None else (agreement.event_type, agreement.event_clock)
-    if event is not None:
-        media.formats.append(str(event))
-        media.attributes.extend((f"rtpmap:{event} telephone-event/{clock}", f"fmtp:{event} {EVENTS}"))
+    type_, clock = event if agreement is None else (agreement.event_type, agreement.event_clock)
+    if type_ is not None:
+        media.formats.append(str(type_))
+        media.attributes.extend((f"rtpmap:{type_} telephone-event/{clock}", f"fmtp:{type_} {EVENTS}"))
     only_ilbc = all(codec is ILBC for _, codec in formats)
     media.attributes.append(f"ptime:{mode if only_ilbc else PTIME}")
     if agreement is not None and agreement.muxed:
         media.attributes.append("rtcp-mux")
     elif local.rtcp_port is not None:
         media.attributes.append(f"rtcp:{local.rtcp_port}")
-    media.attributes.append("sendrecv" if agreement is None else _direction(agreement))
+    media.attributes.append(_direction(True, not local.holds) if agreement is None else _direction(agreement.send, agreement.receive))
     return media
 
 
-def _direction(agreement: Agreement) -> str:
-    """Ours, as the answer states it (RFC 3264 6.1)."""
-    if agreement.send:
-        return "sendrecv" if agreement.receive else "sendonly"
-    return "recvonly" if agreement.receive else "inactive"
+def _direction(send: bool, receive: bool) -> str:
+    """Ours, as a description states it (RFC 3264 5.1, 6.1)."""
+    if send:
+        return "sendrecv" if receive else "sendonly"
+    return "recvonly" if receive else "inactive"
 
 
 def _set_version(description: SessionDescription, local: LocalMedia, previous: SessionDescription | None) -> None:

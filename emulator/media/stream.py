@@ -35,7 +35,9 @@ _COMPENSATION = 1.21828
 """e - 3/2: what randomising alone would make of the interval (6.3.1)."""
 _DIGITS_KEPT = 256
 
-_ECHO, _HEARD, _EVENT = 1, 2, 3
+_ECHO, _HEARD, _EVENT, _UNWANTED = 1, 2, 3, 4
+_CROSSING = 1.0
+"""Seconds for which packets may still come after a description has forbidden them: they cross it, and the other side takes a moment."""
 _SCRATCH = bytearray(1500 + 148)
 """Where packets of our own are made; one for all calls, for each is sent before the next is made."""
 _SCRATCH_VIEW = memoryview(_SCRATCH)
@@ -49,7 +51,7 @@ class Stream:
         "_out", "_outbound", "_quiet", "_report_timer", "_rtcp_at", "_seconds", "_sequence", "_timestamp", "_timestamp_at", "address_taken",
         "agreement", "bad", "before_answer", "digits", "events", "heard", "in_band", "late", "plan", "reader", "reduced", "refused",
         "reports", "reports_sent", "round_trip", "send", "send_rtcp", "sent", "sent_octets", "ssrc", "strangers", "tap_heard", "tap_sent",
-        "their_sender", "theirs", "unknown_type",
+        "their_sender", "theirs", "unknown_type", "unwanted", "_unwanted_from",
     )  # fmt: skip
 
     def __init__(
@@ -79,6 +81,8 @@ class Stream:
         """Those heard, the first ones of very many."""
         self.unknown_type = 0
         """Packets of a payload type that was not agreed; they are not echoed."""
+        self.unwanted = 0
+        """Packets of audio while the descriptions say that there are none, as on hold; they are not echoed."""
         self.bad = 0
         """Octets that are no RTP or no RTCP."""
         self.refused: Counter[Fault] = Counter()
@@ -127,7 +131,9 @@ class Stream:
         before = self.agreement
         self.agreement = agreement
         self.heard.retime(agreement.codec.clock)
-        self._kinds = {agreement.payload_type: _ECHO if self.plan.echoes and agreement.send else _HEARD}
+        kind = _UNWANTED if not agreement.receive else _ECHO if self.plan.echoes and agreement.send else _HEARD
+        self._kinds = {agreement.payload_type: kind}
+        self._unwanted_from = self._seconds() + _CROSSING
         if agreement.event_type is not None:
             self._kinds[agreement.event_type] = _EVENT
         self._choose_keys(before.keys, agreement.keys)
@@ -170,6 +176,8 @@ class Stream:
             self._out(buffer, view, length)
             self.sent += 1
             self.sent_octets += length
+        elif kind == _UNWANTED and now > self._unwanted_from:
+            self.unwanted += 1
 
     def _receive_secure(self, buffer: bytearray, view: memoryview, length: int) -> None:
         if length < 2 or buffer[0] & VERSION_MASK != VERSION_2:  # STUN and DTLS are no SRTP that has gone wrong
@@ -230,7 +238,8 @@ class Stream:
         if len(self.digits) >= _DIGITS_KEPT:
             return  # whoever sends so many sends garbage, and each would be a line in the log
         self.digits.append(digit)
-        if self.plan.echo_digits and self.plan.echoes and self.agreement.send and self._listening:
+        agreed = self.agreement
+        if self.plan.echo_digits and self.plan.echoes and agreed.send and agreed.receive and self._listening:
             self.dialler.dial(digit.name, digit.duration)
         if self._on_digit is not None:
             self._on_digit(digit)
@@ -458,6 +467,7 @@ class Stream:
             found.extend(self._digits.findings())
         for count, code, what in (
             (self.unknown_type, "media.payload-type", "of a payload type that was not agreed"),
+            (self.unwanted, "media.direction", "while none were to be sent"),
             (self.strangers, "media.stranger", "from elsewhere"),
             (self.late, "media.after-bye", "after the end"),
             (self.before_answer, "media.before-answer", "before the 200"),
@@ -507,6 +517,7 @@ class Stream:
             "events_received": self.events,
             "digits": "".join(digit.name if len(digit.name) == 1 else f"<{digit.name}>" for digit in self.digits),
             "unknown_payload_type": self.unknown_type,
+            "against_direction": self.unwanted,
             "malformed": self.bad,
             "strangers": self.strangers,
             "srtp_refused": sum(self.refused.values()),

@@ -3,9 +3,12 @@
 from typing import Self
 
 from emulator.sip.headers import HeaderError, NameAddr
-from emulator.sip.message import Message, Request
+from emulator.sip.message import Message, Request, Response
 from emulator.sip.transaction import Outgoing
 from emulator.sip.uri import Uri, UriError
+
+NO_SEQUENCE = -1
+"""The remote sequence number of a dialog in which the peer has sent no request: "empty" (12.1.2)."""
 
 
 def dialog_key(call_id: str, local_tag: str, remote_tag: str) -> str:
@@ -27,7 +30,7 @@ class Dialog:
         self.local_tag = ""
         self.remote_tag = ""
         self.local_sequence = 0
-        self.remote_sequence = 0
+        self.remote_sequence = 0  # the last CSeq number of theirs; NO_SEQUENCE before the first
         self.route_set: list[str] = []
         self.target = ""
 
@@ -45,9 +48,34 @@ class Dialog:
         dialog.remote_tag = request.from_tag
         dialog.remote_sequence = request.cseq.number
         if "record-route" in request.headers:
-            dialog.route_set = request.all("record-route")
+            dialog.route_set = _routes(request)
         dialog.target = contact_uri(request)
         return dialog
+
+    @classmethod
+    def as_client(cls, invite: Outgoing, local_tag: str, response: Response) -> Self:
+        """The dialog that a 101 to 299 to our INVITE makes (12.1.2); `learn` fills in where its requests go."""
+        dialog = cls()
+        dialog.call_id = invite.call_id
+        dialog.local = invite.from_
+        dialog.remote = response.headers["to"][0]
+        dialog.local_tag = local_tag
+        dialog.remote_tag = response.to_tag
+        dialog.local_sequence = invite.cseq
+        dialog.remote_sequence = NO_SEQUENCE
+        dialog.target = invite.uri
+        return dialog
+
+    def learn(self, response: Response) -> None:
+        """Route set, in reverse order, and target from a response to our INVITE (12.1.2); a 2xx overrules a provisional (13.2.2.4).
+
+        Raises `HeaderError` when one of them makes no sense; the other is taken all the same, and the INVITE's own URI stays the target
+        when there is no usable Contact.
+        """
+        try:
+            self.route_set = _routes(response)[::-1] if "record-route" in response.headers else []
+        finally:
+            self.target = contact_uri(response)
 
     @property
     def key(self) -> str:
@@ -84,6 +112,17 @@ class Dialog:
             uri, routes = _uri_of(routes[0]), [*routes[1:], f"<{self.target}>"]
         route = "".join(f"Route: {value}\r\n" for value in routes)
         return Outgoing(method, uri, via, self.local, self.remote, self.call_id, sequence, route, headers, body)
+
+
+def _routes(message: Message) -> list[str]:
+    """The Record-Route values of a message. Raises `HeaderError`, also when one is no address: requests would go there."""
+    routes = message.all("record-route")
+    for route in routes:
+        try:
+            _uri_of(route)
+        except HeaderError as error:
+            raise HeaderError(f"Record-Route: {error}") from None
+    return routes
 
 
 def contact_uri(message: Message) -> str:

@@ -175,7 +175,7 @@ class Endpoint:
         invite.cancel()
 
     def _on_response(self, response: Response, flow: Flow) -> None:
-        client = self._clients.get(response.via.params.get("branch") or "")
+        client = self._clients.get(_client_key(response.via.params.get("branch") or "", response.cseq.method))
         if client is not None and response.cseq.method == ("INVITE" if isinstance(client, InviteClient) else client.method):
             client.receive(response)
         # A response to nothing is dropped (18.1.2, 16.7 item 1 is a proxy's).
@@ -286,13 +286,14 @@ class Endpoint:
         return branch, f"SIP/2.0/{flow.transport} {flow.sent_by};branch={branch};rport"
 
     def send(self, request: Outgoing, branch: str, flow: Flow, user: ClientUser) -> InviteClient | NonInviteClient:
-        """Send a request in a client transaction of its own."""
+        """Send a request in a client transaction of its own; `branch` is the one in its Via. Over a flow that has gone the user hears
+        of it before this returns."""
         client: InviteClient | NonInviteClient
         if request.method == "INVITE":
             client = InviteClient(self, branch, request, flow, user)
         else:
-            client = NonInviteClient(self, branch, request, flow, user)
-        self._clients[branch] = client
+            client = NonInviteClient(self, _client_key(branch, request.method), request, flow, user)
+        self._clients[client.key] = client
         client.start()
         return client
 
@@ -331,6 +332,11 @@ def _server_key(request: Request, method: str) -> object:
     if branch is not None and branch.startswith(MAGIC_COOKIE) and len(branch) > len(MAGIC_COOKIE):
         return f"{branch}\n{via.host}:{via.port}\n{method}"
     return (request.uri, request.call_id, request.from_tag, request.cseq.number, via.host, via.port, method)
+
+
+def _client_key(branch: str, method: str) -> str:
+    """17.1.3: the branch, and the method too, for a CANCEL has the branch of its INVITE."""
+    return f"{branch}\nCANCEL" if method == "CANCEL" else branch
 
 
 def _merge_key(request: Request) -> str:

@@ -38,6 +38,10 @@ class Flow(Protocol):
     def open(self) -> bool:
         """False once the connection has gone; always true for UDP."""
 
+    @property
+    def failure(self) -> str:
+        """Why it has gone, for a person; empty while it is open."""
+
     def send(self, data: bytes) -> None:
         """Send one whole message; errors come back as a closed flow, never as an exception."""
 

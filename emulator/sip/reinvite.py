@@ -1,4 +1,4 @@
-"""A re-INVITE of ours inside a dialog (RFC 3261 14.1): sent, acknowledged, repeated after glare."""
+"""A re-INVITE of ours inside a dialog (RFC 3261 14.1): sent, acknowledged, repeated after glare and after a 422."""
 
 from collections.abc import Callable
 
@@ -7,18 +7,23 @@ from emulator.sip.dialog import Dialog
 from emulator.sip.endpoint import Endpoint
 from emulator.sip.flow import Flow
 from emulator.sip.message import Response
+from emulator.sip.session_timer import Proposal
 from emulator.sip.transaction import Outgoing
 
-_GLARE_STEPS = 200
-"""0 to 2 s "in units of 10 ms": for the side that does not own the Call-ID, as the called one never does (14.1)."""
-_GONE = (408, 481)
+# After a 491 each side waits "a randomly chosen value ... in units of 10 ms": first step, and how many there are (14.1).
+_OWNER_GLARE = (210, 191)  # 2.1 to 4 s, for the owner of the Call-ID
+_OTHER_GLARE = (0, 201)  # 0 to 2 s
+_GLARES = 8  # so many 491 are waited out; a peer that says nothing else is taken at its word
+GONE = (408, 481)
+"""Refusals that say the peer does not know the dialog any more (12.2.1.2)."""
 
 
 class Reinvite:
     """One attempt after the other until it is answered, refused, or given up."""
 
     __slots__ = (
-        "_body", "_dialog", "_done", "_endpoint", "_flow", "_headers", "_on_gone", "_sent", "_stopped", "_timer",
+        "_ack", "_body", "_dialog", "_done", "_endpoint", "_flow", "_glares", "_headers", "_owns_call_id", "_proposal", "_sent",
+        "_stopped", "_timer",
     )  # fmt: skip
 
     def __init__(
@@ -28,19 +33,24 @@ class Reinvite:
         flow: Callable[[], Flow],
         headers: str,
         body: bytes,
-        done: Callable[[Response | None], None],
-        on_gone: Callable[[], None],
+        done: Callable[[Response | None, bool], None],
+        proposal: Proposal | None,
+        owns_call_id: bool,
     ) -> None:
-        """`headers` is header lines, Content-Type included; `done` gets the 2xx, or the refusal that ended it,
-        or None when there was no answer; `on_gone` hears that the peer does not know the dialog any more (408, 481, silence)."""
+        """`headers` is header lines, Content-Type included; `proposal` adds those of the session timer. `done` gets the 2xx, or the
+        refusal that ended it, or None when there was no answer; and whether the peer does not know the dialog any more (408, 481,
+        silence)."""
         self._endpoint = endpoint
         self._dialog = dialog
         self._flow = flow
         self._headers = headers
         self._body = body
         self._done = done
-        self._on_gone = on_gone
+        self._proposal = proposal
+        self._owns_call_id = owns_call_id
         self._sent: Outgoing | None = None
+        self._ack = b""
+        self._glares = 0
         self._timer: Timer | None = None
         self._stopped = False
 
@@ -49,7 +59,8 @@ class Reinvite:
         self._timer = None
         flow = self._flow()
         branch, via = self._endpoint.via(flow)
-        self._sent = self._dialog.request("INVITE", via, self._headers, self._body)
+        headers = self._headers if self._proposal is None else self._headers + self._proposal.headers
+        self._sent = self._dialog.request("INVITE", via, headers, self._body)
         self._endpoint.send(self._sent, branch, flow, self)
 
     def stop(self) -> None:
@@ -68,32 +79,34 @@ class Reinvite:
             self._acknowledge()
         if self._stopped:
             return
-        if status == 491:
-            wait = self._endpoint.ids.number(_GLARE_STEPS + 1) / 100
+        if status == 491 and self._glares < _GLARES:
+            self._glares += 1
+            first, steps = _OWNER_GLARE if self._owns_call_id else _OTHER_GLARE
+            wait = (first + self._endpoint.ids.number(steps)) / 100
             self._timer = self._endpoint.clock.call_later(wait, self.send)
-            return
-        self._stopped = True  # a retransmitted 2xx is acknowledged again, above, and changes nothing
-        if status in _GONE:
-            self._on_gone()
+        elif self._proposal is not None and self._proposal.raised(response):
+            self.send()
         else:
-            self._done(response)
+            self._stopped = True  # a retransmitted 2xx is acknowledged again, above, and changes nothing
+            self._done(response, status in GONE)
 
     def on_timeout(self) -> None:
         """No final response: as good as a 408 (8.1.3.1)."""
         if not self._stopped:
             self._stopped = True
-            self._on_gone()
+            self._done(None, True)
 
     def on_transport_failure(self) -> None:
         """The connection has gone: as good as a 503 (8.1.3.1)."""
         if not self._stopped:
             self._stopped = True
-            self._done(None)
+            self._done(None, False)
 
     def _acknowledge(self) -> None:
-        """The ACK of a 2xx is a request of its own, with the INVITE's CSeq number (13.2.2.4)."""
+        """The ACK of a 2xx is a request of its own, with the INVITE's CSeq number, and the same for each retransmission (13.2.2.4)."""
         assert self._sent is not None
         flow = self._flow()
-        _, via = self._endpoint.via(flow)
-        ack = self._dialog.request("ACK", via, sequence=self._sent.cseq)
-        self._endpoint.transmit(flow, ack.encode(), self._dialog.call_id)
+        if not self._ack:
+            _, via = self._endpoint.via(flow)
+            self._ack = self._dialog.request("ACK", via, sequence=self._sent.cseq).encode()
+        self._endpoint.transmit(flow, self._ack, self._dialog.call_id)

@@ -1,4 +1,4 @@
-"""A session: what an INVITE sets up, from the first response to the BYE (RFC 3261 13 to 15), seen from the side that was called."""
+"""A session (RFC 3261 13 to 15): what the side that called and the side that was called have in common once there is a dialog."""
 
 import ipaddress
 from collections.abc import Callable
@@ -8,22 +8,19 @@ from typing import Protocol
 from emulator.clock import Timer
 from emulator.journal.findings import Finding
 from emulator.sip import session_timer
-from emulator.sip.dialog import Dialog
+from emulator.sip.dialog import NO_SEQUENCE, Dialog
 from emulator.sip.endpoint import Endpoint
 from emulator.sip.flow import Flow
-from emulator.sip.grammar import number
 from emulator.sip.headers import HeaderError
 from emulator.sip.message import Request, Response
 from emulator.sip.methods import Methods
 from emulator.sip.refusal import Refusal
-from emulator.sip.reinvite import Reinvite
-from emulator.sip.reliable import ReliableProvisional
-from emulator.sip.session_timer import SessionTimer, Terms
-from emulator.sip.timers import LEAST_SESSION_INTERVAL, SessionTimerPolicy
+from emulator.sip.reinvite import GONE, Reinvite
+from emulator.sip.session_timer import Proposal, SessionTimer, Terms
+from emulator.sip.timers import SessionTimerPolicy
 from emulator.sip.transaction import InviteServer
 from emulator.sip.uri import UriError
 
-_REFRESH_TRIES = 4
 _METHODS = Methods()
 
 
@@ -31,23 +28,19 @@ class SessionState(Enum):
     """Ours; the RFC names only the dialog's `early` and `confirmed`."""
 
     EARLY = "early"
-    ANSWERED = "answered"  # the 200 has gone, its ACK has not come
+    ANSWERED = "answered"  # the 2xx has gone or come, its ACK has not
     CONFIRMED = "confirmed"
     ENDED = "ended"
 
 
 class SessionUser(Protocol):
-    """Who answers the call."""
+    """Who talks in the session."""
 
     def on_reinvite(self, request: Request, flow: Flow) -> tuple[str, bytes, bool]:
         """A re-INVITE: header lines and body of the 200, and whether that body is an offer; or `Refusal`."""
 
     def on_answer(self, request: Request) -> None:
         """A request that must hold the answer to the offer in our response: the ACK of a 2xx, or the PRACK of a 180."""
-
-    def on_prack(self, request: Request) -> tuple[str, bytes]:
-        """A PRACK that owes us no answer, and may hold an offer of its own when our provisional response held one (RFC 3262 5): header
-        lines and body of its 200, or `Refusal`."""
 
     def on_refresh(self) -> tuple[str, bytes]:
         """A re-INVITE of ours is to be sent that changes nothing: its header lines and its offer."""
@@ -58,9 +51,6 @@ class SessionUser(Protocol):
     def on_finding(self, finding: Finding) -> None:
         """The peer does something it should not, and nothing is refused for it."""
 
-    def on_unanswered(self, status: int) -> None:
-        """The call was refused with `status`, for the peer went silent while it was set up."""
-
     def on_options(self, request: Request) -> tuple[str, bytes]:
         """An OPTIONS inside the dialog: header lines and body of the 200."""
 
@@ -68,8 +58,8 @@ class SessionUser(Protocol):
         """An INFO came, and has been answered."""
 
     def on_ended(self, by: str) -> None:
-        """The session is over: `caller` (CANCEL or BYE from the peer), `trunk` (our BYE), `no-ack`, `no-refresh` (the session timer
-        ran out) or `gone` (the peer does not know the dialog any more)."""
+        """The session is over: `caller` or `called` (the peer's CANCEL or BYE, by its side), `trunk` (our BYE), `no-ack`, `no-refresh`
+        (the session timer ran out) or `gone` (the peer does not know the dialog any more)."""
 
 
 class _Unacknowledged:
@@ -86,106 +76,41 @@ class _Unacknowledged:
 
 
 class Session:
-    """One call as the called side has it. It registers itself in the endpoint's dialogs and leaves them when it ends."""
+    """One call as one side has it. It registers itself in the endpoint's dialogs and leaves them when it ends."""
 
     __slots__ = (
-        "_routes",
-        "_bye_done", "_endpoint", "_hang_up_on_ack", "_invite", "_offer_pending", "_reliable", "_unacknowledged", "_user",
-        "_methods", "_reinvite", "_terms", "_timer", "_timer_policy", "dialog", "flow", "state", "when_acknowledged",
+        "_bye_done", "_endpoint", "_hang_up_on_ack", "_methods", "_offer_pending", "_reinvite", "_timer", "_timer_policy",
+        "_unacknowledged", "_user", "dialog", "flow", "state",
     )  # fmt: skip
+
+    peer_side = "peer"
+    """Which side the peer is, for `on_ended`."""
+    owns_call_id = False
+    """Whether the Call-ID was made here: its owner waits longer after a glare (14.1)."""
 
     def __init__(
         self,
         endpoint: Endpoint,
-        invite: InviteServer,
+        dialog: Dialog,
+        flow: Flow,
         user: SessionUser,
         timer_policy: SessionTimerPolicy | None = None,
         methods: Methods | None = None,
     ) -> None:
-        """Raises `HeaderError` when the INVITE has no usable Contact (8.1.1.8), `Refusal` when its session timer can't be taken."""
         self._timer_policy = timer_policy or SessionTimerPolicy()
         self._methods = methods or _METHODS
-        self._terms = session_timer.answer(invite.request, self._timer_policy)
         self._timer: SessionTimer | None = None
         self._reinvite: Reinvite | None = None
         self._endpoint = endpoint
-        self._invite: InviteServer | None = invite
         self._user = user
-        self.flow = invite.flow
-        self.dialog = Dialog.as_server(invite.request, invite.to_tag)
-        # "MUST copy all Record-Route header field values from the request into the response ... and MUST maintain the order" (12.1.1)
-        self._routes = "".join(f"Record-Route: {value}\r\n" for value in invite.request.headers.get("record-route", ()))
+        self.flow = flow
+        self.dialog = dialog
         self.state = SessionState.EARLY
-        self._reliable: ReliableProvisional | None = None
-        if "require" in invite.request.headers and "100rel" in invite.request.tokens("require"):
-            self._reliable = ReliableProvisional(invite, endpoint.clock, endpoint.timers, endpoint.ids.number(1 << 31), self._on_no_prack)
-        self.when_acknowledged: Callable[[], None] | None = None
-        """Called once, when the PRACK of an outstanding reliable response has come and has been answered."""
         self._unacknowledged: _Unacknowledged | None = None
         self._offer_pending = False  # our 2xx held an offer, so the ACK must hold the answer
         self._bye_done: Callable[[], None] | None = None
         self._hang_up_on_ack = False
-        endpoint.dialogs[self.dialog.key] = self
-        invite.on_cancel = self._on_cancel
-
-    # -- answering ------------------------------------------------------------------------------------------------
-
-    @property
-    def reliable(self) -> bool:
-        """The peer requires reliable provisional responses: the first one must hold the offer when the INVITE had none (RFC 3262 5)."""
-        return self._reliable is not None
-
-    @property
-    def awaits_prack(self) -> bool:
-        """A reliable response waits for its PRACK: neither another one nor the 2xx may be sent (RFC 3262 3)."""
-        return self._reliable is not None and self._reliable.waiting
-
-    def provisional(self, status: int, headers: str = "", body: bytes = b"", offers: bool = False) -> None:
-        """Send a 101 to 199, reliably when the peer requires it; nothing when the call is past that or one still waits for its PRACK.
-
-        `offers` says that `body` is an offer, whose answer the PRACK will bring.
-        """
-        if self.state is not SessionState.EARLY or self._invite is None:
-            return
-        if self._reliable is None:
-            self._invite.respond(status, self._routes + headers, body)
-        elif not self._reliable.waiting:
-            self._offer_pending = offers
-            self._reliable.send(status, self._routes + headers, body)
-
-    def accept(self, headers: str, body: bytes, offers: bool) -> None:
-        """Send the 200; `offers` says that `body` is an offer, whose answer the ACK will bring."""
-        if self.state is SessionState.EARLY and self._invite is not None:
-            self._enter(SessionState.ANSWERED)
-            self._start_timer(self._terms)
-            self._send_2xx(self._invite, self._routes + headers + (self._terms.headers if self._terms is not None else ""), body, offers)
-            self._invite = None
-
-    def refuse(self, status: int, headers: str = "", reason: str | None = None) -> None:
-        """Send a final refusal; the session is over without a word to its user, who decided it."""
-        if self.state is SessionState.EARLY and self._invite is not None:
-            self._enter(SessionState.ENDED)
-            self._invite.respond(status, headers + self._endpoint.server_line, b"", reason)
-            self._invite = None
-
-    def _send_2xx(self, transaction: InviteServer, headers: str, body: bytes, offers: bool) -> None:
-        timers, clock = self._endpoint.timers, self._endpoint.clock
-        transaction.respond(200, headers, body)
-        self._offer_pending = offers
-        self._unacknowledged = waiting = _Unacknowledged(transaction, clock.seconds() + timers.give_up, timers.t1)
-        waiting.timer = clock.call_later(waiting.interval, self._on_unacknowledged, waiting)
-
-    def _on_unacknowledged(self, waiting: _Unacknowledged) -> None:
-        clock = self._endpoint.clock
-        left = waiting.deadline - clock.seconds()
-        if left <= 0:  # "the dialog is confirmed, but the session SHOULD be terminated" with a BYE
-            self._unacknowledged = None
-            self._send_bye()
-            self._end("no-ack")
-            return
-        waiting.transaction.resend()
-        waiting.interval = min(waiting.interval * 2, self._endpoint.timers.t2)
-        waiting.timer = clock.call_later(min(waiting.interval, left), self._on_unacknowledged, waiting)
+        endpoint.dialogs[dialog.key] = self
 
     # -- requests of the peer -------------------------------------------------------------------------------------
 
@@ -194,7 +119,7 @@ class Session:
         before = self.dialog.remote_sequence
         if not self.dialog.in_order(request):
             raise Refusal(500, Finding("cseq.out-of-order", f"CSeq {request.cseq.number} after {before}"))
-        if request.cseq.number > before + 1:
+        if request.cseq.number > before + 1 and before != NO_SEQUENCE:
             self._user.on_finding(Finding("cseq.gap", f"CSeq {request.cseq.number} after {before}"))
         if flow.reliable:
             self.flow = flow  # the connection it uses now; a UDP flow was aimed by Via and says nothing of the peer's target
@@ -232,50 +157,40 @@ class Session:
             self._hang_up_on_ack = False
             self.hang_up(self._bye_done)
 
+    def _send_2xx(self, transaction: InviteServer, headers: str, body: bytes, offers: bool) -> None:
+        timers, clock = self._endpoint.timers, self._endpoint.clock
+        transaction.respond(200, headers, body)
+        self._offer_pending = offers
+        self._unacknowledged = waiting = _Unacknowledged(transaction, clock.seconds() + timers.give_up, timers.t1)
+        waiting.timer = clock.call_later(waiting.interval, self._on_unacknowledged, waiting)
+
+    def _on_unacknowledged(self, waiting: _Unacknowledged) -> None:
+        clock = self._endpoint.clock
+        left = waiting.deadline - clock.seconds()
+        if left <= 0:  # "the dialog is confirmed, but the session SHOULD be terminated" with a BYE
+            self._unacknowledged = None
+            self._send_bye()
+            self._end("no-ack")
+            return
+        waiting.transaction.resend()
+        waiting.interval = min(waiting.interval * 2, self._endpoint.timers.t2)
+        waiting.timer = clock.call_later(min(waiting.interval, left), self._on_unacknowledged, waiting)
+
     def _on_prack(self, request: Request, flow: Flow) -> None:
-        if self._reliable is None or not self._reliable.acknowledge(request):
-            # "If the PRACK does not match any unacknowledged reliable provisional response, the UAS responds with a 481" (RFC 3262 3)
-            raise Refusal(481, Finding("prack.unmatched", request.get("rack") or "no RAck header"))
-        try:
-            headers, body = ("", b"") if self._offer_pending else self._user.on_prack(request)
-        except (Refusal, HeaderError):  # of its offer: the response that it names is acknowledged all the same
-            self._acknowledged()
-            raise
-        self._endpoint.non_invite_server(request, flow).respond(200, headers + self._endpoint.server_line, body)
-        if self._offer_pending:
-            self._offer_pending = False
-            self._user.on_answer(request)
-        self._acknowledged()
-
-    def _acknowledged(self) -> None:
-        """The reliable response has its PRACK: what waited for it goes on."""
-        then, self.when_acknowledged = self.when_acknowledged, None
-        if then is not None:
-            then()
-
-    def _on_no_prack(self) -> None:
-        """64*T1 without a PRACK: "the UAS SHOULD reject the original request with a 5xx response" (RFC 3262 3)."""
-        self.refuse(504)
-        self._user.on_unanswered(504)
+        """Only the side that was called sends responses that a PRACK acknowledges."""
+        raise Refusal(481, Finding("prack.unmatched", request.get("rack") or "no RAck header"))
 
     def _on_bye(self, request: Request, flow: Flow) -> None:
-        invite, self._invite = self._invite, None
-        was_early = self.state is SessionState.EARLY
-        if self.state is SessionState.ENDED:  # our own BYE crossed theirs
-            self._endpoint.non_invite_server(request, flow).respond(200, self._endpoint.server_line)
-            return
-        self._enter(SessionState.ENDED)
-        self._endpoint.non_invite_server(request, flow).respond(200, self._endpoint.server_line)
-        if was_early and invite is not None:  # "MUST respond to any pending requests ... with 487" (15.1.2)
-            invite.respond(487, self._endpoint.server_line)
-        self._user.on_ended("caller")
-
-    def _on_cancel(self) -> None:
-        invite, self._invite = self._invite, None
-        if invite is not None and self.state is SessionState.EARLY:
+        over = self.state is SessionState.ENDED  # our own BYE crossed theirs
+        if not over:
             self._enter(SessionState.ENDED)
-            invite.respond(487, self._endpoint.server_line)
-            self._user.on_ended("caller")
+        self._endpoint.non_invite_server(request, flow).respond(200, self._endpoint.server_line)
+        if not over:
+            self._close_invite()
+            self._user.on_ended(self.peer_side)
+
+    def _close_invite(self) -> None:
+        """The session ended before its INVITE was answered: for the side that has to answer it."""
 
     def _on_reinvite(self, request: Request, flow: Flow) -> None:
         if self.state is SessionState.EARLY or self._unacknowledged is not None:
@@ -293,50 +208,68 @@ class Session:
         self._start_timer(terms)  # every 2xx to an INVITE sets the timer anew, or ends it (RFC 4028 9)
         self._send_2xx(invite, headers + (terms.headers if terms is not None else ""), body, offers)
 
+    # -- our own INVITEs ------------------------------------------------------------------------------------------
+
+    def reinvite(self, headers: str, body: bytes, done: Callable[[Response | None], None]) -> bool:
+        """Send a re-INVITE (14.1): `headers` is header lines, Contact and Content-Type included, `body` an offer.
+
+        Returns False, and nothing is sent, when none may be sent now: before the ACK, while another INVITE is under way in either
+        direction, or after the end. Glare (491) and 422 are waited out and repeated. `done` is called once, with the final response, or
+        None when none came; a 408, 481 or silence ends the session right after. When the session ends first, `on_ended` alone tells.
+        """
+        return self._send_reinvite(headers, body, done, "reinvite.lost")
+
+    def _send_reinvite(self, headers: str, body: bytes, done: Callable[[Response | None], None], lost: str) -> bool:
+        if not self._may_invite:
+            return False
+        proposal: Proposal | None = None
+        terms = self._timer.terms if self._timer is not None else None
+        if terms is not None:
+            proposal = Proposal(terms.interval, self._timer_policy.minimum, "uac" if terms.we_refresh else "uas")
+
+        def on_done(response: Response | None, gone: bool) -> None:
+            self._reinvite = None
+            if response is not None and response.status < 300:
+                self._move_target(response)
+                self._start_timer(session_timer.agreed(response))
+            done(response)
+            if gone and self.state is not SessionState.ENDED:  # "the UAC SHOULD terminate the dialog" (12.2.1.2)
+                self._user.on_finding(Finding(lost, "408, 481 or silence for our re-INVITE"))
+                self._send_bye()
+                self._end("gone")
+
+        self._reinvite = Reinvite(self._endpoint, self.dialog, self.flow_out, headers, body, on_done, proposal, self.owns_call_id)
+        self._reinvite.send()
+        return True
+
+    @property
+    def _may_invite(self) -> bool:
+        """ "A UAC MUST NOT initiate a new INVITE transaction within a dialog while another INVITE transaction is in progress in either
+        direction" (14.1)."""
+        return self.state is SessionState.CONFIRMED and self._reinvite is None and self._unacknowledged is None
+
     # -- the session timer ----------------------------------------------------------------------------------------
 
     def _start_timer(self, terms: Terms | None) -> None:
         if self._timer is None:
             if terms is None:
                 return
-            self._timer = SessionTimer(self._endpoint.clock, self._refresh, self._on_expired)
+            self._timer = SessionTimer(self._endpoint.clock, self._refresh, self._on_expired, self._timer_policy.refreshes)
         self._timer.start(terms)
 
     def _refresh(self) -> None:
         """Our turn to refresh: a re-INVITE with the same description (RFC 4028 7.4), for the trunk takes no UPDATE."""
-        if self.state is not SessionState.CONFIRMED or self._reinvite is not None or self._unacknowledged is not None:
-            return  # nothing may be sent now; the session expires if this lasts
-        headers, body = self._user.on_refresh()
-        terms = self._timer.terms if self._timer is not None else None
-        interval = terms.interval if terms is not None else LEAST_SESSION_INTERVAL
-        least = self._timer_policy.minimum
+        if self._may_invite:  # else nothing may be sent now; the session expires if this lasts
+            headers, body = self._user.on_refresh()
+            self._send_reinvite(headers, body, self._on_refreshed, "session-timer.refresh-lost")
 
-        tries = 0
-
-        def attempt() -> None:
-            nonlocal tries
-            tries += 1
-            timer = f"Supported: timer\r\nSession-Expires: {interval};refresher=uac\r\nMin-SE: {least}\r\n"
-            self._reinvite = Reinvite(self._endpoint, self.dialog, self._flow_out, headers + timer, body, done, self._on_gone)
-            self._reinvite.send()
-
-        def done(response: Response | None) -> None:
-            nonlocal interval, least
-            self._reinvite = None
-            if response is None:
-                return  # the connection has gone: the session may live on until it expires (RFC 4028 10)
-            wanted = number(response.get("min-se") or "") if response.status == 422 else None
-            if wanted is not None and wanted > least and tries < _REFRESH_TRIES:
-                least, interval = wanted, max(interval, wanted)  # "the largest Min-SE header field value" seen (RFC 4028 7.3)
-                attempt()
-            elif response.status < 300:
-                self._move_target(response)
-                self._start_timer(session_timer.agreed(response))
-                self._user.on_refreshed(response)
-            else:
-                self._user.on_finding(Finding("session-timer.refresh-refused", f"{response.status} {response.reason}"))
-
-        attempt()
+    def _on_refreshed(self, response: Response | None) -> None:
+        if response is None:
+            return  # the connection has gone: the session may live on until it expires (RFC 4028 10)
+        if response.status < 300:
+            self._user.on_refreshed(response)
+        elif response.status not in GONE:
+            self._user.on_finding(Finding("session-timer.refresh-refused", f"{response.status} {response.reason}"))
 
     def _move_target(self, response: Response) -> None:
         try:
@@ -344,16 +277,10 @@ class Session:
         except HeaderError:
             pass  # as for a request: a broken Contact moves nothing
 
-    def _on_expired(self) -> None:
-        self._user.on_finding(Finding("session-timer.expired", "no refresh in the session interval"))
+    def _on_expired(self, finding: Finding) -> None:
+        self._user.on_finding(finding)
         self._send_bye()
         self._end("no-refresh")
-
-    def _on_gone(self) -> None:
-        """The peer answered a re-INVITE with 408 or 481, or not at all: "the UAC SHOULD terminate the dialog" (12.2.1.2)."""
-        self._user.on_finding(Finding("session-timer.refresh-lost", "408, 481 or silence for our refresh"))
-        self._send_bye()
-        self._end("gone")
 
     # -- ending ---------------------------------------------------------------------------------------------------
 
@@ -364,7 +291,7 @@ class Session:
         for the emulator's own stop, which can't wait.
         """
         if self.state is SessionState.EARLY:
-            self.refuse(480)
+            self._give_up()
         elif self.state is SessionState.ANSWERED and not at_once:
             self._hang_up_on_ack = True
             self._bye_done = done
@@ -377,18 +304,21 @@ class Session:
         if done is not None:
             done()
 
+    def _give_up(self) -> None:
+        """End the session before it is answered."""
+        self._enter(SessionState.ENDED)
+
     def abandon(self) -> None:
-        """Leave the dialog without a word: its INVITE is answered by somebody else."""
-        self._invite = None
+        """Leave the dialog without a word."""
         self._enter(SessionState.ENDED)
 
     def _send_bye(self) -> None:
         endpoint = self._endpoint
-        flow = self._flow_out()
+        flow = self.flow_out()
         branch, via = endpoint.via(flow)
         endpoint.send(self.dialog.request("BYE", via, f"User-Agent: {endpoint.product}\r\n"), branch, flow, self)
 
-    def _flow_out(self) -> Flow:
+    def flow_out(self) -> Flow:
         """The connection the peer opened, or the datagram address its Contact or first route names (12.2.1.1).
 
         A host that is a name is not looked up: the request goes back where the INVITE came from.
@@ -432,9 +362,6 @@ class Session:
     def _enter(self, state: SessionState) -> None:
         self.state = state
         if state is SessionState.ENDED:
-            if self._reliable is not None:
-                self._reliable.stop()
-            self.when_acknowledged = None
             if self._timer is not None:
                 self._timer.stop()
             if self._reinvite is not None:

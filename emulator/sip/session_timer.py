@@ -12,6 +12,7 @@ from emulator.sip.refusal import Refusal
 from emulator.sip.timers import LEAST_SESSION_INTERVAL, SessionTimerPolicy
 
 _MARGIN = 32
+_TRIES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def _asked(interval: int, refresher: str) -> Terms:
 
 
 def agreed(response: Response) -> Terms | None:
-    """What the 2xx to our own re-INVITE says (7.2); None when it sets no timer. A header that makes no sense is none."""
+    """What the 2xx to an INVITE of ours says (7.2); None when it sets no timer. A header that makes no sense is none."""
     try:
         found = _delta(response, "session-expires")
     except HeaderError:
@@ -89,14 +90,44 @@ def agreed(response: Response) -> Terms | None:
     return Terms(max(interval, LEAST_SESSION_INTERVAL), (params.get("refresher") or "uac").lower() != "uas")
 
 
+class Proposal:
+    """What an INVITE of ours asks of the session timer (7.1 and 7.4), and how a 422 raises it (7.3)."""
+
+    __slots__ = ("_least", "_refresher", "_tries", "interval")
+
+    def __init__(self, interval: int, least: int, refresher: str | None = None) -> None:
+        """`interval` and `least` (our Min-SE) in seconds. `refresher` is `uac` or `uas`; None leaves it to the other side, as is
+        RECOMMENDED in an INVITE that sets up a call."""
+        self.interval = interval
+        self._least = least
+        self._refresher = refresher
+        self._tries = 1
+
+    @property
+    def headers(self) -> str:
+        """The header lines of the request."""
+        refresher = f";refresher={self._refresher}" if self._refresher is not None else ""
+        return f"Supported: timer\r\nSession-Expires: {self.interval}{refresher}\r\nMin-SE: {self._least}\r\n"
+
+    def raised(self, response: Response) -> bool:
+        """Whether a refusal is a 422 that the request may be repeated for, with "the largest Min-SE header field value" seen (7.3)."""
+        wanted = number(response.get("min-se") or "") if response.status == 422 else None
+        if wanted is None or wanted <= self._least or self._tries >= _TRIES:
+            return False
+        self._tries += 1
+        self._least, self.interval = wanted, max(self.interval, wanted)
+        return True
+
+
 class SessionTimer:
     """The clock of one session."""
 
-    __slots__ = ("_clock", "_expiry", "_on_expired", "_on_refresh", "_refresh", "terms")
+    __slots__ = ("_clock", "_expiry", "_on_expired", "_on_refresh", "_refresh", "_refreshes", "terms")
 
-    def __init__(self, clock: Clock, on_refresh: Callable[[], None], on_expired: Callable[[], None]) -> None:
-        """`on_refresh` is called when it is our turn, `on_expired` when no refresh has come in time."""
+    def __init__(self, clock: Clock, on_refresh: Callable[[], None], on_expired: Callable[[Finding], None], refreshes: bool = True) -> None:
+        """`on_refresh` is called when it is our turn, unless not `refreshes`; `on_expired` when no refresh has come in time."""
         self._clock = clock
+        self._refreshes = refreshes
         self._on_refresh = on_refresh
         self._on_expired = on_expired
         self._refresh: Timer | None = None
@@ -110,11 +141,16 @@ class SessionTimer:
         if terms is None:
             return
         interval = terms.interval
+        if terms.we_refresh and not self._refreshes:
+            finding = Finding("session-timer.outlived", f"a session {_MARGIN} s older than its interval of {interval} s")
+            self._expiry = self._clock.call_later(interval + _MARGIN, self._on_expired, finding)
+            return
         if terms.we_refresh:
             self._refresh = self._clock.call_later(interval / 2, self._on_refresh)  # "once half the session interval has elapsed" (10)
         # "It SHOULD send this BYE slightly before session expiration. The minimum of 32 seconds and one third of the session
         # interval is RECOMMENDED" (10)
-        self._expiry = self._clock.call_later(interval - min(_MARGIN, interval / 3), self._on_expired)
+        finding = Finding("session-timer.expired", "no refresh in the session interval")
+        self._expiry = self._clock.call_later(interval - min(_MARGIN, interval / 3), self._on_expired, finding)
 
     def stop(self) -> None:
         """The session is over, or its timer is."""

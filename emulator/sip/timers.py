@@ -24,9 +24,11 @@ LEAST_SESSION_INTERVAL = 90
 @dataclass(frozen=True, slots=True)
 class SessionTimerPolicy:
     """`minimum` is our Min-SE; `refresher` is who refreshes when a client leaves it open: `uac` or `uas`. `ask` has a timer of
-    `interval` seconds for clients that support one and asked for none (RFC 4028 9)."""
+    `interval` seconds for clients that support one and asked for none (RFC 4028 9). Without `refreshes` our turn to refresh passes, as
+    if we had died: the peer has to end the session."""
 
     minimum: int = LEAST_SESSION_INTERVAL
     refresher: str = "uac"
     ask: bool = False
     interval: int = 1800
+    refreshes: bool = True

@@ -433,9 +433,9 @@ class Outgoing:
         """The ACK of a 3xx to 6xx: the request's own Via, URI and Route, the response's To (17.1.1.3)."""
         return self._encode("ACK", response.headers["to"][0], "", b"")
 
-    def cancel(self) -> bytes:
+    def cancel(self) -> "Outgoing":
         """The CANCEL of this INVITE: the same Via, URI, Route, To and CSeq number (9.1)."""
-        return self._encode("CANCEL", self.to, "", b"")
+        return Outgoing("CANCEL", self.uri, self.via, self.from_, self.to, self.call_id, self.cseq, self.route)
 
     def _encode(self, method: str, to: str, headers: str, body: bytes) -> bytes:
         return encode_request(

@@ -48,6 +48,7 @@ class UdpFlow:
     transport = "UDP"
     reliable = False
     open = True
+    failure = ""
 
     def __init__(self, listener: "UdpListener", peer: Address) -> None:
         self._listener = listener
@@ -326,6 +327,10 @@ class ConnectionFlow:
     @property
     def open(self) -> bool:
         return self._stream.open
+
+    @property
+    def failure(self) -> str:
+        return "" if self._stream.open else "the connection has gone"
 
     def send(self, data: bytes) -> None:
         if self._stream.open or not self._answer_port or not data.startswith(b"SIP/2.0 "):

@@ -3,12 +3,16 @@
 Priorities, weights and the time to live are invented (vonage-facts, default 46): nobody outside knows the real ones.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from emulator.dns.zone import Pointer, Service, Zone
 from emulator.trunk import regions
 
+_HOST = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_-]{0,62}\.)*[A-Za-z0-9_][A-Za-z0-9_-]{0,62}\.?")
+_LABEL = re.compile(r"_[A-Za-z0-9-]{1,62}")
+_RECORD = re.compile(r"([0-9]{1,5}) +([0-9]{1,5}) +([0-9]{1,5}) +(\S+)")
 _TLS_LABELS = ("_sips._tcp", "_sip._tls")  # RFC 3263 4.1's, and the one that sipsak asks for
 
 
@@ -31,8 +35,10 @@ def trunk_zone(
     customer_hosts: Mapping[str, str] | None = None,
     ttl: int = 60,
     preference: Preference = Preference(),
+    customer_services: Mapping[str, Sequence[str]] | None = None,
 ) -> Zone:
-    """The zone of all service names in a layout, and of the customer's own names that the trunk should know."""
+    """The zone of all service names in a layout, and of the customer's own names that the trunk should know: addresses by host, and
+    what `customer_service` takes by name."""
     by_name = {place.name: place for place in places}
     addresses: dict[str, list[str]] = {}
     services: list[Service] = []
@@ -53,7 +59,27 @@ def trunk_zone(
     serve(regions.LEGACY_HOST, list(places), regions.LEGACY_DOMAIN)
     for host, address in (customer_hosts or {}).items():
         addresses.setdefault(host.lower(), []).append(address)
+    for name, records in (customer_services or {}).items():
+        services.extend(customer_service(name, record) for record in records)
     return Zone(addresses, services, ttl, pointers=pointers)
+
+
+def customer_service(name: str, record: str) -> Service:
+    """An SRV record of the customer's: `_sip._udp.pbx.example.net` and `PRIORITY WEIGHT PORT TARGET`. Raises `ValueError`, saying what
+    to write instead. The target `.` says that there is no such service (RFC 2782)."""
+    service, transport, domain = [*name.split(".", 2), "", ""][:3]
+    if not (_LABEL.fullmatch(service) and _LABEL.fullmatch(transport) and is_name(domain) and len(name) < 254):
+        raise ValueError("name it as _sip._udp.pbx.example.net, by service, transport and domain")
+    match = _RECORD.fullmatch(record)
+    priority, weight, port = (int(text) for text in match.group(1, 2, 3)) if match is not None else (-1, -1, -1)
+    if match is None or max(priority, weight, port) > 65535 or not (match[4] == "." or is_name(match[4])):
+        raise ValueError("write PRIORITY WEIGHT PORT TARGET, such as 10 50 5060 a.pbx.example.net")
+    return Service(f"{service}.{transport}".lower(), domain.lower(), priority, weight, port, match[4])
+
+
+def is_name(text: str) -> bool:
+    """Whether `text` is a host's name; underscores are in use too."""
+    return len(text) < 254 and _HOST.fullmatch(text) is not None
 
 
 def _services(owner: str, places: list[regions.Place], domain: str, preference: Preference) -> Iterator[Service]:

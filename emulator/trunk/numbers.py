@@ -17,6 +17,9 @@ ANONYMOUS_USERS = frozenset({"anonymous", "restricted", "unavailable", "unknown"
 EMERGENCY = frozenset({"000", "110", "111", "112", "113", "117", "118", "119", "911", "988", "995", "996", "997", "998", "999"})
 """Short numbers that reach emergency services somewhere."""
 
+MAGIC_PREFIX = "447700900"
+"""Three digits follow: numbers that Ofcom keeps for drama, so that no one can own them; see `emulator.trunk.magic`."""
+
 
 class BadNumber(Exception):
     """A number that brings the call `status`, and why."""

@@ -1,5 +1,6 @@
 """Media in whole calls: codecs, keys, digits, what the far end plays, recordings, findings."""
 
+import re
 import struct
 import wave
 from base64 import b64decode, b64encode
@@ -15,7 +16,7 @@ from emulator.trunk.behaviour import Behaviour
 from emulator.trunk.studio import Studio
 from emulator.trunk.trunk import Policy
 from tests.support.network import MemoryPort, Network
-from tests.support.phone import SDP, Phone
+from tests.support.phone import SDP, Phone, Received
 
 KEY = b"t" * 30
 SECURE = SDP.replace("RTP/AVP", "RTP/SAVP") + f"a=crypto:4 AES_CM_128_HMAC_SHA1_80 inline:{b64encode(KEY).decode()}\r\n"
@@ -79,6 +80,51 @@ def test_two_calls_have_two_keys_and_a_reinvite_keeps_ours() -> None:
     challenged = first.expect(407)
     first.transmit(first.request("INVITE", first.remote_target, first.credentials(challenged), SECURE.replace("phone 1 1", "phone 1 2")))
     assert first.expect(200).body.partition(b"inline:")[2].split(b"\r\n")[0] == keys[0]
+
+
+def secure(direction: str = "sendrecv", tag: int = 4) -> str:
+    return SECURE.replace("sendrecv", direction).replace("crypto:4", f"crypto:{tag}")
+
+
+def answer_reinvite(phone: Phone, request: Received, body: str) -> None:
+    lines = ["SIP/2.0 200 OK"]
+    lines += [f"{name.title()}: {value}" for name, value in request.headers if name in ("via", "from", "to", "call-id", "cseq")]
+    lines.append(f"Contact: <sip:{phone.caller}@{phone.host}:{phone.port}>\r\nContent-Type: application/sdp")
+    phone.transmit("\r\n".join(lines) + f"\r\nContent-Length: {len(body)}\r\n\r\n{body}")
+
+
+def test_an_offer_of_ours_in_a_secure_call_repeats_tag_and_key() -> None:
+    """RFC 4568 7.1.4: a key that does not change keeps its context."""
+    network = Network()
+    phone = network.phone(transport="TLS")
+    answered = phone.call("447700900710", body=SECURE)
+    keys = re.findall(rb"a=crypto:.*", answered.body)
+    stream = network.ports[0].stream
+    assert stream is not None and len(keys) == 1
+    contexts = stream._inbound, stream._outbound
+    for after, direction, theirs in ((2, b"sendonly", "recvonly"), (2.1, b"sendrecv", "sendrecv")):
+        network.clock.advance(after)
+        offer = phone.expect("INVITE")
+        assert re.findall(rb"a=crypto:.*", offer.body) == keys and direction in offer.body
+        answer_reinvite(phone, offer, secure(theirs))
+        phone.expect("ACK")
+    assert (stream._inbound, stream._outbound) == contexts and stream.agreement.send and stream.agreement.receive
+    assert not codes(network) - {"sdp.version"}
+    end(phone)
+
+
+def test_a_late_reinvite_in_a_secure_call_is_offered_srtp() -> None:
+    network = Network()
+    phone = network.phone(transport="TLS")
+    phone.call(body=SECURE)
+    phone.transmit(phone.request("INVITE", phone.remote_target))
+    challenged = phone.expect(407)
+    phone.transmit(phone.request("INVITE", phone.remote_target, phone.credentials(challenged)))
+    offered = phone.expect(200)
+    assert b"RTP/SAVP 8 0 9" in offered.body and b"a=crypto:1 " in offered.body
+    phone.transmit(phone.request("ACK", phone.remote_target, body=secure(tag=1), cseq=phone.cseq))
+    assert "sdp.answer" not in codes(network) and network.trunk.calls
+    end(phone)
 
 
 def test_digits_are_told_of_and_in_the_summary() -> None:

@@ -6,7 +6,18 @@ from dataclasses import replace
 import pytest
 
 from emulator.media.codecs import CODECS, G722, PCMU, for_number
-from emulator.media.offer import Agreement, Keys, LocalMedia, NotAcceptable, agree, answer, changed_without_a_version, offer
+from emulator.media.offer import (
+    Agreement,
+    Keys,
+    LocalMedia,
+    NotAcceptable,
+    agree,
+    answer,
+    changed_without_a_version,
+    offer,
+    reoffer,
+    restated,
+)
 from emulator.media.sdp import SessionDescription
 
 LOCAL = LocalMedia("127.0.13.1", 10000, 77, key=lambda: b"k" * 30)
@@ -300,3 +311,53 @@ def test_the_version_counts_up_only_when_something_changed() -> None:
     same, _ = answer(described("m=audio 4000 RTP/AVP 0"), LOCAL, first)
     held, _ = answer(described("m=audio 4000 RTP/AVP 0", "a=sendonly"), LOCAL, same)
     assert (first.version, same.version, held.version) == (1, 1, 2)
+
+
+HOLDS = replace(LOCAL, holds=True)
+
+
+def directions(description: SessionDescription) -> list[str | None]:
+    return [media.direction for media in description.media]
+
+
+def test_hold_changes_the_direction_alone_and_resume_changes_it_back() -> None:
+    """RFC 3264 8.4: the same lines, numbers and keys, a version one higher."""
+    line = f"a=crypto:7 AES_CM_128_HMAC_SHA1_80 {THEIR_KEY}"
+    offered = ("m=video 5000 RTP/AVP 96", "m=audio 4000 RTP/SAVP 0 111", "a=rtpmap:111 telephone-event/8000", line)
+    first, agreement = answer(described(*offered), LOCAL)
+    held = reoffer(first, agreement, HOLDS)
+    assert directions(held) == [None, "sendonly"] and held.version == 2
+    assert str(held) == str(first).replace(" 77 1 ", " 77 2 ").replace("sendrecv", "sendonly")
+    answered_held = agree(held, described(offered[0].replace("5000", "0"), *offered[1:], "a=recvonly"), HOLDS)
+    assert (answered_held.send, answered_held.receive, answered_held.keys) == (True, False, Keys(b"k" * 30, b"t" * 30))
+    resumed = reoffer(held, answered_held, LOCAL)
+    assert directions(resumed) == [None, "sendrecv"] and resumed.version == 3
+    assert restated(first, LOCAL, held).version == 3 and directions(restated(first, LOCAL, held)) == [None, "sendrecv"]
+
+
+@pytest.mark.parametrize(("theirs", "held", "resumed"), [("sendrecv", "sendonly", "sendrecv"), ("sendonly", "inactive", "recvonly")])
+def test_two_holds_are_each_sides_own(theirs: str, held: str, resumed: str) -> None:
+    first, agreement = answer(described("m=audio 4000 RTP/AVP 0", f"a={theirs}"), LOCAL)
+    assert directions(reoffer(first, agreement, HOLDS)) == [held] and directions(reoffer(first, agreement, LOCAL)) == [resumed]
+    second, agreement = answer(described("m=audio 4000 RTP/AVP 0", "a=sendrecv"), HOLDS, first)
+    assert directions(second) == ["sendonly"] and not agreement.receive
+
+
+def test_a_later_offer_keeps_places_and_numbers() -> None:
+    """RFC 3264 8: m= lines stay where they are, and 8.3.2: payload types keep their meaning."""
+    offered = ("m=video 5000 RTP/AVP 96", "m=audio 4000 RTP/AVP 97 98", "a=rtpmap:97 speex/16000", "a=rtpmap:98 telephone-event/16000")
+    first, _ = answer(described(*offered), LOCAL)
+    later = offer(LOCAL, first)
+    assert (later.version, [media.port for media in later.media]) == (2, [0, 10000])
+    audio = later.media[1]
+    assert audio.formats == ["8", "0", "9", "18", "96", "97", "98"] and audio.attribute("rtpmap") is not None
+    assert {"rtpmap:96 iLBC/8000", "rtpmap:97 speex/16000", "rtpmap:98 telephone-event/16000"} <= set(audio.attributes)
+    taken = agree(later, described("m=video 0 RTP/AVP 96", "m=audio 4000 RTP/AVP 0"), LOCAL)
+    assert taken.codec is PCMU
+    with pytest.raises(NotAcceptable):
+        agree(later, described("m=audio 4000 RTP/AVP 0"), LOCAL)
+
+
+def test_the_telephone_event_of_a_later_offer_gets_a_number_that_is_free() -> None:
+    first, _ = answer(described("m=audio 4000 RTP/AVP 101", "a=rtpmap:101 iLBC/8000"), LOCAL)
+    assert "rtpmap:96 telephone-event/8000" in offer(LOCAL, first).media[0].attributes

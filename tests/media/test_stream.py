@@ -1,6 +1,7 @@
 """The echo, its counters, RTCP, SRTP, digits and impairments of one call, without a socket."""
 
 import struct
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -116,6 +117,20 @@ def test_on_hold_nothing_is_sent_and_all_is_heard() -> None:
     echo = Echo(send=False)
     echo.hear(1)
     assert echo.sent == [] and echo.stream.heard.packets == 1
+
+
+def test_what_comes_although_we_said_that_we_do_not_listen_is_told_and_not_echoed() -> None:
+    """RFC 3264 8.4; what crosses the hold does not count."""
+    echo = Echo()
+    echo.stream.change(replace(agreement(), receive=False))
+    echo.talk(50)
+    assert not echo.codes() and not echo.sent
+    echo.talk(50, 50)
+    echo.press("5", 100)
+    assert echo.sent == [] and echo.codes() == {"media.direction"} and echo.stream.heard.packets > 100
+    echo.stream.change(agreement())
+    echo.talk(5, 200)
+    assert len(echo.sent) == 5
 
 
 # RTCP

@@ -211,7 +211,7 @@ def test_the_ack_of_a_refusal_repeats_the_request_with_the_responses_to() -> Non
 
 def test_the_cancel_repeats_the_request() -> None:
     """9.1."""
-    cancel = outgoing("INVITE").cancel().decode()
+    cancel = outgoing("INVITE").cancel().encode().decode()
     assert cancel.startswith("CANCEL sip:h SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bKc\r\n")
     assert "To: <sip:c@d>\r\n" in cancel and "CSeq: 1 CANCEL\r\n" in cancel
 

@@ -25,6 +25,7 @@ class MemoryFlow:
         self.sent_by = sent_by(self.local)
         self.peer = peer
         self.open = True
+        self.failure = ""
         self.drop: set[int] = set()
         self.sent = 0
         self.aimed: list[Address] = []
@@ -51,12 +52,15 @@ class MemoryPort:
     def __init__(self, number: int) -> None:
         self.number = number
         self.stream: Stream | None = None
+        self.source = number
+        """The port that the stream sends from."""
         self.sent: list[bytes] = []
         self.sent_rtcp: list[bytes] = []
         self.closed = False
 
     def attach(self, stream: Stream) -> None:
         self.stream = stream
+        self.source = self.number + stream.plan.other_port
         stream.send = lambda data: self.sent.append(bytes(data))
         stream.send_rtcp = self.sent_rtcp.append
 

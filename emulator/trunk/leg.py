@@ -1,0 +1,241 @@
+"""The media of one call with the customer, whichever side called: offers and answers, the stream, what is heard and what is not."""
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from emulator.clock import Clock, Timer
+from emulator.ids import Ids
+from emulator.journal.findings import Finding
+from emulator.journal.journal import CallRecord, Journal
+from emulator.media.offer import (
+    Agreement,
+    LocalMedia,
+    NotAcceptable,
+    agree,
+    answer,
+    changed_without_a_version,
+    offer,
+    reoffer,
+    restated,
+)
+from emulator.media.port import Port
+from emulator.media.sdp import SdpError, SessionDescription
+from emulator.media.stream import Stream
+from emulator.sip.body import BrokenBody, WrongBody, part_of
+from emulator.sip.message import Message
+from emulator.sip.refusal import Refusal
+from emulator.trunk.behaviour import Behaviour
+from emulator.trunk.studio import Set, Studio
+
+if TYPE_CHECKING:
+    from emulator.media.dtmf import Digit
+
+SDP_TYPE = "application/sdp"
+
+
+class Keeper(Protocol):
+    """Who keeps the calls, as their legs need it: the trunk."""
+
+    clock: Clock
+    ids: Ids
+    journal: Journal
+    studio: Studio
+
+
+class LegUser(Protocol):
+    """Whose media it is: a call."""
+
+    def on_silence(self) -> None:
+        """Nothing was heard for as long as the behaviour allows; the finding has been made."""
+
+
+def offered(message: Message) -> SessionDescription | None:
+    """The description in a message; None when it has none. Raises `Refusal` 415 or 400."""
+    try:
+        body = part_of(message, SDP_TYPE)
+        return SessionDescription.parse(body) if body is not None else None
+    except WrongBody as wrong:
+        wants = ("Accept-Encoding", "identity") if wrong.encoded else ("Accept", SDP_TYPE)  # 8.2.3
+        raise Refusal(415, Finding("body.encoding" if wrong.encoded else "body.type", wrong.type), (wants,)) from None
+    except BrokenBody as broken:
+        raise Refusal(400, Finding("body.malformed", str(broken))) from None
+    except SdpError as error:
+        raise Refusal(400, Finding("sdp.malformed", str(error))) from None
+
+
+class Leg:
+    """`description` is our last description, None before there is one; `stream` the media it settled, None before that."""
+
+    def __init__(
+        self, keeper: Keeper, user: LegUser, record: CallRecord, behaviour: Behaviour, port: Port, local: LocalMedia, early: bool = False
+    ) -> None:
+        """`local` is our side of the media. The leg owns `port` from here on. `early` has media flow before the call is answered."""
+        self.local = local
+        self.record = record
+        self.early = early
+        self.description: SessionDescription | None = None
+        self.stream: Stream | None = None
+        self._keeper = keeper
+        self._user: LegUser | None = user
+        self._behaviour = behaviour
+        self._port = port
+        self._theirs: SessionDescription | None = None  # their last description
+        self._settled: tuple[SessionDescription, bool] | None = None  # what holds now: our description, and whether we hold
+        self._before: tuple[SessionDescription, bool] | None = None  # the same before our last re-offer
+        self._set: Set | None = None
+        self._watch: Timer | None = None
+        self._heard = -1  # packets at the last look
+        self._answered = False
+
+    # -- offer and answer -----------------------------------------------------------------------------------------
+
+    def negotiate(self, described: SessionDescription) -> tuple[SessionDescription, Agreement]:
+        """Our answer to their offer, which holds once it is handed to `settle`; `Refusal` 488 when nothing fits (RFC 3261 13.3.1.3)."""
+        kinds = {media.kind for media in described.media if media.port}
+        if "image" in kinds and "audio" not in kinds:
+            raise Refusal(self._behaviour.t38_status, Finding("media.t38", "m=image without m=audio"))
+        self._compare(described)
+        try:
+            return answer(described, self.local, self.description)
+        except NotAcceptable as error:
+            warning = f'{error.warning} {self.local.address} "{error.text}"'
+            for finding in error.findings:
+                self.record.finding(finding)
+            raise Refusal(488, error.finding, (("Warning", warning),)) from None
+
+    def settle(self, description: SessionDescription, agreement: Agreement) -> None:
+        """An offer and its answer are done: `description` is ours. Media follows it at once."""
+        self.description = description
+        self._settled = (description, self.local.holds)
+        self.local.secure = agreement.keys is not None
+        self.record.codec = agreement.codec.name
+        for finding in agreement.findings:
+            self.record.finding(finding)
+        if agreement.keys is not None and self.record.transport != "TLS":
+            self.record.finding(Finding("srtp.in-clear", f"a=crypto over {self.record.transport}"))
+        if self.stream is None:
+            keeper = self._keeper
+            self.stream = Stream(agreement, keeper.clock, keeper.ids, self._behaviour.media, self._on_digit)
+            self.record.media = self.stream
+            self._set = keeper.studio.set_for(self.stream, self.record.id)
+        else:
+            self.stream.change(agreement)
+        self._port.attach(self.stream)
+        if self._answered or self.early:
+            self._begin()
+
+    def answer(self, described: SessionDescription) -> bytes:
+        """Their offer is taken as it is: the body of our answer. Raises `Refusal`."""
+        self.settle(*self.negotiate(described))
+        return str(self.description).encode()
+
+    def offer(self) -> bytes:
+        """The body of an offer of ours: the first one, or a new one in a session that is up. `agree` takes its answer."""
+        self.description = offer(self.local, self.description)
+        return str(self.description).encode()
+
+    def hold(self, holds: bool) -> bytes:
+        """The body of an offer that puts the other side on hold, or takes it off hold; `agree` or `withdraw` ends that."""
+        assert self.description is not None and self.stream is not None
+        self._before = (self.description, self.local.holds)
+        self.local.holds = holds
+        self.description = reoffer(self.description, self.stream.agreement, self.local)
+        return str(self.description).encode()
+
+    def withdraw(self, sent: bool = True) -> None:
+        """Our new offer was refused, or its answer was none, or it was never `sent`: the session goes on as it was (RFC 3261 14.1)."""
+        if not sent and self._before is not None:
+            self.description, self.local.holds = self._before
+        elif self._settled is not None and self.description is not None:
+            description, self.local.holds = self._settled
+            self.description = restated(description, self.local, self.description)
+
+    def again(self) -> bytes:
+        """Our last description once more: an offer that changes nothing."""
+        assert self.description is not None
+        return str(self.description).encode()
+
+    def agree(self, message: Message) -> None:
+        """Their answer to our last description, in a response, an ACK or a PRACK. Raises `NotAcceptable` with the finding."""
+        assert self.description is not None
+        try:
+            described = offered(message)
+        except Refusal as refusal:
+            assert refusal.finding is not None
+            raise NotAcceptable(399, refusal.reason, refusal.finding) from None
+        if described is None:
+            raise NotAcceptable(399, "no answer", Finding("sdp.answer", "no SDP where the answer to our offer was due"))
+        self._compare(described)
+        self.settle(self.description, agree(self.description, described, self.local))
+
+    def _compare(self, described: SessionDescription) -> None:
+        if self._theirs is not None and (odd := changed_without_a_version(self._theirs, described)) is not None:
+            self.record.finding(odd)
+        self._theirs = described
+
+    # -- media ----------------------------------------------------------------------------------------------------
+
+    def answered(self) -> None:
+        """The call is answered: media flows, and is missed when it does not."""
+        self._answered = True
+        if self.stream is not None:
+            if not self.early:
+                self.stream.answered()
+            self._begin()
+        if self._behaviour.silence_timeout > 0:
+            self._watch = self._keeper.clock.call_later(self._behaviour.silence_timeout, self._look)
+
+    def _begin(self) -> None:
+        if self.stream is not None and self._set is not None:
+            self.stream.start_reports()
+            self._set.start(self._answered)
+
+    def dial(self, digits: str) -> None:
+        """Send digits as telephone-events; a comma is half a second. `ValueError` names the place of what is neither."""
+        if self.stream is not None:
+            self.stream.dialler.dial_all(digits)
+
+    def _on_digit(self, digit: "Digit") -> None:
+        self._keeper.journal.event("call.digit", self.record, digit=digit.name, ms=round(1000 * digit.duration), volume=-digit.volume)
+
+    def _look(self) -> None:
+        """Look whether anything was heard since the last look: no clock is read per packet for this."""
+        stream, seconds = self.stream, self._behaviour.silence_timeout
+        self._watch = None
+        heard = stream.heard.packets if stream is not None else 0
+        on_hold = stream is not None and not stream.agreement.receive
+        if (heard == self._heard or (heard == 0 and self._heard < 0)) and not on_hold:
+            self.record.finding(Finding("media.silence", f"no RTP for {seconds:g} s"))
+            self._keeper.journal.event("media.silence", self.record, seconds=seconds)
+            if self._user is not None:
+                self._user.on_silence()
+            return
+        self._heard = heard
+        self._watch = self._keeper.clock.call_later(seconds, self._look)
+
+    # -- the end, and what was ------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Give everything back; harmless when done before."""
+        if self._watch is not None:
+            self._watch.cancel()
+        if self.stream is not None:
+            self.stream.end()
+        if self._set is not None:
+            self._set.close()
+            for finding in self._set.findings:
+                self.record.finding(finding)
+        self._port.close()
+        self._user = None  # each knows the other: apart, both are freed at once, without the garbage collector
+
+    def summary(self) -> dict[str, Any]:
+        """What `call.ended` says of the media."""
+        told: dict[str, Any] = {"codec": self.record.codec or "", "packets": 0}
+        if self.stream is not None:
+            heard = self.stream.heard
+            told["packets"] = heard.packets
+            if heard.packets:
+                told.update(lost=max(0, heard.lost), jitter_ms=round(heard.jitter_ms, 1), mos=round(heard.mos(self.record.codec), 2))
+            told["digits"] = self.stream.snapshot()["digits"] if self.stream.digits else ""
+        if self._set is not None and self._set.recorded:
+            told["recording"] = self._set.recorded
+        return told

@@ -1,0 +1,17 @@
+"""One of the trunk's twelve proxies."""
+
+from emulator.sip.digest import Nonces
+from emulator.sip.endpoint import Endpoint
+from emulator.trunk.regions import Place
+
+
+class Proxy:
+    """Its place, its endpoint with its own transactions, its nonces, its health."""
+
+    __slots__ = ("endpoint", "name", "nonces", "place")
+
+    def __init__(self, place: Place, endpoint: Endpoint, nonces: Nonces) -> None:
+        self.name = place.name
+        self.place = place
+        self.endpoint = endpoint
+        self.nonces = nonces
