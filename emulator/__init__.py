@@ -12,6 +12,7 @@ meet. Nothing imports `service.py` or `cli/`.
     config.py      words    the one typed model behind vsim.yaml, VSIM_* and flags
     clock.py ids.py chance.py    time and every random choice, handed in; one seed
     authority.py   wire     the CA and the server certificate on disk
+    own_address.py low_ports.py    wires    what a container needs: its own address, and port 53 without being root
     service.py     wire     the composition root: builds each object once, opens listeners, stops in order
 
     sip/           RFC 3261 and friends; knows nothing of Vonage

@@ -30,7 +30,7 @@ def with_own_address(config: Config) -> Config:
     return msgspec.structs.replace(config, advertise=found)
 
 
-def _of_default_route(family: int) -> str | None:
+def _of_default_route(family: socket.AddressFamily) -> str | None:
     """The source address of what goes elsewhere. Connecting a datagram socket asks the routing table and sends nothing."""
     with socket.socket(family, socket.SOCK_DGRAM) as sock:
         try:
@@ -40,7 +40,7 @@ def _of_default_route(family: int) -> str | None:
         return str(sock.getsockname()[0])
 
 
-def _of_first_interface(family: int) -> str | None:
+def _of_first_interface(family: socket.AddressFamily) -> str | None:
     """Where no route leads elsewhere, as in a container's internal network: the first address that is no loopback one, else that."""
     if family != socket.AF_INET or sys.platform != "linux":
         return None

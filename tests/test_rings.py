@@ -8,7 +8,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent / "emulator"
 
 WIRES = {
-    "service.py", "authority.py", "sip/transport.py", "sip/tls.py", "media/sockets.py", "dns/nameserver.py", "dns/exchange.py",
+    "service.py", "authority.py", "own_address.py", "low_ports.py",
+    "sip/transport.py", "sip/tls.py", "media/sockets.py", "dns/nameserver.py", "dns/exchange.py",
     "dns/resolver.py", "control/server.py", "control/client.py", "control/endpoints.py", "__main__.py",
 }  # fmt: skip
 MACHINES = {
