@@ -40,7 +40,8 @@ LABEL org.opencontainers.image.title="vsim" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.licenses="MIT"
 
-# /var/lib/vsim is the one place that is written to: CA, server certificate, endpoints file. Any user may, for some platforms choose one.
+# /var/lib/vsim is the one place that is written to: CA, server certificate, endpoints file, and what is temporary. Any user may, for some
+# platforms choose one.
 RUN useradd --uid 10001 --gid 0 --no-create-home --home-dir /vsim --shell /usr/sbin/nologin vsim \
  && ln -s /opt/vsim/bin/vsim /usr/local/bin/vsim \
  && mkdir /vsim && mkdir --mode 1777 /var/lib/vsim
@@ -58,7 +59,8 @@ ENV VSIM_LAYOUT=ports \
     VSIM_CONTROL_ADDRESS=0.0.0.0 \
     VSIM_CONTROL_ALLOWED_HOSTS=vsim,host.docker.internal,host.containers.internal \
     VSIM_ENDPOINTS=/var/lib/vsim/vsim.json \
-    VSIM_TLS_DIRECTORY=/var/lib/vsim/certs
+    VSIM_TLS_DIRECTORY=/var/lib/vsim/certs \
+    TMPDIR=/var/lib/vsim
 
 # DNS; twelve proxies, each with UDP and TCP on an even port and TLS on the next; RTP and RTCP; the control API. One instruction: some
 # builders take a port that one instruction names for exposed, whatever protocol the next one names it with.
@@ -74,6 +76,6 @@ USER 10001:0
 # Config (vsim.yaml) and scenarios: mounted, or copied in by an image made from this one, which is why it is no VOLUME.
 WORKDIR /vsim
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=5s --timeout=5s --start-period=30s --retries=3 CMD ["vsim", "wait", "--timeout", "3s"]
+HEALTHCHECK --interval=3s --timeout=5s --start-period=30s --retries=3 CMD ["vsim", "wait", "--timeout", "3s"]
 ENTRYPOINT ["vsim"]
 CMD ["serve"]
