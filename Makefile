@@ -3,7 +3,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command 
 VENV := .venv
 BIN := $(VENV)/bin
 PEERS := sip-tester baresip-core sipsak linphone-cli kamailio kamailio-tls-modules tshark dnsutils openssl sox gcc libc6-dev \
-	buildah debootstrap iproute2 docker-compose
+	buildah debootstrap iproute2 nftables docker-compose
 IMAGE ?= vsim
 
 .PHONY: serve test unit lint peers image bench clean help

@@ -8,7 +8,7 @@ import pytest
 
 from tests.container.build import Image, build, needs
 from tests.container.engine import Container
-from tests.container.network import Namespace, route_elsewhere, wire
+from tests.container.network import INSIDE, OUTSIDE, Namespace, join, route_elsewhere
 
 HERE = Path(__file__).resolve().parent
 
@@ -40,8 +40,8 @@ def outside(inside: Namespace) -> Iterator[Namespace]:
     """A host on the same network as the container, which has its default route there."""
     namespace = Namespace()
     try:
-        wire(inside, namespace)
-        route_elsewhere(inside)
+        join(inside, INSIDE, namespace, OUTSIDE)
+        route_elsewhere(inside, OUTSIDE)
         yield namespace
     finally:
         namespace.close()

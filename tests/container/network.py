@@ -85,17 +85,17 @@ class Namespace:
         run(["ip", "netns", "del", self.name])
 
 
-def wire(inside: Namespace, outside: Namespace, addresses: tuple[str, str] = (INSIDE, OUTSIDE)) -> None:
-    """Join two namespaces."""
-    _ip("-n", outside.name, "link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", inside.name)
-    for namespace, address in zip((inside, outside), addresses, strict=True):
-        _ip("-n", namespace.name, "address", "add", f"{address}/24", "dev", "eth0")
-        _ip("-n", namespace.name, "link", "set", "eth0", "up")
+def join(one: Namespace, address: str, other: Namespace, other_address: str, interfaces: tuple[str, str] = ("eth0", "eth0")) -> None:
+    """A wire between two namespaces."""
+    _ip("-n", one.name, "link", "add", interfaces[0], "type", "veth", "peer", "name", interfaces[1], "netns", other.name)
+    for namespace, own, interface in ((one, address, interfaces[0]), (other, other_address, interfaces[1])):
+        _ip("-n", namespace.name, "address", "add", f"{own}/24", "dev", interface)
+        _ip("-n", namespace.name, "link", "set", interface, "up")
 
 
-def route_elsewhere(inside: Namespace, gateway: str = OUTSIDE) -> None:
-    """A default route, as every container's bridge gives it one. It ends at the other namespace."""
-    _ip("-n", inside.name, "route", "add", "default", "via", gateway)
+def route_elsewhere(namespace: Namespace, gateway: str) -> None:
+    """A default route, as every container's bridge gives it one."""
+    _ip("-n", namespace.name, "route", "add", "default", "via", gateway)
 
 
 def _ip(*arguments: str) -> None:

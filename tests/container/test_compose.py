@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from emulator.config import load, settings
 from tests.container.build import ROOT, Image
 from tests.container.engine import Container
-from tests.container.network import Namespace, route_elsewhere, wire
+from tests.container.network import Namespace, join, route_elsewhere
 from tests.support.serve import environment, need, run, until
 
 WIRE = ROOT / "tests" / "wire"
@@ -29,10 +29,10 @@ def services() -> dict[str, Any]:
 def network(inside: Namespace, services: dict[str, Any]) -> Iterator[Namespace]:
     """Where Kamailio runs, joined with the container's."""
     outside = Namespace()
-    addresses = (address(services["vsim"]), address(services["kamailio"]))
+    vsim, kamailio = address(services["vsim"]), address(services["kamailio"])
     try:
-        wire(inside, outside, addresses)
-        route_elsewhere(inside, addresses[1])
+        join(inside, vsim, outside, kamailio)
+        route_elsewhere(inside, kamailio)
         yield outside
     finally:
         outside.close()

@@ -1,78 +1,19 @@
 """The image run by the rules of the engines: health, a call with its echo, DNS, the control API, and a stop in time."""
 
-import http.client
-import json
 import re
-import socket
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.container.clients import WIRE, ask, dig, echoed, finished, sipp
 from tests.container.engine import STOP_SECONDS, Container
 from tests.container.network import INSIDE, OUTSIDE, Namespace
 from tests.support.serve import need, until
 
 Start = Callable[..., Container]
-WIRE = Path(__file__).resolve().parent.parent / "wire"
 NET_BIND_SERVICE = 1 << 10
-
-
-def ask(outside: Namespace, path: str, host: str = f"{INSIDE}:8060") -> tuple[int, Any]:
-    """Status and body of a GET of the control API, by a client on another host."""
-
-    def get() -> tuple[int, Any]:
-        connection = http.client.HTTPConnection(INSIDE, 8060, timeout=10)
-        try:
-            connection.request("GET", path, headers={"Host": host})
-            response = connection.getresponse()
-            return response.status, json.loads(response.read())
-        finally:
-            connection.close()
-
-    return outside.do(get)
-
-
-def dig(outside: Namespace, *question: str) -> list[str]:
-    done = outside.run(need("dig", "dnsutils"), f"@{INSIDE}", "+short", "+time=5", "+tries=1", *question)
-    assert done.returncode == 0, done.stdout
-    return sorted(done.stdout.split("\n")[:-1])
-
-
-def sipp(outside: Namespace, directory: Path, scenario: str, *flags: str) -> subprocess.Popen[str]:
-    """One call from another host."""
-    return outside.start(
-        need("sipp", "sip-tester"), f"{INSIDE}:5060", "-sf", WIRE / scenario, "-au", "abcd1234", "-ap", "OfflineSecret1",
-        "-s", "442071234567", "-i", OUTSIDE, "-mi", OUTSIDE, "-nostdin", "-timeout", "40", "-timeout_error", "-m", "1", *flags,
-        cwd=directory,
-    )  # fmt: skip
-
-
-def finished(calling: subprocess.Popen[str]) -> None:
-    """SIPp has seen everything its scenario expects."""
-    output, _ = calling.communicate(timeout=20)
-    assert calling.returncode == 0, output[-2000:]
-
-
-def echoed(outside: Namespace, packets: int) -> int:
-    """How many of so many packets came back with their payload. They come from another port than the call's description says, as what
-    comes through a published port does."""
-
-    def talk() -> int:
-        heard = 0
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as media:
-            media.bind((OUTSIDE, 0))
-            media.settimeout(5)
-            for number in range(packets):
-                payload = bytes([number]) * 160
-                media.sendto(b"\x80\x00" + number.to_bytes(2) + (160 * number).to_bytes(4) + b"\xc0\xff\xee\x00" + payload, (INSIDE, 10000))
-                heard += media.recv(2000)[12:] == payload
-        return heard
-
-    return outside.do(talk)
 
 
 def test_a_container_as_podman_runs_it(start: Start, outside: Namespace, tmp_path: Path) -> None:
@@ -88,7 +29,7 @@ def test_a_container_as_podman_runs_it(start: Start, outside: Namespace, tmp_pat
         "10 50 5060 sip-us-3-1.vonage.com.", "10 50 5062 sip-us-3-2.vonage.com.",
     ]  # fmt: skip
 
-    calling = sipp(outside, tmp_path, "call.xml", "-d", "2000")
+    calling = sipp(outside, tmp_path, WIRE / "call.xml", "-d", "2000")
     until(lambda: "call.answered" in container.logs(), "the call")
     assert echoed(outside, 40) == 40
     finished(calling)
@@ -111,7 +52,7 @@ def test_a_container_as_podman_runs_it(start: Start, outside: Namespace, tmp_pat
 def test_stopping_says_bye_first(start: Start, outside: Namespace, tmp_path: Path) -> None:
     container = start()
     container.wait_until_healthy()
-    calling = sipp(outside, tmp_path, "waits_for_bye.xml")
+    calling = sipp(outside, tmp_path, WIRE / "waits_for_bye.xml")
     until(lambda: "call.answered" in container.logs(), "the call")
     code, seconds = container.stop()
     assert code == 0 and seconds < STOP_SECONDS
