@@ -21,7 +21,7 @@ WORKDIR /src
 # /run/secrets/ca.pem. Nothing of them stays in the image.
 COPY pyproject.toml ./
 RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf --mount=type=secret,id=ca.pem --mount=type=cache,target=/root/.cache/pip \
-    /build/bin/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' > needs.txt \
+    /build/bin/python -c 'import tomllib as t; print(*t.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' > needs.txt \
  && /build/bin/pip --python /opt/vsim/bin/python install --no-compile --requirement needs.txt
 COPY README.md LICENSE ./
 COPY emulator ./emulator
@@ -36,7 +36,7 @@ RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf --mount=type=secret,id=
 FROM runtime
 ARG VERSION=0.1.0
 LABEL org.opencontainers.image.title="vsim" \
-      org.opencontainers.image.description="A local, offline emulator of Vonage's SIP trunk. Not made by Vonage and not connected with it." \
+      org.opencontainers.image.description="A local, offline emulator of Vonage's SIP trunk; not made by Vonage nor connected with it" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.licenses="MIT"
 
