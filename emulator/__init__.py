@@ -16,9 +16,10 @@ meet. Nothing imports `service.py` or `cli/`.
     service.py     wire     the composition root: builds each object once, opens listeners, stops in order
 
     sip/           RFC 3261 and friends; knows nothing of Vonage
-      grammar uri headers message body framing refusal timers methods flow lint     words
-      digest transaction endpoint dialog session called calling reliable reinvite session_timer locate    machines
-      transport tls                                                    wires
+      grammar uri headers message body framing refusal timers methods flow lint icmp certificate     words
+      digest credentials transaction endpoint dialog dialog_request session session_timer reinvite called reliable calling
+      calling_session locate                                           machines
+      transport datagram dialling tls tls_client                       wires
     media/         SDP, RTP, SRTP, DTMF; knows nothing of SIP
       codecs sdp crypto offer rtp rtcp dtmf dtmf_sender reception quality plan g711 tone shipped port    words
       stream srtp dialler player far_end ear recording wav decoder impair chain    machines        sockets   wire

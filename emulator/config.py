@@ -164,7 +164,7 @@ class MediaSettings(_Section, frozen=True):
 
 
 class TlsSettings(_Section, frozen=True):
-    """TLS listeners."""
+    """TLS: the listeners, and the connections to the customer's."""
 
     directory: Annotated[
         str | None,
@@ -173,6 +173,11 @@ class TlsSettings(_Section, frozen=True):
     ask_client_certificate: Annotated[bool, _meta("Ask clients for a certificate, and take any.", _FACTS + "52")] = False
     allow_1_3: Annotated[bool, _meta("Let TLS 1.3 in as well; the page knows 1.2 only.", _FACTS + "52")] = False
     handshake_timeout: Annotated[float, _seconds("How long a handshake may take.")] = 10.0
+    verify_customer: Annotated[
+        bool,
+        _meta("Verify the certificates of the customer's listeners; without it what is wrong with one is only told.", _FACTS + "26"),
+    ] = False
+    customer_ca: Annotated[str | None, _meta("File of CA certificates to verify them by; the system's without one.")] = None
 
 
 class DigestSettings(_Section, frozen=True):
@@ -296,6 +301,7 @@ class LimitSettings(_Section, frozen=True):
     connections_per_address: Annotated[int, _meta("The same from one address.", ge=1)] = 2000
     message_timeout: Annotated[float, _seconds("How long a message on a connection may take to arrive.")] = 20.0
     idle_timeout: Annotated[float, _seconds("A connection that is silent for so long is closed.")] = 3600.0
+    connect_timeout: Annotated[float, _seconds("How long a connection to the customer may take to come about, TLS included.")] = 5.0
     message_octets: Annotated[int, _meta("Largest headers, and largest body, on a connection.", _FACTS + "53", ge=2048)] = 65535
 
 

@@ -16,7 +16,7 @@ from emulator.config import Config, Unusable, parse_host_port
 from emulator.control import endpoints as endpoints_file
 from emulator.control.model import AccountKey, DnsEndpoint, Endpoints, Held, MediaEndpoint, ProxyEndpoint
 from emulator.ids import Ids
-from emulator.journal.findings import Finding
+from emulator.journal.findings import Finding, printable
 from emulator.journal.journal import Journal
 from emulator.low_ports import FIRST_UNPRIVILEGED, allowed
 from emulator.media.codecs import CODECS
@@ -24,11 +24,15 @@ from emulator.media.plan import Plan, Specs
 from emulator.media.sockets import MediaPorts, PortPair, Selector, SharedPort, SharedPorts
 from emulator.own_address import with_own_address
 from emulator.sip import tls
+from emulator.sip.certificate import Identity
+from emulator.sip.datagram import UdpListener
+from emulator.sip.dialling import Dialler, ProxyPaths
 from emulator.sip.flow import Flow, sent_by
 from emulator.sip.locate import Locator
 from emulator.sip.methods import NOT_ALLOWED, Methods
 from emulator.sip.timers import SessionTimerPolicy
-from emulator.sip.transport import Limits, StreamListener, UdpListener
+from emulator.sip.tls_client import TlsClient
+from emulator.sip.transport import Limits, StreamListener
 from emulator.trunk import regions
 from emulator.trunk.accounts import Account, Accounts
 from emulator.trunk.behaviour import Behaviour
@@ -105,6 +109,7 @@ class Service:
         self.journal = Journal(self.clock, config.journal.calls, config.journal.events, config.journal.messages, config.journal.octets)
         self._report = report
         self._endpoints_path = Path(config.endpoints)
+        self._customer_ca = customer_ca(config)
         self._listeners: list[Listeners] = []
         self._limits = Limits(
             config.limits.connections, config.limits.connections_per_address, config.limits.message_timeout, config.limits.idle_timeout,
@@ -187,7 +192,7 @@ class Service:
                 if not left:
                     raise _taken(place, "TCP", place.tcp, problem.socketError) from None
         own.streams.append(tcp)
-        secure = StreamListener("TLS", self.clock, self._limits, proxy.endpoint, self._on_connection_finding(proxy), tls.outgoing)
+        secure = StreamListener("TLS", self.clock, self._limits, proxy.endpoint, self._on_connection_finding(proxy))
         factory = tls.TlsFactory(
             secure, self._tls_context, self.clock, self._on_handshake_failure(proxy), self._on_client_certificate(proxy), self.reactor,
             config.tls.handshake_timeout, config.tls.allow_1_3,
@@ -198,6 +203,13 @@ class Service:
             raise _taken(place, "TLS", place.tls, problem.socketError) from None
         own.streams.append(secure)
         assert own.udp is not None
+        client = TlsClient(
+            self.reactor, self._on_server_certificate(proxy), self._on_connection_finding(proxy), config.tls.verify_customer,
+            self._customer_ca,
+        )  # fmt: skip
+        Dialler(tcp, self.reactor, config.limits.connect_timeout)
+        Dialler(secure, self.reactor, config.limits.connect_timeout, client.secure)
+        proxy.paths = ProxyPaths(own.udp, {"TCP": tcp, "TLS": secure}, config.tls.verify_customer)
         own.udp.start()
         return replace(place, udp=own.udp.bound[1], tcp=tcp_port, tls=tls_port)
 
@@ -235,6 +247,16 @@ class Service:
             self.journal.event("tls.client", None, proxy=proxy.name, peer=sent_by(peer), certificate=subject)
 
         return on_client
+
+    def _on_server_certificate(self, proxy: Proxy) -> Callable[[Flow, Identity, bool], None]:
+        def on_server(flow: Flow, identity: Identity, good: bool) -> None:
+            self.journal.event(
+                "tls.server", None, proxy=proxy.name, peer=sent_by(flow.peer), certificate=printable(identity.subject),
+                issuer=printable(identity.issuer), not_after=identity.not_after, verified=good,
+                domains=[printable(name) for name in identity.domains[:16]],
+            )  # fmt: skip
+
+        return on_server
 
     def _start_dns(self, places: Sequence[regions.Place]) -> None:
         from emulator.dns.nameserver import Nameserver
@@ -360,6 +382,20 @@ class Service:
         self._media.close()
         endpoints_file.remove(self._endpoints_path)
         return defer.DeferredList([one if isinstance(one, defer.Deferred) else defer.succeed(one) for one in waiting])
+
+
+def customer_ca(config: Config) -> Path | None:
+    """The file to verify customers by. Raises `Unusable` when it holds no certificates."""
+    name = config.tls.customer_ca
+    if name is None:
+        return None
+    import ssl
+
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(name)
+    except OSError as problem:
+        raise Unusable("tls.customer_ca", f"{name}: {_words(problem)}; name a file of CA certificates (PEM)") from None
+    return Path(name)
 
 
 def _taken(place: regions.Place, transport: str, port: int, problem: OSError) -> Unusable:

@@ -94,6 +94,7 @@ _SIGNALLING = (
     Kind("register.out-of-order", "error", "a CSeq that grows within a Call-ID", "count CSeq up with each REGISTER", "RFC 3261 10.3"),
     Kind("limit.registrations", "warning", "fewer contacts", "remove old contacts, or raise registrar.contacts", "vsim's own bound"),
     Kind("prack.missing", "error", "a PRACK for each reliable provisional response", "send PRACK, or do not require 100rel", "RFC 3262 3"),
+    Kind("prack.no-rseq", "error", "a RSeq in each reliable provisional response", "count RSeq up from a number above 0", "RFC 3262 7.1"),
     Kind("prack.unmatched", "error", "a RAck that names the RSeq, CSeq and method of the waiting response", "copy RSeq and CSeq of the response into RAck", "RFC 3262 7.2"),
     Kind("contact.missing", "error", "a Contact in every INVITE", "add a Contact with the address you listen on", "RFC 3261 8.1.1.8"),
     Kind("body.type", "error", "application/sdp", "send the offer as application/sdp", "RFC 3261 8.2.3"),
@@ -110,6 +111,7 @@ _SIGNALLING = (
     Kind("stream.idle", "note", "whole messages, and keep-alives on quiet connections", "send CRLF keep-alives (RFC 5626 4.4.1) or OPTIONS", "vsim's own bound"),
     Kind("stream.keepalive-rare", "note", "a keep-alive at least every 120 s on a connection", "send CRLF CRLF every 95 to 120 s, or OPTIONS", "RFC 5626 4.4.1"),
     Kind("stream.gone", "warning", "a connection that stays open until the answer has come", "keep the connection open, or listen on the port of your Via", "RFC 3261 18.2.2"),
+    Kind("stream.unreachable", "error", "a listener at the address of the URI", "check the host, its port and its firewall", "RFC 3261 18.4"),
     Kind("stream.unread", "warning", "a peer that reads what it is sent", "read from the connection", "vsim's own bound"),
     Kind("limit.transactions", "warning", "fewer requests at once", "slow down, or raise limits.transactions", "vsim's own bound"),
     Kind("via.no-cookie", "warning", "a branch that begins with z9hG4bK", "make branches as RFC 3261 does; the older rule for matching is slower and weaker", "RFC 3261 8.1.1.7"),
@@ -167,6 +169,10 @@ _NUMBERS = (
 _TLS = (
     Kind("tls.version", "error", "TLS 1.2", "enable TLS 1.2 at the client", "page: Protocols"),
     Kind("tls.handshake", "error", "a handshake that ends", "check that the client trusts the CA (vsim certs) and the name it expects", "RFC 5246 7.4"),
+    Kind("tls.server-expired", "warning", "a certificate that is valid now", "renew the certificate of your listener", "RFC 5280 4.1.2.5"),
+    Kind("tls.server-name", "warning", "a certificate for the host of the URI", "list the host by its full name, without a wildcard, in subjectAltName", "RFC 5922 7"),
+    Kind("tls.server-self-signed", "warning", "a certificate from a CA", "fetch one from a CA, or name yours with tls.customer_ca", "RFC 5280 6"),
+    Kind("tls.server-untrusted", "warning", "a certificate from a CA that is known", "send the intermediate certificates too, or name the CA with tls.customer_ca", "RFC 5280 6"),
     Kind("tls.plain", "error", "TLS on this port", "use the TLS transport, or port 5060", "page: Protocols"),
 )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The side that calls (RFC 3261 13.2, 9.1 and 12.1.2, with RFC 6026): an INVITE of ours until it is answered, refused or given up."""
+"""The side that calls (RFC 3261 13.2 and 9.1, with RFC 6026): an INVITE of ours until it is answered, refused or given up."""
 
 from enum import Enum
 from typing import Literal, Protocol
@@ -6,15 +6,16 @@ from typing import Literal, Protocol
 from emulator.clock import Timer
 from emulator.journal.findings import Finding
 from emulator.sip import session_timer
+from emulator.sip.calling_session import CallingSession
+from emulator.sip.credentials import Answers, Credentials
 from emulator.sip.dialog import Dialog
 from emulator.sip.endpoint import Endpoint
 from emulator.sip.flow import Flow
 from emulator.sip.headers import HeaderError
-from emulator.sip.message import Request, Response
+from emulator.sip.message import Response
 from emulator.sip.methods import Methods
-from emulator.sip.refusal import Refusal
 from emulator.sip.session import Session, SessionState, SessionUser
-from emulator.sip.session_timer import Proposal, Terms
+from emulator.sip.session_timer import Proposal
 from emulator.sip.timers import SessionTimerPolicy
 from emulator.sip.transaction import InviteClient, NonInviteClient, Outgoing
 
@@ -55,75 +56,6 @@ class InvitationState(Enum):
     ENDED = "ended"
 
 
-class CallingSession(Session):
-    """One call as the calling side has it: early from a provisional response with a To tag on, confirmed by the ACK."""
-
-    __slots__ = ("ack",)
-
-    peer_side = "called"
-    owns_call_id = True
-
-    def __init__(
-        self, endpoint: Endpoint, dialog: Dialog, flow: Flow, user: SessionUser, policy: SessionTimerPolicy, methods: Methods | None
-    ) -> None:
-        super().__init__(endpoint, dialog, flow, user, policy, methods)
-        self.ack: tuple[Flow, bytes] | None = None
-        """The ACK of the 2xx and where it went: it goes again whenever the 2xx comes again (13.2.2.4)."""
-
-    def answered(self, response: Response) -> None:
-        """The 2xx has come: where requests go now is what it says (13.2.2.4)."""
-        try:
-            self.dialog.learn(response)
-        except HeaderError as error:
-            code = "message.malformed" if "contact" in response.headers else "contact.missing"
-            self._user.on_finding(Finding(code, f"{response.status}: {error}"))
-        self._enter(SessionState.ANSWERED)
-
-    def acknowledge(self, invite: Outgoing, headers: str, body: bytes) -> None:
-        """Send the ACK: a request of its own, with the INVITE's CSeq number (13.2.2.4)."""
-        flow = self.flow_out()
-        _, via = self._endpoint.via(flow)
-        data = self.dialog.request("ACK", via, headers, body, sequence=invite.cseq).encode()
-        self.ack = flow, data
-        self._endpoint.transmit(flow, data, self.dialog.call_id)
-
-    def acknowledge_again(self) -> None:
-        """The 2xx has come again."""
-        if self.ack is not None:
-            flow, data = self.ack
-            self._endpoint.transmit(flow, data, self.dialog.call_id)
-
-    def acknowledged(self, terms: Terms | None) -> None:
-        """The ACK has gone: the session is up, with the timer that the 2xx agreed to (RFC 4028 7.2)."""
-        if self.state is not SessionState.ANSWERED:
-            return  # ended in the meantime, at once
-        self._enter(SessionState.CONFIRMED)
-        self._start_timer(terms)
-        if self._hang_up_on_ack:
-            self._hang_up_on_ack = False
-            self.hang_up(self._bye_done)
-
-    def dismiss(self) -> None:
-        """BYE, and no word to the user, who wants none of it."""
-        if self.state is not SessionState.ENDED:
-            self._send_bye()
-            self._enter(SessionState.ENDED)
-
-    def _on_reinvite(self, request: Request, flow: Flow) -> None:
-        if self.state is SessionState.EARLY:
-            raise Refusal(491, Finding("reinvite.glare", "an INVITE before our own is answered"))  # 14.2
-        super()._on_reinvite(request, flow)
-
-    def _on_bye(self, request: Request, flow: Flow) -> None:
-        """ "The callee's UA MUST NOT send a BYE on a confirmed dialog until it has received an ACK", and on an early one never (15)."""
-        if self.state is not SessionState.EARLY:
-            super()._on_bye(request, flow)
-            return
-        self._enter(SessionState.ENDED)
-        self._endpoint.non_invite_server(request, flow).respond(200, self._endpoint.server_line)
-        self._user.on_finding(Finding("bye.early", "a BYE before the INVITE was answered"))
-
-
 class Invitation:
     """One INVITE. It lives on for 64*T1 after a 2xx, to acknowledge that one's retransmissions and what other forks answer.
 
@@ -131,8 +63,9 @@ class Invitation:
     """
 
     __slots__ = (
-        "_answers", "_body", "_branch", "_cancelled", "_cseq", "_early", "_endpoint", "_flow", "_from", "_headers", "_invite", "_methods",
-        "_policy", "_proposal", "_route", "_timer", "_to", "_transaction", "_uri", "_user", "call_id", "from_tag", "state",
+        "_accepted", "_answering", "_answers", "_body", "_branch", "_cancelled", "_cseq", "_early", "_endpoint", "_flow", "_from",
+        "_headers", "_invite", "_methods", "_policy", "_proposal", "_route", "_timer", "_to", "_transaction", "_uri", "_user", "call_id",
+        "from_tag", "state",
     )  # fmt: skip
 
     def __init__(
@@ -146,12 +79,17 @@ class Invitation:
         body: bytes,
         user: CallingUser,
         call_id: str | None = None,
+        credentials: Credentials | None = None,
         timer_policy: SessionTimerPolicy | None = None,
         methods: Methods | None = None,
         route: str = "",
     ) -> None:
         """`from_` and `to` are header values without a tag, `headers` and `route` whole lines ending in CRLF: Contact, Allow,
-        Content-Type and so on, and Route. `timer_policy.ask` adds Supported: timer, Session-Expires and Min-SE."""
+        Content-Type and so on, and Route.
+
+        `timer_policy.ask` adds Supported: timer, Session-Expires and Min-SE. `credentials` answers who challenges the INVITE, and later
+        requests of the call; without them a challenge is a refusal. A user that lists 100rel in Supported has its PRACKs sent.
+        """
         self._endpoint = endpoint
         self._flow = flow
         self._uri = uri
@@ -167,12 +105,14 @@ class Invitation:
         self._methods = methods
         minimum = self._policy.minimum
         self._proposal = Proposal(max(self._policy.interval, minimum), minimum) if self._policy.ask else None
+        self._answers = Answers(credentials) if credentials is not None else None
+        self._answering = self._answers.request() if self._answers is not None else None
         self._cseq = 0
         self._branch = ""
         self._invite: Outgoing | None = None
         self._transaction: InviteClient | NonInviteClient | None = None
         self._early: dict[str, CallingSession] = {}  # by To tag
-        self._answers: dict[str, CallingSession] = {}  # whoever sent a 2xx, by To tag
+        self._accepted: dict[str, CallingSession] = {}  # whoever sent a 2xx, by To tag
         self._cancelled = False
         self._timer: Timer | None = None  # after a CANCEL
         self.state = InvitationState.READY
@@ -207,6 +147,8 @@ class Invitation:
         self._invite = invite = Outgoing(
             "INVITE", self._uri, via, self._from, self._to, self.call_id, self._cseq, self._route, headers, self._body
         )
+        if self._answering is not None:
+            invite.credentials = self._answering.lines("INVITE", self._uri)
         self._enter(InvitationState.CALLING)
         self._branch = branch
         self._transaction = endpoint.send(invite, branch, self._flow, self)
@@ -225,11 +167,17 @@ class Invitation:
             self._on_provisional(response)
         elif response.status < 300:
             self._on_answer(response)
-        elif not self._cancelled and self._proposal is not None and self._proposal.raised(response):
+        elif not self._cancelled and self._asks_again(response):
             self._attempt()
         else:
             self._enter(InvitationState.ENDED)
             self._user.on_refused(response)
+
+    def _asks_again(self, response: Response) -> bool:
+        """Whether a refusal is a 422, 401 or 407 that can be met."""
+        return (self._proposal is not None and self._proposal.raised(response)) or (
+            self._answering is not None and self._answering.take(response)
+        )
 
     def _on_provisional(self, response: Response) -> None:
         if self.state is InvitationState.CALLING:
@@ -238,29 +186,36 @@ class Invitation:
                 self._send_cancel()
         if self._cancelled:
             return
+        early = self._early_of(response) if response.to_tag and response.status > 100 else None
+        if early is None or early.takes(response):
+            self._user.on_provisional(response)
+
+    def _early_of(self, response: Response) -> CallingSession | None:
+        """The early dialog that a provisional response belongs to or makes; None when there are too many."""
         tag = response.to_tag
-        if tag and response.status > 100 and tag not in self._early and len(self._early) < _FORKS:
+        session = self._early.get(tag)
+        if session is None and len(self._early) < _FORKS:
             self._early[tag] = session = self._session(response)
             try:
                 session.dialog.learn(response)
             except HeaderError:
                 pass  # the 2xx will say it better, or be told of
-        self._user.on_provisional(response)
+        return session
 
     def _on_answer(self, response: Response) -> None:
         tag = response.to_tag
-        known = self._answers.get(tag)
+        known = self._accepted.get(tag)
         if known is not None:
             known.acknowledge_again()
             return
-        if len(self._answers) >= _FORKS:
+        if len(self._accepted) >= _FORKS:
             self._user.on_finding(Finding("invite.forks", f"an answer after {_FORKS} others"))
             return
         assert self._invite is not None
         session = self._early.pop(tag, None)
         if session is None or session.state is not SessionState.EARLY:
             session = self._session(response)
-        self._answers[tag] = session
+        self._accepted[tag] = session
         session.answered(response)
         wanted = not self._cancelled and self.state is not InvitationState.ACCEPTED
         self._enter(InvitationState.ACCEPTED)
@@ -280,7 +235,7 @@ class Invitation:
     def _session(self, response: Response) -> CallingSession:
         assert self._invite is not None
         dialog = Dialog.as_client(self._invite, self.from_tag, response)
-        return CallingSession(self._endpoint, dialog, self._flow, self._user, self._policy, self._methods)
+        return CallingSession(self._endpoint, dialog, self._flow, self._user, self._policy, self._methods, self._answers)
 
     def on_timeout(self) -> None:
         """See `emulator.sip.transaction.ClientUser`: timer B, which runs only while nothing has come."""

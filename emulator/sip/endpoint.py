@@ -17,6 +17,7 @@ from emulator.sip.message import Malformed, Request, Response, parse
 from emulator.sip.refusal import Refusal
 from emulator.sip.timers import Timers
 from emulator.sip.transaction import (
+    ClientState,
     ClientUser,
     InviteClient,
     InviteServer,
@@ -298,9 +299,13 @@ class Endpoint:
         return client
 
     def flow_lost(self, flow: Flow) -> None:
-        """A connection has gone: its requests have failed (17.1.4)."""
-        for client in [client for client in self._clients.values() if client.flow is flow]:
-            client.lost()
+        """A connection has gone, or a datagram did not arrive: the requests on it have failed (17.1.4, 18.4).
+
+        An INVITE over UDP that has had a response lives on: what did not arrive was something else.
+        """
+        for client in [client for client in self._clients.values() if _same_path(client.flow, flow)]:
+            if flow.reliable or not (isinstance(client, InviteClient) and client.state is ClientState.PROCEEDING):
+                client.lost()
 
     # -- table ----------------------------------------------------------------------------------------------------
 
@@ -332,6 +337,11 @@ def _server_key(request: Request, method: str) -> object:
     if branch is not None and branch.startswith(MAGIC_COOKIE) and len(branch) > len(MAGIC_COOKIE):
         return f"{branch}\n{via.host}:{via.port}\n{method}"
     return (request.uri, request.call_id, request.from_tag, request.cseq.number, via.host, via.port, method)
+
+
+def _same_path(flow: Flow, lost: Flow) -> bool:
+    """Flows of connections are one object each; two of one datagram path may be there."""
+    return flow is lost or not (flow.reliable or lost.reliable or flow.peer != lost.peer)
 
 
 def _client_key(branch: str, method: str) -> str:

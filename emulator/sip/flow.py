@@ -36,11 +36,11 @@ class Flow(Protocol):
 
     @property
     def open(self) -> bool:
-        """False once the connection has gone; always true for UDP."""
+        """False once the connection has gone, or did not come about; always true for UDP."""
 
     @property
     def failure(self) -> str:
-        """Why it has gone, for a person; empty while it is open."""
+        """Why it has gone, or why the last datagram did not arrive, for a person; empty otherwise."""
 
     def send(self, data: bytes) -> None:
         """Send one whole message; errors come back as a closed flow, never as an exception."""
@@ -49,4 +49,16 @@ class Flow(Protocol):
         """For a connection: responses that find it gone go to this port of its peer, over a new one (RFC 3261 18.2.2)."""
 
     def to(self, peer: Address) -> "Flow":
-        """The flow of the same listener toward `peer`: another datagram address, or for a connection the same flow."""
+        """The flow of the same listener toward `peer`: another datagram address; for a connection the same flow while it is open, and
+        a new connection to `peer` when it has gone."""
+
+
+class Paths(Protocol):
+    """How one proxy reaches a peer, from its own address; `emulator.sip.dialling` makes the real ones."""
+
+    def to(self, transport: str, peer: Address, name: str = "") -> Flow:
+        """The flow to `peer` over `UDP`, `TCP` or `TLS`. `name` is the host that `peer` is an address of, for TLS.
+
+        A connection that is open is used again, whoever opened it; otherwise one is opened, and what is sent meanwhile waits for it.
+        When a peer can't be reached, the endpoint hears of it (`flow_lost`), and the flow's `failure` says why.
+        """

@@ -1,19 +1,22 @@
-"""A re-INVITE of ours inside a dialog (RFC 3261 14.1): sent, acknowledged, repeated after glare and after a 422."""
+"""A re-INVITE of ours inside a dialog (RFC 3261 14.1): sent, acknowledged, repeated after glare, a 422 or a challenge."""
 
 from collections.abc import Callable
 
 from emulator.clock import Timer
+from emulator.sip.credentials import Answers
 from emulator.sip.dialog import Dialog
 from emulator.sip.endpoint import Endpoint
 from emulator.sip.flow import Flow
 from emulator.sip.message import Response
 from emulator.sip.session_timer import Proposal
-from emulator.sip.transaction import Outgoing
+from emulator.sip.transaction import InviteClient, NonInviteClient, Outgoing
 
 # After a 491 each side waits "a randomly chosen value ... in units of 10 ms": first step, and how many there are (14.1).
 _OWNER_GLARE = (210, 191)  # 2.1 to 4 s, for the owner of the Call-ID
 _OTHER_GLARE = (0, 201)  # 0 to 2 s
 _GLARES = 8  # so many 491 are waited out; a peer that says nothing else is taken at its word
+_PATIENCE = 180.0
+"""How long a re-INVITE may stay without a final response once a provisional one has come, in seconds: as timer C has it (16.6)."""
 GONE = (408, 481)
 """Refusals that say the peer does not know the dialog any more (12.2.1.2)."""
 
@@ -22,8 +25,8 @@ class Reinvite:
     """One attempt after the other until it is answered, refused, or given up."""
 
     __slots__ = (
-        "_ack", "_body", "_dialog", "_done", "_endpoint", "_flow", "_glares", "_headers", "_owns_call_id", "_proposal", "_sent",
-        "_stopped", "_timer",
+        "_ack", "_answering", "_body", "_client", "_dialog", "_done", "_endpoint", "_flow", "_glares", "_headers", "_limit",
+        "_owns_call_id", "_proposal", "_sent", "_stopped", "_timer",
     )  # fmt: skip
 
     def __init__(
@@ -36,10 +39,13 @@ class Reinvite:
         done: Callable[[Response | None, bool], None],
         proposal: Proposal | None,
         owns_call_id: bool,
+        answers: Answers | None = None,
     ) -> None:
-        """`headers` is header lines, Content-Type included; `proposal` adds those of the session timer. `done` gets the 2xx, or the
-        refusal that ended it, or None when there was no answer; and whether the peer does not know the dialog any more (408, 481,
-        silence)."""
+        """`headers` is header lines, Content-Type included; `proposal` adds those of the session timer, `answers` those of digest.
+
+        `done` gets the 2xx, or the refusal that ended it, or None when there was no answer; and whether the peer does not know the dialog
+        any more (408, 481, silence).
+        """
         self._endpoint = endpoint
         self._dialog = dialog
         self._flow = flow
@@ -48,10 +54,13 @@ class Reinvite:
         self._done = done
         self._proposal = proposal
         self._owns_call_id = owns_call_id
+        self._answering = answers.request() if answers is not None else None
         self._sent: Outgoing | None = None
         self._ack = b""
         self._glares = 0
-        self._timer: Timer | None = None
+        self._timer: Timer | None = None  # after a 491
+        self._limit: Timer | None = None  # after a provisional response, which ends timer B
+        self._client: InviteClient | NonInviteClient | None = None
         self._stopped = False
 
     def send(self) -> None:
@@ -61,7 +70,9 @@ class Reinvite:
         branch, via = self._endpoint.via(flow)
         headers = self._headers if self._proposal is None else self._headers + self._proposal.headers
         self._sent = self._dialog.request("INVITE", via, headers, self._body)
-        self._endpoint.send(self._sent, branch, flow, self)
+        if self._answering is not None:
+            self._sent.credentials = self._answering.lines("INVITE", self._sent.uri)
+        self._client = self._endpoint.send(self._sent, branch, flow, self)
 
     def stop(self) -> None:
         """The dialog is over: a final response that still comes is acknowledged and nothing more."""
@@ -69,12 +80,19 @@ class Reinvite:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._limit is not None:
+            self._wait()
 
     def on_response(self, response: Response) -> None:
         """See `emulator.sip.transaction.ClientUser`."""
         status = response.status
         if status < 200:
+            if self._limit is None:
+                self._wait()
             return
+        if self._limit is not None:
+            self._limit.cancel()
+            self._limit = None
         if status < 300:
             self._acknowledge()
         if self._stopped:
@@ -84,11 +102,26 @@ class Reinvite:
             first, steps = _OWNER_GLARE if self._owns_call_id else _OTHER_GLARE
             wait = (first + self._endpoint.ids.number(steps)) / 100
             self._timer = self._endpoint.clock.call_later(wait, self.send)
-        elif self._proposal is not None and self._proposal.raised(response):
+        elif (self._proposal is not None and self._proposal.raised(response)) or (
+            self._answering is not None and self._answering.take(response)
+        ):
             self.send()
         else:
             self._stopped = True  # a retransmitted 2xx is acknowledged again, above, and changes nothing
             self._done(response, status in GONE)
+
+    def _wait(self) -> None:
+        """A provisional response has come, and a final one must follow; not for long when the dialog is over."""
+        if self._limit is not None:
+            self._limit.cancel()
+        seconds = self._endpoint.timers.give_up if self._stopped else _PATIENCE
+        self._limit = self._endpoint.clock.call_later(seconds, self._on_no_final)
+
+    def _on_no_final(self) -> None:
+        assert self._client is not None
+        self._limit = None
+        self._client.terminate()
+        self.on_timeout()
 
     def on_timeout(self) -> None:
         """No final response: as good as a 408 (8.1.3.1)."""
@@ -98,6 +131,9 @@ class Reinvite:
 
     def on_transport_failure(self) -> None:
         """The connection has gone: as good as a 503 (8.1.3.1)."""
+        if self._limit is not None:
+            self._limit.cancel()
+            self._limit = None
         if not self._stopped:
             self._stopped = True
             self._done(None, False)
@@ -108,5 +144,7 @@ class Reinvite:
         flow = self._flow()
         if not self._ack:
             _, via = self._endpoint.via(flow)
-            self._ack = self._dialog.request("ACK", via, sequence=self._sent.cseq).encode()
+            ack = self._dialog.request("ACK", via, sequence=self._sent.cseq)
+            ack.credentials = self._sent.credentials
+            self._ack = ack.encode()
         self._endpoint.transmit(flow, self._ack, self._dialog.call_id)

@@ -8,7 +8,9 @@ from typing import Protocol
 from emulator.clock import Timer
 from emulator.journal.findings import Finding
 from emulator.sip import session_timer
+from emulator.sip.credentials import Answers
 from emulator.sip.dialog import NO_SEQUENCE, Dialog
+from emulator.sip.dialog_request import DialogRequest
 from emulator.sip.endpoint import Endpoint
 from emulator.sip.flow import Flow
 from emulator.sip.headers import HeaderError
@@ -79,7 +81,7 @@ class Session:
     """One call as one side has it. It registers itself in the endpoint's dialogs and leaves them when it ends."""
 
     __slots__ = (
-        "_bye_done", "_endpoint", "_hang_up_on_ack", "_methods", "_offer_pending", "_reinvite", "_timer", "_timer_policy",
+        "_answers", "_bye_done", "_endpoint", "_hang_up_on_ack", "_methods", "_offer_pending", "_reinvite", "_timer", "_timer_policy",
         "_unacknowledged", "_user", "dialog", "flow", "state",
     )  # fmt: skip
 
@@ -110,6 +112,7 @@ class Session:
         self._offer_pending = False  # our 2xx held an offer, so the ACK must hold the answer
         self._bye_done: Callable[[], None] | None = None
         self._hang_up_on_ack = False
+        self._answers: Answers | None = None  # to whoever challenges us
         endpoint.dialogs[dialog.key] = self
 
     # -- requests of the peer -------------------------------------------------------------------------------------
@@ -188,6 +191,7 @@ class Session:
         if not over:
             self._close_invite()
             self._user.on_ended(self.peer_side)
+            self._bye_answered()  # ours, which waited for the ACK, need not go any more
 
     def _close_invite(self) -> None:
         """The session ended before its INVITE was answered: for the side that has to answer it."""
@@ -238,7 +242,9 @@ class Session:
                 self._send_bye()
                 self._end("gone")
 
-        self._reinvite = Reinvite(self._endpoint, self.dialog, self.flow_out, headers, body, on_done, proposal, self.owns_call_id)
+        self._reinvite = Reinvite(
+            self._endpoint, self.dialog, self.flow_out, headers, body, on_done, proposal, self.owns_call_id, self._answers
+        )
         self._reinvite.send()
         return True
 
@@ -313,37 +319,26 @@ class Session:
         self._enter(SessionState.ENDED)
 
     def _send_bye(self) -> None:
-        endpoint = self._endpoint
-        flow = self.flow_out()
-        branch, via = endpoint.via(flow)
-        endpoint.send(self.dialog.request("BYE", via, f"User-Agent: {endpoint.product}\r\n"), branch, flow, self)
+        self._ask("BYE", f"User-Agent: {self._endpoint.product}\r\n", self._bye_answered)
+
+    def _ask(self, method: str, headers: str, done: Callable[[], None]) -> None:
+        DialogRequest(self._endpoint, self.dialog, self.flow_out, method, headers, done, self._answers).send()
 
     def flow_out(self) -> Flow:
-        """The connection the peer opened, or the datagram address its Contact or first route names (12.2.1.1).
+        """The connection that is there, or the address that the peer's Contact or first route names (12.2.1.1).
 
-        A host that is a name is not looked up: the request goes back where the INVITE came from.
+        A host that is a name is not looked up: the request goes where those before it went.
         """
         flow = self.flow
-        if flow.reliable:
+        if flow.reliable and flow.open:
             return flow
         try:
             hop = self.dialog.next_hop()
             host = hop.host.strip("[]")
             ipaddress.ip_address(host)
         except (UriError, HeaderError, ValueError):
-            return flow
-        return flow.to((host, hop.port or 5060))
-
-    def on_response(self, response: Response) -> None:
-        """The answer to our BYE."""
-        if response.status >= 200:
-            self._bye_answered()
-
-    def on_timeout(self) -> None:
-        self._bye_answered()
-
-    def on_transport_failure(self) -> None:
-        self._bye_answered()
+            return flow.to(flow.peer)
+        return flow.to((host, hop.port or (5061 if flow.transport == "TLS" else 5060)))
 
     def _bye_answered(self) -> None:
         done, self._bye_done = self._bye_done, None

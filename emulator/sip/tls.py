@@ -5,11 +5,10 @@ OpenSSL is imported when the first client connects: nothing before that needs it
 
 import struct
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.protocol import ClientFactory, Factory, Protocol, connectionDone
+from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from emulator.clock import Clock, Timer
@@ -76,34 +75,6 @@ def server_context(certificate: Path, key: Path, allow_1_3: bool = False, ask_cl
     if ask_client:
         context.set_verify(SSL.VERIFY_PEER, lambda connection, x509, error, depth, ok: True)
     return context
-
-
-@cache
-def client_context() -> "SSL.Context":
-    """The context of connections that the trunk opens: TLS 1.2, the other side's certificate not verified (vonage-facts, default 26)."""
-    from OpenSSL import SSL
-
-    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
-    context.set_min_proto_version(SSL.TLS1_2_VERSION)
-    context.set_max_proto_version(SSL.TLS1_2_VERSION)
-    context.set_verify(SSL.VERIFY_NONE)
-    return context
-
-
-def outgoing(factory: ClientFactory) -> Any:
-    """`factory` with TLS around the connection it makes."""
-    from twisted.internet import ssl
-    from twisted.protocols.tls import TLSMemoryBIOFactory
-
-    context = client_context()
-
-    class ContextFactory(ssl.ContextFactory):
-        def getContext(self) -> Any:
-            return context
-
-    wrapped = TLSMemoryBIOFactory(ContextFactory(), True, factory)  # type: ignore[arg-type]
-    wrapped.noisy = False
-    return wrapped
 
 
 def subject_of(transport: Any) -> str | None:
@@ -246,14 +217,15 @@ class _Handshake(Protocol):
             self._owner.pending -= 1
             wanted = (_TLS_1_2, _TLS_1_3) if self._owner.allow_1_3 else (_TLS_1_2,)
             if self._offered is not None and any(version in wanted for version in self._offered):
-                self._report(Finding("tls.handshake", _why(getattr(self._wrapped, "_reason", None) or reason)))
+                why = openssl_words(getattr(self._wrapped, "_reason", None) or reason)
+                self._report(Finding("tls.handshake", why or "the client closed the connection"))
         if self._wrapped is not None:
             self._wrapped.connectionLost(reason)
 
 
-def _why(reason: Failure) -> str:
-    """OpenSSL's words for a failed handshake."""
+def openssl_words(reason: Failure) -> str:
+    """OpenSSL's words for what broke; empty when it was not OpenSSL that said so."""
     args = getattr(reason.value, "args", ())
     if args and isinstance(args[0], list) and args[0]:
         return "; ".join(str(entry[-1]) for entry in args[0])
-    return "the client closed the connection"
+    return ""

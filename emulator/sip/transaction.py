@@ -408,7 +408,7 @@ class InviteClient:
 class Outgoing:
     """A request of ours before it has gone: what its ACK (17.1.1.3) and its CANCEL (9.1) are made of."""
 
-    __slots__ = ("body", "call_id", "cseq", "from_", "headers", "method", "route", "to", "uri", "via")
+    __slots__ = ("body", "call_id", "credentials", "cseq", "from_", "headers", "method", "route", "to", "uri", "via")
 
     def __init__(
         self, method: str, uri: str, via: str, from_: str, to: str, call_id: str, cseq: int, route: str = "",
@@ -425,13 +425,16 @@ class Outgoing:
         self.route = route
         self.headers = headers
         self.body = body
+        self.credentials = ""
+        """Header lines that answer a challenge. "A UAC creating an ACK message will duplicate all of [them] that appeared in the INVITE"
+        (22.1)."""
 
     def encode(self) -> bytes:
-        return self._encode(self.method, self.to, self.headers, self.body)
+        return self._encode(self.method, self.to, self.credentials + self.headers, self.body)
 
     def ack_of_refusal(self, response: Response) -> bytes:
         """The ACK of a 3xx to 6xx: the request's own Via, URI and Route, the response's To (17.1.1.3)."""
-        return self._encode("ACK", response.headers["to"][0], "", b"")
+        return self._encode("ACK", response.headers["to"][0], self.credentials, b"")
 
     def cancel(self) -> "Outgoing":
         """The CANCEL of this INVITE: the same Via, URI, Route, To and CSeq number (9.1)."""

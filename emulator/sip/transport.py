@@ -1,27 +1,20 @@
-"""The wires of SIP: UDP sockets, TCP and TLS connections of one proxy, each path a flow (RFC 3261 18, RFC 5626)."""
+"""The streams of one proxy: its TCP and TLS listeners and their connections, each a flow (RFC 3261 18, RFC 5626)."""
 
-import socket
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from twisted.internet.interfaces import IReadDescriptor
-from twisted.internet.protocol import ClientFactory, Factory, connectionDone
+from twisted.internet import error
+from twisted.internet.protocol import Factory, connectionDone
 from twisted.internet.protocol import Protocol as StreamProtocol
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from emulator.clock import Clock, Timer
 from emulator.journal.findings import Finding
 from emulator.sip.flow import Address, Flow, sent_by
 from emulator.sip.framing import Framer, FramingError, Keepalive
+from emulator.sip.tls import openssl_words
 
-_READS_PER_WAKE = 16
-_MAX_DATAGRAM = 65535
-_RECEIVE_BUFFER = 4 << 20
-_FLOWS_KEPT = 4096
 _WRITE_LIMIT = 1 << 20
-_DIAL_SECONDS = 5
-_DIAL_OCTETS = 65536
 PONG = b"\r\n"
 KEEPALIVE_SECONDS = 120.0
 """The longest a client may be silent on a connection where nothing else is agreed (RFC 5626 4.4.1)."""
@@ -38,105 +31,6 @@ class Receiver(Protocol):
 
     def flow_lost(self, flow: Flow) -> None:
         """A connection has gone."""
-
-
-class UdpFlow:
-    """A datagram path: one listener and one peer address."""
-
-    __slots__ = ("_listener", "local", "peer", "sent_by")
-
-    transport = "UDP"
-    reliable = False
-    open = True
-    failure = ""
-
-    def __init__(self, listener: "UdpListener", peer: Address) -> None:
-        self._listener = listener
-        self.peer = peer
-        self.local = listener.local
-        self.sent_by = listener.sent_by
-
-    def send(self, data: bytes) -> None:
-        self._listener.send(data, self.peer)
-
-    def answers_at(self, port: int) -> None:
-        """Nothing to note: a datagram needs no connection."""
-
-    def to(self, peer: Address) -> "UdpFlow":
-        return self._listener.flow(peer)
-
-
-@implementer(IReadDescriptor)
-class UdpListener:
-    """One UDP socket, read by the reactor directly: a datagram costs no protocol object and no second call."""
-
-    def __init__(self, reactor: Any, receiver: Receiver, bind: Address, advertise: str | None = None) -> None:
-        """Binds at once; raises `OSError` when it can't. `advertise` replaces the bound host in Via and Contact."""
-        self._reactor = reactor
-        self._receive = receiver.receive
-        family = socket.AF_INET6 if ":" in bind[0] else socket.AF_INET
-        self._socket = sock = socket.socket(family, socket.SOCK_DGRAM)
-        try:
-            sock.setblocking(False)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)  # the default loses bursts
-            sock.bind(bind)
-        except OSError:
-            sock.close()
-            raise
-        self.bound: Address = (bind[0], sock.getsockname()[1])
-        self.local: Address = (advertise or bind[0], self.bound[1])
-        self.sent_by = sent_by(self.local)
-        self._recvfrom = sock.recvfrom
-        self._sendto = sock.sendto
-        self._flows: dict[Any, UdpFlow] = {}
-        self.unsent = 0
-        """Datagrams the system would not take."""
-
-    def start(self) -> None:
-        self._reactor.addReader(self)
-
-    def stop(self) -> None:
-        """Stop reading and close the socket; harmless when done before."""
-        if self._socket.fileno() >= 0:
-            self._reactor.removeReader(self)
-            self._socket.close()
-
-    def fileno(self) -> int:
-        return self._socket.fileno()
-
-    def logPrefix(self) -> str:
-        return f"sip udp {self.sent_by}"
-
-    def connectionLost(self, reason: Failure) -> None:
-        """The reactor closes its readers when it stops."""
-        self._socket.close()
-
-    def doRead(self) -> None:
-        recvfrom, receive, flows = self._recvfrom, self._receive, self._flows
-        for _ in range(_READS_PER_WAKE):
-            try:
-                data, address = recvfrom(_MAX_DATAGRAM)
-            except BlockingIOError:
-                return
-            except OSError:  # an ICMP error of an earlier send; it says nothing of this socket
-                continue
-            if data in (b"", b"\r\n", b"\r\n\r\n", b"\x00"):
-                continue  # keep-alives that some clients send over UDP; nothing is owed for them
-            receive(data, flows.get(address) or self.flow(address[:2]))
-
-    def flow(self, peer: Address) -> UdpFlow:
-        flow = self._flows.get(peer)
-        if flow is None:
-            if len(self._flows) >= _FLOWS_KEPT:
-                self._flows.clear()  # a flow holds no state: making it anew costs a microsecond
-            self._flows[peer] = flow = UdpFlow(self, peer)
-        return flow
-
-    def send(self, data: bytes, peer: Address) -> None:
-        try:
-            self._sendto(data, peer)
-        except (OSError, OverflowError):
-            self.unsent += 1  # UDP promises nothing, and retransmission is the transaction's
 
 
 class Limits:
@@ -173,8 +67,15 @@ class Limits:
 class Connection(StreamProtocol):
     """A TCP or TLS connection: framing, keep-alives (RFC 5626 4.4.1) and bounds. `flow` is its face to the machines."""
 
-    def __init__(self, listener: "StreamListener", peer: Address) -> None:
+    dialling = False
+    """True from our own attempt to connect until it has succeeded or failed; see `emulator.sip.dialling`."""
+    ours = False
+    """Whether we opened it."""
+
+    def __init__(self, listener: "StreamListener", peer: Address, name: str = "") -> None:
+        """`name` is the host that `peer` is an address of, where we opened the connection."""
         self._listener = listener
+        self.name = name
         self.flow = ConnectionFlow(self, listener, peer)
         self.peer = peer
         self._framer = Framer(listener.limits.message_octets, listener.limits.message_octets)
@@ -182,36 +83,27 @@ class Connection(StreamProtocol):
         self._admitted = False
         self._choked = False
         self._owed = 0
-        self._waiting: list[bytes] = []
         self._heard = 0.0
         self._told = False
         self.open = False
-        self.dialling = False
-        """True from our own attempt to connect until it has succeeded or failed."""
+        self.failure = ""
+        """Why it has gone, for a person."""
 
     def connectionMade(self) -> None:
-        self.dialling = False
         listener = self._listener
         transport: Any = self.transport
         if not listener.limits.admit(self.peer[0]):
-            listener.on_finding(self.flow, Finding("limit.connections", f"another connection from {self.peer[0]}"))
+            self.failure = "too many connections at once"
+            listener.on_finding(self.flow, Finding("limit.connections", f"another connection with {self.peer[0]}"))
             transport.abortConnection()
             return
         self._admitted = self.open = True
         listener.connections.add(self)
+        if not self.ours:
+            listener.by_peer[self.peer] = self
         transport.setTcpNoDelay(True)
         transport.registerProducer(self, True)
         self._await_message(listener.limits.message_seconds)
-        waiting, self._waiting = self._waiting, []
-        for data in waiting:
-            self.write(data)
-
-    def unreachable(self, reason: Failure) -> None:
-        """The connection that we tried to open does not come about."""
-        self.dialling = False
-        finding = Finding("stream.gone", f"{reason.getErrorMessage()[:80]}; {len(self._waiting)} responses are lost")
-        self._waiting.clear()
-        self._listener.on_finding(self.flow, finding)
 
     def dataReceived(self, data: bytes) -> None:
         if not self.open:
@@ -220,8 +112,8 @@ class Connection(StreamProtocol):
         lost: FramingError | None = None
         try:
             items = self._framer.feed(data)
-        except FramingError as error:
-            lost, items = error, error.items
+        except FramingError as broken:
+            lost, items = broken, broken.items
         for item in items:
             if not self.open:
                 return
@@ -233,6 +125,7 @@ class Connection(StreamProtocol):
         if lost is not None:
             if lost.head and self.open:
                 self._listener.endless(lost.head, str(lost), lost.status, self.flow)
+            self.failure = f"closed for {lost}"
             self.close()
             self._listener.on_finding(self.flow, Finding("stream.framing", str(lost)))
             return
@@ -253,19 +146,22 @@ class Connection(StreamProtocol):
             self._timer.cancel()
         if self._admitted:
             self._admitted = self.open = False
-            self._listener.limits.release(self.peer[0])
-            self._listener.connections.discard(self)
-            self._listener.flow_lost(self.flow)
+            self.failure = self.failure or words(reason, self._listener.name == "TLS")
+            listener = self._listener
+            listener.limits.release(self.peer[0])
+            listener.connections.discard(self)
+            if listener.by_peer.get(self.peer) is self:
+                del listener.by_peer[self.peer]
+            listener.flow_lost(self.flow)
 
     def write(self, data: bytes) -> None:
         """Send octets; a peer that reads nothing is cut off when more than a megabyte waits for it."""
         if not self.open:
-            if self.dialling and sum(map(len, self._waiting)) + len(data) <= _DIAL_OCTETS:
-                self._waiting.append(data)
             return
         if self._choked:
             self._owed += len(data)
             if self._owed > _WRITE_LIMIT:
+                self.failure = "the peer reads nothing"
                 self.abort()
                 finding = Finding("stream.unread", f"{self._owed} octets wait for a peer that reads none")
                 self._listener.on_finding(self.flow, finding)
@@ -294,6 +190,7 @@ class Connection(StreamProtocol):
 
     def _too_late(self) -> None:
         what = "half a message" if self._framer.pending else "no message"
+        self.failure = f"closed for {what} in the time allowed"
         self.abort()
         self._listener.on_finding(self.flow, Finding("stream.idle", f"{what} in the time allowed"))
 
@@ -326,40 +223,37 @@ class ConnectionFlow:
 
     @property
     def open(self) -> bool:
-        return self._stream.open
+        return self._stream.open or self._stream.dialling
 
     @property
     def failure(self) -> str:
-        return "" if self._stream.open else "the connection has gone"
+        return self._stream.failure
 
     def send(self, data: bytes) -> None:
-        if self._stream.open or not self._answer_port or not data.startswith(b"SIP/2.0 "):
+        if self.open or not self._answer_port or not data.startswith(b"SIP/2.0 "):
             self._stream.write(data)
-        else:
+        elif self._listener.dialler is not None:
             # "If that connection is no longer open, the server SHOULD open a connection to the IP address in the "received"
             # parameter, if present, using the port in the "sent-by" value" (18.2.2)
-            self._listener.dial((self.peer[0], self._answer_port)).write(data)
+            self._listener.dialler.dial((self.peer[0], self._answer_port)).write(data)
 
     def answers_at(self, port: int) -> None:
         self._answer_port = port
 
-    def to(self, peer: Address) -> "ConnectionFlow":
-        return self
+    def to(self, peer: Address) -> Flow:
+        if self.open or self._listener.dialler is None or (peer == self.peer and not self._stream.ours):
+            return self
+        return self._listener.dialler.dial(peer, self._stream.name if peer[0] == self.peer[0] else "").flow
 
 
-class _Dialled(ClientFactory):
-    """Makes the one connection that we open ourselves."""
+class Opener(Protocol):
+    """Who opens connections from the listener's own address: `emulator.sip.dialling`."""
 
-    noisy = False
+    def dial(self, peer: Address, name: str = "") -> Connection:
+        """A connection to `peer` that is open or comes about; what is written to it goes as soon as it can."""
 
-    def __init__(self, stream: Connection) -> None:
-        self._stream = stream
-
-    def buildProtocol(self, addr: Any) -> Connection:
-        return self._stream
-
-    def clientConnectionFailed(self, connector: Any, reason: Failure) -> None:
-        self._stream.unreachable(reason)
+    def stop(self) -> None:
+        """Give up what is coming about."""
 
 
 class StreamListener(Factory):
@@ -367,16 +261,8 @@ class StreamListener(Factory):
 
     noisy = False
 
-    def __init__(
-        self,
-        name: str,
-        clock: Clock,
-        limits: Limits,
-        receiver: Receiver,
-        on_finding: Callable[[Flow, Finding], None],
-        outgoing: Callable[[ClientFactory], Any] = lambda factory: factory,
-    ) -> None:
-        """`name` is `TCP` or `TLS`; `outgoing` wraps the factory of a connection that we open (TLS)."""
+    def __init__(self, name: str, clock: Clock, limits: Limits, receiver: Receiver, on_finding: Callable[[Flow, Finding], None]) -> None:
+        """`name` is `TCP` or `TLS`."""
         self.name = name
         self.clock = clock
         self.limits = limits
@@ -385,17 +271,19 @@ class StreamListener(Factory):
         self.flow_lost = receiver.flow_lost
         self.on_finding = on_finding
         self.connections: set[Connection] = set()
+        """Those that are open, whoever opened them."""
+        self.by_peer: dict[Address, Connection] = {}
+        """Those that others opened, by their address."""
+        self.dialler: Opener | None = None
         self.local: Address = ("", 0)
         self.sent_by = ""
+        self.address = ""
+        """Where it is bound."""
         self._port: Any = None
-        self._reactor: Any = None
-        self._bind = ""
-        self._outgoing = outgoing
-        self._dialled: dict[Address, tuple[Connection, Any]] = {}
 
     def listen(self, reactor: Any, bind: Address, advertise: str | None = None, factory: Factory | None = None) -> int:
         """Open the port and return its number; `factory` wraps this one (TLS). Raises `CannotListenError`."""
-        self._reactor, self._bind = reactor, bind[0]
+        self.address = bind[0]
         self._port = reactor.listenTCP(bind[1], factory or self, backlog=511, interface=bind[0])
         port: int = self._port.getHost().port
         self.local = (advertise or bind[0], port)
@@ -407,26 +295,29 @@ class StreamListener(Factory):
         stream.factory = self
         return stream
 
-    def dial(self, peer: Address) -> Connection:
-        """A connection that we have opened to `peer`, or open now; it takes what is to be sent at once."""
-        known = self._dialled.get(peer)
-        if known is not None and (known[0].open or known[0].dialling):
-            return known[0]
-        self._dialled = {at: entry for at, entry in self._dialled.items() if entry[0].open or entry[0].dialling}
-        stream = Connection(self, peer)
-        if self._port is None or len(self._dialled) >= self.limits.total:
-            return stream  # it is not open and never will be: what is written to it is lost
-        stream.dialling = True
-        connector = self._reactor.connectTCP(*peer, self._outgoing(_Dialled(stream)), timeout=_DIAL_SECONDS, bindAddress=(self._bind, 0))
-        self._dialled[peer] = stream, connector
-        return stream
-
     def stop(self) -> Any:
         """Close the port and every connection; returns a Deferred, or None when nothing was open."""
-        for stream, connector in self._dialled.values():
-            if stream.dialling:
-                connector.stopConnecting()
+        if self.dialler is not None:
+            self.dialler.stop()
         for stream in list(self.connections):
             stream.close()
         port, self._port = self._port, None
         return port.stopListening() if port is not None else None
+
+
+def words(reason: Failure, secure: bool = False) -> str:
+    """Why a connection did not come about or has gone, for a person. Under TLS a reset can't be told from an end without TLS's own."""
+    problem = reason.value
+    if isinstance(problem, error.ConnectionRefusedError):
+        return "connection refused"
+    if isinstance(problem, error.NoRouteError):
+        return "no route to the host"
+    if isinstance(problem, error.ConnectionDone) or (secure and type(problem) is error.ConnectionLost):
+        return "the peer closed the connection"
+    if isinstance(problem, error.ConnectionAborted):
+        return "closed here"
+    if isinstance(problem, error.ConnectionLost):
+        return "connection reset"
+    if isinstance(problem, error.ConnectError) and problem.args and problem.args[0]:
+        return str(problem.args[0]).lower()[:80]  # the system's words
+    return openssl_words(reason) or reason.getErrorMessage()[:80]

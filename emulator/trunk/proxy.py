@@ -2,13 +2,17 @@
 
 from emulator.sip.digest import Nonces
 from emulator.sip.endpoint import Endpoint
+from emulator.sip.flow import Paths
 from emulator.trunk.regions import Place
 
 
 class Proxy:
     """Its place, its endpoint with its own transactions, its nonces, its health."""
 
-    __slots__ = ("endpoint", "name", "nonces", "place")
+    __slots__ = ("endpoint", "name", "nonces", "paths", "place")
+
+    paths: Paths
+    """How it reaches a customer; set by whoever opens its listeners."""
 
     def __init__(self, place: Place, endpoint: Endpoint, nonces: Nonces) -> None:
         self.name = place.name

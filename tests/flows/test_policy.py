@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from emulator.authority import Authority
 from emulator.config import Config, Unusable, load
-from emulator.service import policy
+from emulator.service import customer_ca, policy
 from tests.support.network import Network
 from tests.support.phone import SDP, Phone
 
@@ -169,6 +170,18 @@ def test_default_15_the_limits_of_older_trunks(network_of) -> None:  # type: ign
     assert (limits.calls_per_second, limits.calls_at_once) == (None, None)
     network = network_of("limits: {preset: legacy, calls_at_once: 2}")
     assert (network.trunk.policy.limits.calls_per_second, network.trunk.policy.limits.calls_at_once) == (30, 2)
+
+
+def test_default_26_customers_are_verified_by_a_file_that_holds_certificates(tmp_path: Path) -> None:
+    tls = Config().tls
+    assert (tls.verify_customer, tls.customer_ca) == (False, None) and customer_ca(Config()) is None
+    ca = Authority(tmp_path / "certs").ensure(("localhost",), ()).ca
+    assert customer_ca(config(tmp_path, f"tls: {{verify_customer: true, customer_ca: {ca}}}")) == ca
+    empty = tmp_path / "empty.pem"
+    empty.write_text("nothing\n")
+    for bad in (empty, tmp_path / "absent.pem"):
+        with pytest.raises(Unusable, match="customer_ca"):
+            customer_ca(config(tmp_path, f"tls: {{customer_ca: {bad}}}"))
 
 
 def test_default_29_the_product_is_a_name_of_its_own(network_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

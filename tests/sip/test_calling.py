@@ -1,12 +1,14 @@
 """The side that calls: RFC 3261 13.2, 9.1 and 12.1.2, RFC 6026, on a stepped clock; each test is one rule or one race."""
 
+import random
 import re
 
 import pytest
 
 from emulator.sip.calling import InvitationState
 from emulator.sip.timers import SessionTimerPolicy
-from tests.support.calling import CONTACT, OFFER, SDP_LINE, CallNetwork
+from tests.support.callee import Callee
+from tests.support.calling import CONTACT, OFFER, SDP_LINE, Caller, CallNetwork
 from tests.support.phone import SDP
 
 
@@ -657,6 +659,37 @@ def until_something_comes(network: CallNetwork) -> float:
     return network.clock.now - start
 
 
+def test_a_reinvite_that_stays_at_its_provisional(network: CallNetwork) -> None:
+    """Nothing waits for ever: 180 s, and 64*T1 once the call is over."""
+    session = network.call()
+    heard: list[object] = []
+    session.reinvite(CONTACT + SDP_LINE, OFFER, heard.append)
+    network.callee.expect("INVITE")
+    network.callee.answer(100)
+    network.clock.advance(179.9)
+    assert heard == []
+    network.clock.advance(0.1)
+    assert heard == [None] and network.user.heard == ["ended gone"]
+    network.callee.answer(200, to=network.callee.expect("BYE"))
+    network.rest()
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_a_reinvite_that_stays_at_its_provisional_while_the_call_ends(network: CallNetwork, before: bool) -> None:
+    session = network.call()
+    session.reinvite(CONTACT + SDP_LINE, OFFER, lambda response: None)
+    network.callee.expect("INVITE")
+    if before:
+        network.callee.answer(100)
+    session.hang_up()
+    network.callee.answer(200, to=network.callee.expect("BYE"))
+    if not before:
+        network.callee.answer(100)
+    network.clock.advance(32)
+    network.callee.expect_nothing()
+    network.rest()
+
+
 def test_glare_the_owner_of_the_call_id_waits_longer(network: CallNetwork) -> None:
     """14.1: 2.1 to 4 s; and the other side's re-INVITE gets 491 meanwhile (14.2)."""
     session = network.call()
@@ -824,3 +857,117 @@ def test_a_reinvite_of_ours_keeps_the_timer_and_its_refresher(network: CallNetwo
     network.callee.expect_nothing()
     network.clock.advance(0.1)
     network.callee.expect("BYE")
+
+
+# -- reliable provisional responses ----------------------------------------------------------------------------------
+
+
+def test_a_reliable_provisional_response_gets_its_prack(network: CallNetwork) -> None:
+    """RFC 3262 4, 7.2: in the early dialog, with the RSeq, and the CSeq of the INVITE."""
+    network.invite()
+    text = network.callee.answer(183, f"{network.callee.contact}Require: 100rel\r\nRSeq: 813520\r\n", SDP)
+    prack = network.callee.expect("PRACK")
+    assert (prack.get("rack"), prack.get("cseq"), prack.to_tag) == ("813520 1 INVITE", "2 PRACK", "callee")
+    assert prack.start == "PRACK sip:callee@192.0.2.10:5070 SIP/2.0"
+    network.callee.transmit(text)  # "retransmissions of that response MUST be discarded"
+    network.callee.answer(200, to=prack)
+    network.callee.answer(180, f"{network.callee.contact}Require: 100rel\r\nRSeq: 813522\r\n")  # another should have come before
+    network.callee.expect_nothing()
+    network.callee.answer(180, f"{network.callee.contact}Require: 100rel\r\nRSeq: 813521\r\n")
+    prack = network.callee.expect("PRACK")
+    assert prack.get("rack") == "813521 1 INVITE"
+    network.callee.answer(481, to=prack)
+    network.callee.accept()
+    assert network.callee.expect("ACK").get("cseq") == "1 ACK"
+    assert network.user.heard == ["183", "180", "accepted callee"]
+
+
+def test_each_fork_counts_its_own_reliable_responses(network: CallNetwork) -> None:
+    network.invite()
+    for tag, rseq in (("one", 5), ("two", 9), ("one", 6)):
+        network.callee.answer(180, f"{network.callee.contact}Require: 100rel\r\nRSeq: {rseq}\r\n", tag=tag)
+        prack = network.callee.expect("PRACK")
+        assert (prack.to_tag, prack.get("rack")) == (tag, f"{rseq} 1 INVITE")
+        network.callee.answer(200, to=prack)
+    assert network.user.heard == ["180"] * 3
+
+
+@pytest.mark.parametrize("rseq", ["", "RSeq: 0\r\n", "RSeq: x\r\n"])
+def test_a_reliable_response_without_a_number_is_heard_and_told_of(network: CallNetwork, rseq: str) -> None:
+    network.invite()
+    network.callee.answer(180, f"{network.callee.contact}Require: 100rel\r\n{rseq}")
+    network.callee.expect_nothing()
+    assert network.user.heard == ["180"] and network.user.findings == ["prack.no-rseq"]
+
+
+# -- chance ----------------------------------------------------------------------------------------------------------
+
+
+def test_whatever_crosses_nothing_is_left_over() -> None:
+    """robustness 15: a callee that answers as chance says, with losses, repetitions and forks, and a user that cancels and hangs up."""
+    for seed in range(400):
+        chance = random.Random(seed)
+        network = CallNetwork(chance.choice(["UDP", "TCP"]), seed)
+        callee, user = network.callee, network.user
+        if chance.random() < 0.2:
+            user.accept = lambda response, session: None
+        invitation = network.invitation(timer_policy=ASKS if chance.random() < 0.3 else None)
+        invitation.send()
+        callee.expect("INVITE")
+        sent: list[str] = []
+
+        def answer_something(chance: random.Random = chance, network: CallNetwork = network, sent: list[str] = sent) -> None:
+            status = chance.choice([100, 180, 180, 183, 200, 200, 302, 422, 486, 487, 503])
+            extra = "Min-SE: 2000\r\n" if status == 422 else "Require: 100rel\r\nRSeq: 1\r\n" if status == 183 else ""
+            sent.append(network.callee.answer(status, network.callee.contact + extra, tag=chance.choice(["callee", "fork"])))
+
+        def answer_requests(chance: random.Random = chance, callee: Callee = callee) -> None:
+            while callee.inbox:
+                message = callee.inbox.pop(0)
+                if message.method == "INVITE":
+                    callee.invited = message
+                elif message.method and message.method != "ACK" and chance.random() < 0.8:
+                    callee.answer(chance.choice([200, 481, 491, 500]), to=message)
+
+        def reinvite(user: Caller = user) -> None:
+            if user.session is not None:
+                user.session.reinvite(CONTACT + SDP_LINE, OFFER, lambda response: None)
+
+        def hang_up(user: Caller = user) -> None:
+            if user.session is not None:
+                user.session.hang_up()
+
+        def lose_flow(network: CallNetwork = network) -> None:
+            if network.flow.transport == "TCP":
+                network.flow.open = False
+                network.endpoint.flow_lost(network.flow)
+
+        actions = (
+            [answer_something] * 4
+            + [answer_requests] * 3
+            + [
+                lambda: network.clock.advance(chance.choice([0.001, 0.5, 3.0])),  # noqa: B023
+                lambda: callee.transmit(chance.choice(sent)) if sent else None,  # noqa: B023
+                lambda: callee.request(chance.choice(["BYE", "INFO", "OPTIONS", "INVITE"]), body=SDP),  # noqa: B023
+                invitation.cancel,
+                reinvite,
+                hang_up,
+            ]
+        )
+        for _ in range(16):
+            chance.choice(actions)()
+            if chance.random() < 0.02:
+                lose_flow()
+        for _ in range(60):
+            answer_requests()
+            network.clock.advance(1)
+        invitation.cancel()
+        hang_up()
+        for _ in range(120):
+            answer_requests()
+            network.clock.advance(1)
+        story = f"seed {seed}\n" + "\n".join(callee.log) + f"\n{user.heard}"
+        assert network.idle, story
+        ends = [word for word in user.heard if word.partition(" ")[0] in ("refused", "timeout:", "transport:", "accepted")]
+        assert len(ends) <= 1, story
+        assert ends or any(word.startswith("late") for word in user.heard) or invitation.state is InvitationState.ENDED, story
