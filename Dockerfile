@@ -23,11 +23,11 @@ COPY pyproject.toml ./
 RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf --mount=type=secret,id=ca.pem --mount=type=cache,target=/root/.cache/pip \
     /build/bin/python -c 'import tomllib as t; print(*t.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' > needs.txt \
  && /build/bin/pip --python /opt/vsim/bin/python install --no-compile --requirement needs.txt
-COPY README.md LICENSE ./
-COPY emulator ./emulator
+COPY . .
 # Compiled here and never compared with the sources again: the file system may be read-only, and an image's times may be anything.
 RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf --mount=type=secret,id=ca.pem --mount=type=cache,target=/root/.cache/pip \
-    /build/bin/pip wheel --no-deps --wheel-dir /wheel . \
+    mkdir -p scenarios && chmod -R a+rX scenarios \
+ && /build/bin/pip wheel --no-deps --wheel-dir /wheel . \
  && /build/bin/pip --python /opt/vsim/bin/python install --no-compile --no-deps --no-index /wheel/*.whl \
  && find /opt/vsim -type d -name test -path '*/twisted/*' -prune -exec rm -r {} + \
  && /opt/vsim/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/vsim/lib
@@ -46,9 +46,11 @@ RUN useradd --uid 10001 --gid 0 --no-create-home --home-dir /vsim --shell /usr/s
  && ln -s /opt/vsim/bin/vsim /usr/local/bin/vsim \
  && mkdir /vsim && mkdir --mode 1777 /var/lib/vsim
 COPY --from=build /opt/vsim /opt/vsim
+COPY --from=build /src/scenarios /vsim/scenarios
 
 # All proxies on one address, which is found out at the start, and all calls on one media port, for publishing a range is slow. The first
-# packet of a call says where its client is, for what comes through a published port comes from elsewhere than the SDP says.
+# packet of a call says where its client is, for what comes through a published port comes from elsewhere than the SDP says. TMP and not
+# TMPDIR: the loader takes that from a program that has capabilities.
 ENV VSIM_LAYOUT=ports \
     VSIM_BIND=0.0.0.0 \
     VSIM_ADVERTISE=auto \
@@ -60,7 +62,7 @@ ENV VSIM_LAYOUT=ports \
     VSIM_CONTROL_ALLOWED_HOSTS=vsim,host.docker.internal,host.containers.internal \
     VSIM_ENDPOINTS=/var/lib/vsim/vsim.json \
     VSIM_TLS_DIRECTORY=/var/lib/vsim/certs \
-    TMPDIR=/var/lib/vsim
+    TMP=/var/lib/vsim
 
 # DNS; twelve proxies, each with UDP and TCP on an even port and TLS on the next; RTP and RTCP; the control API. One instruction: some
 # builders take a port that one instruction names for exposed, whatever protocol the next one names it with.

@@ -15,16 +15,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
-from tests.support.serve import environment, need, run
+from tests.support.serve import environment, need, run, until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BASE = "localhost/debian:bookworm-slim"
 _BASE_SECONDS = 7 * 86400
 _KEPT_OCTETS = 4 << 30
+_OTHERS_SECONDS = 300.0
 _NOT_IN_SLIM = ("doc", "man", "locale", "info")
 _PIP_LEVELS = ("global", "user", "site", ":env:")
 _CERTIFICATES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
@@ -94,28 +95,33 @@ def mounted(image: str) -> Iterator[Path]:
         buildah("rm", name)
 
 
-def build() -> Image:
-    """Build the base, unless there is a fresh one, and the image. One at a time on a machine."""
+@contextmanager
+def built() -> Iterator[Image]:
+    """The image, with its base made anew unless that is fresh. While it is used the store is this process's own."""
     started = time.monotonic()
     with (store() / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        until(lambda: _locked(lock), "another run of these tests to end", _OTHERS_SECONDS)
+        buildah("rm", "--all")  # of a run that was killed
         if _grown():
-            _forget()
+            buildah("rmi", "--all", "--force")
         if not _base_is_fresh():
             _make_base()
         id = _make_image()
-        return Image(id, json.loads(buildah("inspect", "--type", "image", id)), time.monotonic() - started)
+        yield Image(id, json.loads(buildah("inspect", "--type", "image", id)), time.monotonic() - started)
+
+
+def _locked(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _grown() -> bool:
     """Whether layers of many builds have gathered."""
     storage = store() / "storage"
     return storage.is_dir() and int(run(["du", "--summarize", "--bytes", storage]).stdout.split()[0]) > _KEPT_OCTETS
-
-
-def _forget() -> None:
-    for name in ("storage", "run", "tmp"):
-        shutil.rmtree(store() / name, ignore_errors=True)
 
 
 def _base_is_fresh() -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.container.build import Image, build, needs
+from tests.container.build import Image, built, needs
 from tests.container.engine import Container
 from tests.container.network import INSIDE, OUTSIDE, Namespace, join, route_elsewhere
 
@@ -22,9 +22,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def image() -> Image:
+def image() -> Iterator[Image]:
     needs()
-    return build()
+    with built() as image:
+        yield image
 
 
 @pytest.fixture

@@ -1,0 +1,42 @@
+"""`vsim run` as the container's command: the verdict is its exit code, and nothing but the one folder is written to."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from emulator.cli import _COMMANDS
+from tests.container.build import ROOT
+from tests.container.clients import WIRE, ask, echoed, finished, sipp
+from tests.container.engine import Container
+from tests.container.network import INSIDE, Namespace
+from tests.support.serve import need, until
+
+pytestmark = pytest.mark.skipif("run" not in _COMMANDS, reason="this vsim runs no scenarios")
+HERE = Path(__file__).resolve().parent
+
+
+def test_a_scenario_is_met_by_a_client_outside(start: Callable[..., Container], outside: Namespace, tmp_path: Path) -> None:
+    container = start("run", "echo.yaml", volumes={HERE: "/vsim"}, read_only=True, tmpfs="/var/lib/vsim")
+    until(lambda: outside.run(need("sipsak", "sipsak"), "-s", f"sip:{INSIDE}").returncode == 0, "the emulator of the scenario")
+    calling = sipp(outside, tmp_path, WIRE / "waits_for_bye.xml")
+    until(lambda: ask(outside, "/v1/calls?state=answered")[1]["calls"], "the call")
+    assert echoed(outside, 60) == 60
+    finished(calling)  # the emulator ends with its story, and says BYE first
+    assert container.wait() == 0, container.logs()
+
+
+def test_a_scenario_that_nobody_meets_fails(start: Callable[..., Container], tmp_path: Path) -> None:
+    folder = tmp_path / "scenarios"
+    folder.mkdir()
+    (folder / "nobody.yaml").write_text("name: nobody calls\nsteps:\n  - expect: {call: {to: '442071234567'}, within: 200ms}\n")
+    container = start("run", "nobody.yaml", volumes={folder: "/vsim"})
+    assert container.wait() == 1 and "no call came" in container.logs(), container.logs()
+
+
+def test_the_scenarios_that_come_with_vsim_are_in_the_image(start: Callable[..., Container]) -> None:
+    shipped = sorted(path.name for path in (ROOT / "scenarios").glob("*.yaml"))
+    if not shipped:
+        pytest.skip("no scenario comes with this vsim")
+    container = start("check", *(f"scenarios/{name}" for name in shipped))
+    assert container.wait() == 0 and container.logs().count(": good") == len(shipped), container.logs()
