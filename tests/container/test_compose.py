@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from emulator.cli import _COMMANDS
 from emulator.config import load, settings
 from tests.container.build import ROOT, Image
+from tests.container.clients import WIRE, finished
 from tests.container.engine import Container
 from tests.container.network import Namespace, join, route_elsewhere
 from tests.support.serve import environment, need, run, until
 
-WIRE = ROOT / "tests" / "wire"
 KAMAILIO = ROOT / "docs" / "compose" / "kamailio"
 
 
@@ -74,30 +75,50 @@ def test_variables_named_in_it_are_settings() -> None:
     assert named and not [name for name in named if name not in known]
 
 
-def test_kamailio_calls_through_the_trunk(
-    start: Callable[..., Container], network: Namespace, services: dict[str, Any], tmp_path: Path
-) -> None:
-    """The configuration that compose gives Kamailio, with the name server that compose gives it."""
-    vsim, own = address(services["vsim"]), address(services["kamailio"])
+@pytest.fixture
+def trunk(start: Callable[..., Container], network: Namespace, services: dict[str, Any], tmp_path: Path) -> Container:
+    """vsim with the config that compose gives it, and Kamailio with the configuration and the name server that compose gives that."""
     container = start(volumes={ROOT / "docs" / "compose" / "vsim": "/vsim"})
     container.wait_until_healthy()
     resolver = tmp_path / "resolv.conf"
     resolver.write_text(f"nameserver {services['kamailio']['dns']}\n")
-    program = need("kamailio", "kamailio")
-    kamailio = network.start(
+    network.start(
         "unshare", "--mount", "--propagation", "private", "sh", "-c", 'mount --bind "$0" /etc/resolv.conf && exec "$@"', resolver,
-        program, "-f", KAMAILIO / "kamailio.cfg", "-DD", "-E", "-m", "32", "-M", "4", "-Y", tmp_path,
+        need("kamailio", "kamailio"), "-f", KAMAILIO / "kamailio.cfg", "-DD", "-E", "-m", "32", "-M", "4", "-Y", tmp_path,
         env=environment(**services["kamailio"]["environment"]), cwd=tmp_path,
     )  # fmt: skip
-    until(lambda: network.run(need("sipsak", "sipsak"), "-s", f"sip:{own}").returncode == 0, "Kamailio", 20)
+    options = (need("sipsak", "sipsak"), "-s", f"sip:{address(services['kamailio'])}")
+    until(lambda: network.run(*options).returncode == 0, "Kamailio")
+    return container
+
+
+def call(network: Namespace, directory: Path, own: str) -> None:
+    """A phone's call through Kamailio, to its end."""
     calling = network.start(
         need("sipp", "sip-tester"), f"{own}:5060", "-sf", WIRE / "call_through_sbc.xml", "-s", "442071234567", "-i", own, "-p", "5070",
-        "-nostdin", "-timeout", "30", "-timeout_error", "-m", "1", "-d", "200", cwd=tmp_path,
+        "-nostdin", "-timeout", "30", "-timeout_error", "-m", "1", "-d", "200", cwd=directory,
     )  # fmt: skip
-    output, _ = calling.communicate(timeout=40)
-    if calling.returncode:
-        kamailio.terminate()
-        pytest.fail(output[-2000:] + kamailio.communicate(timeout=20)[0][-3000:] + container.logs())
-    listed = container.run("vsim", "calls").stdout.splitlines()
+    finished(calling)
+
+
+def test_kamailio_calls_through_the_trunk(trunk: Container, network: Namespace, services: dict[str, Any], tmp_path: Path) -> None:
+    call(network, tmp_path, address(services["kamailio"]))
+    listed = trunk.run("vsim", "calls").stdout.splitlines()
     assert len(listed) == 2 and " us-3-1 " in listed[1] and " ended " in listed[1] and " 200 " in listed[1], listed
-    assert f"{vsim}:53" in container.logs()
+
+
+@pytest.mark.skipif("down" not in _COMMANDS, reason="this vsim takes nothing down")
+@pytest.mark.parametrize("how", ["503", "drop"])
+def test_kamailio_moves_to_the_next_site(trunk: Container, network: Namespace, services: dict[str, Any], tmp_path: Path, how: str) -> None:
+    assert trunk.run("vsim", "down", "us-3", "--how", how).returncode == 0
+    call(network, tmp_path, address(services["kamailio"]))
+    ladder = trunk.run("vsim", "show", "last").stdout
+    assert "ended 200" in ladder and f"ACK sip:442071234567@{address(services['vsim'])}:5064 " in ladder, ladder  # us-4-1
+    assert how != "503" or ladder.count("503 Service Unavailable") >= 2, ladder
+
+
+@pytest.mark.skipif("call" not in _COMMANDS, reason="this vsim calls nobody")
+def test_a_call_from_the_trunk_reaches_kamailio(trunk: Container, services: dict[str, Any]) -> None:
+    """Its config knows no phone of that name."""
+    rung = trunk.run("vsim", "call", "447700900000", "--from", "14155550100", "--json")
+    assert rung.returncode != 0 and address(services["kamailio"]) in rung.stdout and "480" in rung.stdout, rung.stdout + rung.stderr
