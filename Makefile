@@ -2,8 +2,8 @@
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin
-PEERS := sip-tester baresip-core sipsak linphone-cli kamailio kamailio-tls-modules tshark dnsutils openssl sox gcc libc6-dev \
-	buildah debootstrap iproute2 nftables docker-compose
+PEERS := sip-tester baresip-core sipsak linphone-cli kamailio kamailio-tls-modules rtpengine-daemon tshark dnsutils \
+	openssl sox gcc libc6-dev buildah debootstrap iproute2 nftables docker-compose
 IMAGE ?= vsim
 
 .PHONY: serve test unit lint peers image bench clean help

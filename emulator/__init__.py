@@ -13,6 +13,7 @@ meet. Nothing imports `service.py` or `cli/`.
     clock.py ids.py chance.py    time and every random choice, handed in; one seed
     authority.py   wire     the CA and the server certificate on disk
     own_address.py low_ports.py    wires    what a container needs: its own address, and port 53 without being root
+    forwarding_settings.py    machine    what the settings say of calls to the account's numbers
     service.py     wire     the composition root: builds each object once, opens listeners, stops in order
 
     sip/           RFC 3261 and friends; knows nothing of Vonage
@@ -21,14 +22,17 @@ meet. Nothing imports `service.py` or `cli/`.
       calling_session locate                                           machines
       transport datagram dialling tls tls_client                       wires
     media/         SDP, RTP, SRTP, DTMF; knows nothing of SIP
-      codecs sdp crypto offer rtp rtcp dtmf dtmf_sender reception quality plan g711 tone shipped port    words
-      stream srtp dialler player far_end ear recording wav decoder impair chain    machines        sockets   wire
+      codecs sdp crypto offer rtp rtcp dtmf dtmf_sender reception quality plan g711 tone shipped packing port    words
+      stream reports events summary srtp dialler player far_end ear recording wav decoder impair chain course    machines
+      sockets port_pair shared_port                                    wires
     dns/           zone answer hosts    words                       exchange nameserver resolver    wires
     trunk/         what Vonage does with a call: the only place where SIP and media meet
-      regions numbers forward_list codes behaviour magic names         words
-      policy accounts proxy admission trunk leg conversation calls studio limits registrar    machines
-    journal/       events findings ladder    words   journal    machine
-    control/       model    words       api openapi    machines           endpoints server client    wires
+      regions numbers codes behaviour magic names callers invite template status_callback                     words
+      forward_list forward_reader forward_uri forward_place forward_parameters forward_field forward_target    words
+      policy accounts proxy admission trunk leg conversation calls studio limits registrar                    machines
+      exchange directory inbound rung forwarding                                                              machines
+    journal/       events findings attempt ladder    words   journal    machine
+    control/       model routes    words       api telephony openapi    machines       endpoints server client webhook    wires
     cli/           a file per group of commands; the one place that names the reactor
 
 Four seams end the part without I/O: `Endpoint.receive(data, flow)` and `flow.send(data)` for SIP, `stream.reader(buffer, view, length)`

@@ -69,6 +69,80 @@ class NumberSettings(_Section, frozen=True):
     """What happens to calls to a number of the account's own."""
 
     forward: Annotated[str | None, _meta("Forward-to-SIP list, as the dashboard takes it.", _PAGE)] = None
+    region: Annotated[
+        Literal["us", "eu", "ap"] | None, _meta("The region that handles its calls; without it that of its country code.", "vonage-facts 1")
+    ] = None
+    voice_status_callback: Annotated[str | None, _meta("URL that is told how each call to it ended.", "vonage-facts 9")] = None
+
+
+class ForwardingSettings(_Section, frozen=True):
+    """Calls to the account's numbers, and how they are brought to the customer."""
+
+    timeout_until: Annotated[
+        Literal["first-response", "18x", "final"],
+        _meta("Which response stops the clock of `;timeout=`: any, a ringing one, or the final one.", _FACTS + "18"),
+    ] = "first-response"
+    timeout_range: Annotated[
+        Literal["reject", "clamp"],
+        _meta("A `;timeout=` outside 2000 to 20000 ms: an error, or taken for the nearest that is allowed.", _FACTS + "19"),
+    ] = "reject"
+    ring_limit: Annotated[float, _seconds("From the first provisional response to CANCEL.", _FACTS + "20")] = 60.0
+    failover: Annotated[
+        tuple[Annotated[str, msgspec.Meta(pattern="^[3-6]([0-9][0-9]|xx)$")], ...],
+        _meta("Final responses that bring the next target, such as 5xx or 486; all others end the call.", _FACTS + "21"),
+    ] = ("5xx",)
+    hop_timeout: Annotated[
+        float,
+        _seconds(
+            "How long one address of a target's name may be silent while others are left; 0 for all of the target's time.", "RFC 3263 4.3"
+        ),
+    ] = 0.0
+    timeout_status: Annotated[int, _meta("What the caller gets when no target answered in its time.", _FACTS + "22", ge=400, le=699)] = 486
+    unreachable_status: Annotated[
+        int,
+        _meta("What a target counts as that can't be reached, or whose name is not found.", "RFC 3261 8.1.3.1", ge=400, le=699),
+    ] = 503
+    no_answer_status: Annotated[int, _meta("What the caller gets when it rang too long.", _FACTS + "20", ge=400, le=699)] = 480
+    unforwarded_status: Annotated[
+        int, _meta("What the caller of a number without a forward list gets. Invented.", "vonage-facts 6", ge=400, le=699)
+    ] = 480
+    max_targets: Annotated[int, _meta("Targets of one list; the page names no bound.", _FACTS + "24", ge=1, le=50)] = 50
+    channels: Annotated[int, _meta("Calls to one number at once.", _FACTS + "16", ge=1, le=10000)] = 50
+    channels_status: Annotated[
+        int, _meta("What the caller of a number gets whose channels are taken. Invented.", _FACTS + "16", ge=400, le=699)
+    ] = 486
+    proxies: Annotated[
+        Literal["first", "rotate"], _meta("Which proxy of the region calls the customer: always the first, or each in turn. Invented.")
+    ] = "first"
+    host: Annotated[
+        Literal["legacy", "region", "proxy"],
+        _meta("The host in To, From and P-Asserted-Identity: sip.nexmo.com, that of the region, or the proxy's.", _FACTS + "27"),
+    ] = "legacy"
+    plus: Annotated[bool, _meta("Write numbers with a leading +.", _FACTS + "27")] = False
+    asserted_identity: Annotated[bool, _meta("Send the caller in P-Asserted-Identity, unless it is hidden.", _FACTS + "28")] = True
+    privacy: Annotated[bool, _meta("Send `Privacy: id` for a hidden caller.", "RFC 3323 4.2; no evidence")] = True
+    supported: Annotated[tuple[str, ...], _meta("Option tags of Supported; none leaves the header out.", _FACTS + "38")] = ("timer",)
+    session_expires: Annotated[
+        Annotated[int, msgspec.Meta(ge=90, le=86400)] | None,
+        _meta("Ask for a session timer of so many seconds; without it only what the customer asks for.", _FACTS + "38"),
+    ] = None
+    offer: Annotated[Literal["early", "late"], _meta("SDP in the INVITE, or none: then the customer offers.", "vonage-facts 6")] = "early"
+    headers: Annotated[
+        dict[str, str],
+        _meta("Further headers of the INVITE; values may hold the placeholders of the template.", "vonage-facts 6: none is known"),
+    ] = {}
+    template: Annotated[
+        str | None, _meta("File with a whole INVITE to send instead, with placeholders; Via, Call-ID, CSeq and Content-Length stay right.")
+    ] = None
+
+
+class WebhookSettings(_Section, frozen=True):
+    """Status callbacks. Their fields are invented: the real ones are not known (vonage-facts 9)."""
+
+    allowed_hosts: Annotated[tuple[str, ...], _meta("Hosts that may be told besides those of loopback addresses.")] = ()
+    timeout: Annotated[float, _seconds("How long one try may take.")] = 5.0
+    tries: Annotated[int, _meta("Tries until a 2xx, 1, 2, 4 … s apart.", ge=1, le=10)] = 3
+    waiting: Annotated[int, _meta("Callbacks at once; more are dropped with an event.", ge=1, le=10000)] = 100
 
 
 class DnsSettings(_Section, frozen=True):
@@ -140,11 +214,16 @@ class MediaSettings(_Section, frozen=True):
     other_port: Annotated[bool, _meta("Send from another port than the one announced.")] = False
     impair_sent: Annotated[
         tuple[str, ...],
-        _meta("What is done to the far end's packets, such as `loss probability=0.05`, `jitter mean=0.03 deviation=0.01`."),
+        _meta(
+            "What is done to the far end's packets, such as `loss probability=0.05`, `jitter mean=0.03 deviation=0.01`, or "
+            "`delay seconds=0.5` for an echo with delay."
+        ),
     ] = ()
     impair_heard: Annotated[tuple[str, ...], _meta("The same for the client's packets on their way to the far end.")] = ()
+    prompts: Annotated[dict[str, str], _meta("WAV files that a caller may play, by the name it knows them by.")] = {}
     record: Annotated[str | None, _meta("Folder for a WAV file of each call, heard on the left and sent on the right.")] = None
     record_seconds: Annotated[float, _seconds("The longest recording.")] = 3600.0
+    record_octets: Annotated[int, _meta("What all recordings of a run take at most; then nothing more is recorded.", ge=1 << 20)] = 4 << 30
     tones: Annotated[bool, _meta("Look for digits that are sent as tones, which the trunk does not relay.", _PAGE)] = True
     silence_timeout: Annotated[float, _seconds("A call without RTP for so long is hung up; 0 never.")] = 60.0
     tick: Annotated[float, _seconds("Above `tick_above` sockets, how often they are read; 0 at every wake-up.")] = 0.002
@@ -338,6 +417,8 @@ class Config(_Section, frozen=True):
     )
     dns: DnsSettings = DnsSettings()
     control: ControlSettings = ControlSettings()
+    forwarding: ForwardingSettings = ForwardingSettings()
+    webhook: WebhookSettings = WebhookSettings()
     media: MediaSettings = MediaSettings()
     tls: TlsSettings = TlsSettings()
     digest: DigestSettings = DigestSettings()
@@ -710,18 +791,32 @@ def _check(config: Config, where: str) -> Iterator[str]:
             yield f"{where}: {name} {address!r} is no IP address; write one such as 127.0.0.1"
     if config.bind in ("0.0.0.0", "::") and config.advertise is None and config.layout == "ports":
         yield f"{where}: bind {config.bind} without advertise; say with advertise which address clients reach, or auto"
-    for number, one in config.numbers.items():
-        if one.forward is not None:
-            from emulator.trunk.forward_list import check  # a parser that a config without forwarding has no need of
-
-            problems = check(one.forward)[1]
-            yield from (f"{where}: numbers.{number}.forward, {problem}" for problem in problems if problem.severity == "error")
+    yield from (f"{where}: {problem}" for problem in _check_numbers(config))
+    for name in media.prompts:
+        if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", name) or name in ("echo", "tone", "silence", "nothing", "given"):
+            yield f"{where}: media.prompts {name!r}; write a name of letters, digits, dots and dashes that is no other thing to play"
     product = config.policy.product
     if product is not None and (not re.fullmatch(r"[A-Za-z0-9.!%*_+`'~/() -]{1,100}", product) or "vonage" in product.lower()):
         yield f"{where}: policy.product {product!r}; write a name and version such as acme-trunk/1.0, and never Vonage's own"
     yield from (f"{where}: {problem}" for problem in _check_names(config.dns))
     if config.dns.upstream is not None and parse_host_port(config.dns.upstream) is None:
         yield f"{where}: dns.upstream {config.dns.upstream!r}; write ADDRESS:PORT"
+
+
+def _check_numbers(config: Config) -> Iterator[str]:
+    settings = config.forwarding
+    for number, one in config.numbers.items():
+        if one.forward is not None:
+            from emulator.trunk.forward_list import check  # a parser that a config without forwarding has no need of
+
+            problems = check(one.forward, timeout_range=settings.timeout_range, most=settings.max_targets)[1]
+            yield from (f"numbers.{number}.forward, {problem}" for problem in problems if problem.severity == "error")
+        if one.voice_status_callback is not None:
+            from emulator.trunk.status_callback import url_problem
+
+            wrong = url_problem(one.voice_status_callback, config.webhook.allowed_hosts)
+            if wrong is not None:
+                yield f"numbers.{number}.voice_status_callback, {wrong}"
 
 
 def _check_names(settings: DnsSettings) -> Iterator[str]:

@@ -2,10 +2,12 @@
 
 import errno
 import os
+import shutil
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet import defer, error
 
@@ -15,13 +17,16 @@ from emulator.clock import Clock
 from emulator.config import Config, Unusable, parse_host_port
 from emulator.control import endpoints as endpoints_file
 from emulator.control.model import AccountKey, DnsEndpoint, Endpoints, Held, MediaEndpoint, ProxyEndpoint
+from emulator.forwarding_settings import entries, inbound_policy
 from emulator.ids import Ids
 from emulator.journal.findings import Finding, printable
-from emulator.journal.journal import Journal
+from emulator.journal.journal import CallRecord, Journal
 from emulator.low_ports import FIRST_UNPRIVILEGED, allowed
 from emulator.media.codecs import CODECS
 from emulator.media.plan import Plan, Specs
-from emulator.media.sockets import MediaPorts, PortPair, Selector, SharedPort, SharedPorts
+from emulator.media.port_pair import MediaPorts, PortPair
+from emulator.media.shared_port import SharedPort, SharedPorts
+from emulator.media.sockets import Selector
 from emulator.own_address import with_own_address
 from emulator.sip import tls
 from emulator.sip.certificate import Identity
@@ -44,6 +49,10 @@ from emulator.trunk.registrar import RegistrarPolicy
 from emulator.trunk.studio import Studio
 from emulator.trunk.trunk import Trunk
 
+if TYPE_CHECKING:
+    from emulator.trunk.callers import Ring
+    from emulator.trunk.directory import Directory
+
 PRODUCT = f"vsim/{__version__}"
 _STOP_SECONDS = 4.0
 """How long calls may take to answer their BYE; with the rest the emulator stops within five seconds."""
@@ -51,6 +60,8 @@ _STOP_SECONDS = 4.0
 _BINDS = 16
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """Where a process on this machine reaches what listens on every address of it."""
+_RECORDING_OCTETS = 32 << 20
+"""The longest recording that is read for the control API: a quarter of an hour."""
 
 
 class ReactorClock(Clock):
@@ -108,6 +119,7 @@ class Service:
         self.ids = Ids(config.seed)
         self.journal = Journal(self.clock, config.journal.calls, config.journal.events, config.journal.messages, config.journal.octets)
         self._report = report
+        self._scratch: Path | None = None
         self._endpoints_path = Path(config.endpoints)
         self._customer_ca = customer_ca(config)
         self._listeners: list[Listeners] = []
@@ -119,16 +131,18 @@ class Service:
         self._selector = Selector(reactor, self.clock, report, media.tick, media.tick_above)
         self._media: MediaPorts | SharedPorts
         if media.port is not None:
-            self._media = SharedPorts(self._selector, 0 if config.ephemeral else media.port, media.latch)
+            self._media = SharedPorts(self._selector, 0 if config.ephemeral else media.port, media.latch, self._on_stranger)
         else:
             self._media = MediaPorts(self._selector, self.clock, media.first, media.last, config.ephemeral, media.latch)
         self.trunk = Trunk(
             self.clock, self.ids, self.journal, Accounts(_accounts(config)), self._places(), self._open_port, report, policy(config),
-            config.policy.product or PRODUCT, studio=_studio(config, self.clock),
+            config.policy.product or PRODUCT, studio=_studio(config, self.clock, self._scratch_folder), numbers=lambda: entries(config),
         )  # fmt: skip
         self._nameserver: Any = None
         self._resolver: Any = None
         self._control: Any = None
+        self._webhook: Any = None
+        self.trunk.callback = self._call_back
         self._certificates: Certificates | None = None
         self._stopping: defer.Deferred[None] | None = None
         self.endpoints: Endpoints | None = None
@@ -137,6 +151,12 @@ class Service:
         config = self.config
         places = regions.loopback_layout() if config.layout == "loopback" else regions.ports_layout(config.bind)
         return [replace(place, udp=0, tcp=0, tls=0) for place in places] if config.ephemeral else places
+
+    def _scratch_folder(self) -> Path:
+        """For the recordings of single calls: a new folder of ours alone, gone when the emulator stops. Raises `OSError`."""
+        if self._scratch is None:
+            self._scratch = Path(tempfile.mkdtemp(prefix="vsim-"))
+        return self._scratch
 
     def _open_port(self, proxy: str) -> PortPair | SharedPort:
         return self._media.open(self.trunk.proxies[proxy].place.address)
@@ -314,6 +334,11 @@ class Service:
         """Where clients reach what listens at `address`: every address of a machine is none to send to."""
         return (self.config.advertise or _LOOPBACK[address]) if address in _LOOPBACK else address
 
+    def _on_stranger(self, packets: int, peer: tuple[str, int]) -> None:
+        """Media came to a shared port that belongs to no call."""
+        finding = Finding("media.stranger", f"{packets} packets of no call")
+        self.journal.event_of_stranger("finding", None, peer=sent_by(peer), finding=str(finding))
+
     def _media_range(self) -> list[int]:
         """First and last media port; nothing where the system chooses them."""
         media = self.config.media
@@ -326,6 +351,54 @@ class Service:
     def hang_up(self, id: str) -> bool:
         """End one call; False when it is not up."""
         return self.trunk.hang_up(id)
+
+    def ring(self, ring: "Ring") -> CallRecord:
+        """Somebody rings a number of the account's."""
+        return self.trunk.ring(ring)
+
+    def dial(self, id: str, digits: str) -> bool:
+        """Send digits in a call."""
+        return self.trunk.dial(id, digits)
+
+    def hold(self, id: str, holds: bool) -> bool:
+        """Hold the other side of a call, or take it off hold."""
+        return self.trunk.hold(id, holds)
+
+    def recording(self, record: CallRecord) -> bytes:
+        """A call's recording. The path is our own; nothing of it comes from a request."""
+        if not record.recording:
+            raise Unusable("", f"call {record.id} was not recorded; ring with record, or set media.record")
+        try:
+            with open(record.recording, "rb") as file:
+                data = file.read(_RECORDING_OCTETS + 1)
+        except OSError as error:
+            raise Unusable("", f"the recording of call {record.id} is not there any more ({_words(error)})") from None
+        if len(data) > _RECORDING_OCTETS:
+            raise Unusable("", f"the recording of call {record.id} is longer than can be had this way; it is {record.recording}")
+        return data
+
+    @property
+    def directory(self) -> "Directory":
+        """The account's numbers."""
+        return self.trunk.exchange.directory
+
+    def callback_problem(self, url: str) -> str | None:
+        """Why a URL may not be told how calls end."""
+        from emulator.trunk.status_callback import url_problem
+
+        return url_problem(url, self.config.webhook.allowed_hosts)
+
+    def _call_back(self, url: str, said: dict[str, Any], record: CallRecord) -> None:
+        """A call is over, and somebody wants to know."""
+        if self._webhook is None:
+            from emulator.control.webhook import Webhook
+
+            settings = self.config.webhook
+            self._webhook = Webhook(
+                self.reactor, self.clock, self.journal, self.trunk.product, settings.allowed_hosts, settings.timeout, settings.tries,
+                settings.waiting,
+            )  # fmt: skip
+        self._webhook.send(url, said, record)
 
     def reset(self) -> None:
         """End every call and forget what was."""
@@ -380,6 +453,10 @@ class Service:
             if server is not None:
                 waiting.append(server.close())
         self._media.close()
+        if self._webhook is not None:
+            self._webhook.close()
+        if self._scratch is not None:
+            shutil.rmtree(self._scratch, ignore_errors=True)
         endpoints_file.remove(self._endpoints_path)
         return defer.DeferredList([one if isinstance(one, defer.Deferred) else defer.succeed(one) for one in waiting])
 
@@ -460,6 +537,7 @@ def policy(config: Config) -> Policy:
             media=_plan(config),
         ),
         media=_spoken(config),
+        inbound=inbound_policy(config),
     )
 
 
@@ -498,17 +576,21 @@ def _quirk(name: str | None) -> Any:
     return Quirk[name.upper().replace("-", "_")]
 
 
-def _studio(config: Config, clock: Clock) -> Studio:
+def _studio(config: Config, clock: Clock, scratch: Callable[[], Path]) -> Studio:
     """Prompts and recordings; files are read now, for reading one takes too long while calls are up."""
     media = config.media
     prompts: dict[str, Any] = {}
+    named = {f"media.prompts.{name}": (name, path) for name, path in media.prompts.items()}
     if media.plays_file:
+        named["media.play"] = (media.play, media.play)
+    if named:
         from emulator.media.wav import WavError, read
 
-        try:
-            prompts[media.play] = read(media.play)
-        except WavError as error:
-            raise Unusable("media.play", str(error)) from None
+        for setting, (name, path) in named.items():
+            try:
+                prompts[name] = read(path)
+            except WavError as error:
+                raise Unusable(setting, str(error)) from None
     folder = Path(media.record) if media.record is not None else None
     if folder is not None:
         try:
@@ -517,7 +599,7 @@ def _studio(config: Config, clock: Clock) -> Studio:
                 raise PermissionError(13, "may not be written")
         except OSError as error:
             raise Unusable("media.record", f"{folder}: {_words(error)}; name a folder that can be written") from None
-    return Studio(clock, prompts, folder, media.record_seconds, media.tones)
+    return Studio(clock, prompts, folder, media.record_seconds, media.tones, scratch, media.record_octets)
 
 
 def _methods(config: Config) -> Methods:

@@ -9,18 +9,20 @@ ROOT = Path(__file__).resolve().parent.parent / "emulator"
 
 WIRES = {
     "service.py", "authority.py", "sip/transport.py", "sip/datagram.py", "sip/dialling.py", "sip/tls.py", "sip/tls_client.py",
-    "media/sockets.py", "dns/nameserver.py", "dns/exchange.py", "dns/resolver.py", "control/server.py", "control/client.py",
-    "control/endpoints.py", "__main__.py",
+    "media/sockets.py", "media/port_pair.py", "media/shared_port.py", "dns/nameserver.py", "dns/exchange.py", "dns/resolver.py",
+    "control/server.py", "control/client.py", "control/endpoints.py", "control/webhook.py", "__main__.py",
     "own_address.py", "low_ports.py",
 }  # fmt: skip
 MACHINES = {
     "clock.py", "ids.py", "sip/digest.py", "sip/transaction.py", "sip/endpoint.py", "sip/dialog.py", "sip/session.py",
     "sip/called.py", "sip/calling.py", "sip/calling_session.py", "sip/credentials.py", "sip/dialog_request.py", "sip/reliable.py",
-    "sip/session_timer.py", "sip/reinvite.py", "sip/locate.py", "chance.py", "media/stream.py", "media/srtp.py",
+    "sip/session_timer.py", "sip/reinvite.py", "sip/locate.py", "chance.py", "media/stream.py",
+    "media/reports.py", "media/events.py", "media/course.py", "media/summary.py", "media/srtp.py",
     "media/impair.py", "media/chain.py", "media/dialler.py", "media/player.py", "media/far_end.py", "media/ear.py",
     "media/recording.py", "media/decoder.py", "media/wav.py", "trunk/studio.py", "trunk/accounts.py", "trunk/calls.py",
     "trunk/leg.py", "trunk/conversation.py", "trunk/policy.py", "trunk/proxy.py", "trunk/admission.py", "trunk/registrar.py",
-    "trunk/limits.py", "trunk/trunk.py", "journal/journal.py", "control/api.py", "control/openapi.py",
+    "trunk/limits.py", "trunk/directory.py", "trunk/exchange.py", "trunk/forwarding.py", "trunk/inbound.py", "trunk/rung.py",
+    "forwarding_settings.py", "trunk/trunk.py", "journal/journal.py", "control/api.py", "control/telephony.py", "control/openapi.py",
 }  # fmt: skip
 SEPARATE = ("sip", "media", "dns")
 

@@ -14,6 +14,7 @@ _COMMANDS = {
     "serve": ("emulator.cli.serve", "Run the emulator in the foreground."),
     "wait": ("emulator.cli.running", "Return when the emulator is ready."),
     "env": ("emulator.cli.running", "Print export lines for a shell to eval."),
+    "call": ("emulator.cli.call", "Ring a number as a caller from the telephone network."),
     "calls": ("emulator.cli.calls", "List the calls."),
     "show": ("emulator.cli.calls", "Show one call."),
     "tail": ("emulator.cli.calls", "Print events as they come."),

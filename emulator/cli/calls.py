@@ -9,6 +9,10 @@ from urllib.parse import quote
 import click
 
 from emulator.cli.options import client_options
+from emulator.journal.attempt import describe
+
+_ARROWS = {"outbound": "→", "inbound": "←"}
+"""Toward the telephone network, and toward the customer."""
 
 
 @click.command()
@@ -26,7 +30,7 @@ from emulator.cli.options import client_options
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @client_options
 def calls(state: str | None, limit: int, as_json: bool, url: str | None, endpoints: str | None) -> None:
-    """List the calls, newest first."""
+    """List the calls, newest first: → dialled by a client, ← brought to one."""
     from emulator.control.client import find
 
     query = f"?limit={limit}" + (f"&state={quote(state)}" if state else "")
@@ -37,11 +41,12 @@ def calls(state: str | None, limit: int, as_json: bool, url: str | None, endpoin
     if not listed:
         click.echo("no calls" + (f" in state {state}" if state else " yet"))
         return
-    rows = [("CALL", "AT", "PROXY", "VIA", "FROM", "TO", "STATE", "CODE", "FOR", "CODEC", "FINDINGS")]
+    rows = [("CALL", "", "AT", "PROXY", "VIA", "FROM", "TO", "STATE", "CODE", "FOR", "CODEC", "FINDINGS")]
     for call in listed:
         rows.append(
             (
                 "#" + call["id"],
+                _ARROWS.get(call["direction"], ""),
                 time.strftime("%H:%M:%S", time.localtime(call["started"])),
                 call["proxy"],
                 call["transport"],
@@ -82,7 +87,7 @@ def show(call: str, form: str, url: str | None, endpoints: str | None) -> None:
         return
     if form == "messages":
         for message in found["messages"]:
-            click.echo(f"--- {message['at']:.3f}s {'from' if message['incoming'] else 'to'} {found['peer']}")
+            click.echo(f"--- {message['at']:.3f}s {'from' if message['incoming'] else 'to'} {message['peer']}")
             click.echo("\n".join(_safe(line) for line in message["text"].split("\r\n")))
         return
     for line in summary(found):
@@ -94,7 +99,8 @@ def show(call: str, form: str, url: str | None, endpoints: str | None) -> None:
 def summary(call: dict[str, Any]) -> list[str]:
     """A call in a few lines."""
     lines = [
-        f"call #{call['id']}: {call['caller'] or '?'} → {call['called'] or '?'} at {call['proxy']} over {call['transport']}, "
+        f"{call['direction']} call #{call['id']}: {call['caller'] or '?'} → {call['called'] or '?'} at {call['proxy']} "
+        f"over {call['transport'] or '-'}, "
         f"{call['state']}" + (f" {call['status']}" if call["status"] else "") + (f" by {call['ended_by']}" if call["ended_by"] else "")
     ]
     if call["magic"]:
@@ -102,6 +108,21 @@ def summary(call: dict[str, Any]) -> list[str]:
 
         found = of(call["called"])
         lines.append(f"magic number {call['magic']}" + (f": {found[1].does}" if found is not None else ""))
+    lines.extend(describe(attempt) for attempt in call["attempts"])
+    if call["sounds"]:
+        lines.append(f"the caller heard {sounds(call)}")
+    lines.extend(media_lines(call))
+    return lines
+
+
+def sounds(call: dict[str, Any]) -> str:
+    """What the caller of an inbound call heard, and when; empty where it heard nothing."""
+    return ", ".join(f"{sound['what']} at {sound['at']:.3f} s" for sound in call["sounds"])
+
+
+def media_lines(call: dict[str, Any]) -> list[str]:
+    """What a call's media was like, in a few lines; none when there was none."""
+    lines: list[str] = []
     media = call["media"]
     if media:
         heard, sent = media["heard"], media["sent"]

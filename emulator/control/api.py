@@ -1,26 +1,21 @@
 """The control API without HTTP: a request as values in, a response as values out."""
 
 import ipaddress
-import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-import msgspec
-
 from emulator import __version__
-from emulator.control.model import CallDetail, CallList, Done, Endpoints, EventList, Health, Held, Problem
+from emulator.control import telephony
+from emulator.control.model import CallDetail, CallList, Done, Endpoints, EventList, Health, Held
+from emulator.control.routes import ApiRequest, ApiResponse, Route, problem, result
 from emulator.journal.journal import Journal
 from emulator.sip.grammar import number
 
-MAX_BODY = 65536
-_JSON = "application/json"
-_PROBLEM = "application/problem+json"
 _PAGE = 100
 _MOST = 1000
 
 
-class Emulator(Protocol):
+class Emulator(telephony.Trunk, Protocol):
     """What the API asks of the emulator."""
 
     ready: bool
@@ -34,40 +29,6 @@ class Emulator(Protocol):
 
     def held(self) -> Held:
         """How much of everything is held."""
-
-
-@dataclass(slots=True)
-class ApiRequest:
-    """One request; header names in lower case, the last value of a repeated query parameter."""
-
-    method: str
-    path: str
-    query: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
-
-
-@dataclass(slots=True)
-class ApiResponse:
-    """One response. `events_after` is set when the body is an event stream that goes on from that event."""
-
-    status: int
-    body: bytes = b""
-    content_type: str = _JSON
-    headers: Mapping[str, str] = field(default_factory=dict)
-    events_after: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One method of one path; `{id}` in the path stands for one segment."""
-
-    method: str
-    path: str
-    summary: str
-    result: Any
-    handler: str
-    query: Sequence[tuple[str, str]] = ()
 
 
 _CALLS_QUERY = (("state", "only this state"), ("limit", "at most so many, 1 to 1000"))
@@ -84,7 +45,10 @@ ROUTES = (
     Route("GET", "/v1/events", "events; a server-sent stream when Accept asks for text/event-stream", EventList, "_events", _EVENTS_QUERY),
     Route("POST", "/v1/reset", "hang up every call and forget what was", Done, "_reset"),
     Route("GET", "/openapi.json", "this description", dict[str, Any], "_openapi"),
+    *telephony.ROUTES,
 )  # fmt: skip
+LONGEST_BODY = max(route.most for route in ROUTES)
+"""Octets; of some routes, most of them take less."""
 
 
 class Api:
@@ -94,6 +58,7 @@ class Api:
         """`address` is where it listens, `hosts` are further names it may be called by."""
         self._emulator = emulator
         self._journal = journal
+        self._sections = (self, telephony.Telephony(emulator, journal))
         self._hosts = frozenset({"localhost", address.lower(), *(host.lower() for host in hosts)})
 
     def handle(self, request: ApiRequest) -> ApiResponse:
@@ -101,18 +66,22 @@ class Api:
         refusal = self._foreign(request)
         if refusal is not None:
             return refusal
-        if len(request.body) > MAX_BODY:
-            return problem(413, f"the body has {len(request.body)} octets, {MAX_BODY} are the most")
-        found = [(route, arguments) for route in ROUTES if (arguments := _match(route.path, request.path)) is not None]
+        found = [(route, arguments) for route in ROUTES if (arguments := route.match(request.path)) is not None]
         if not found:
             return problem(404, f"nothing at {request.path[:100]}; GET /openapi.json lists what there is")
         wanted = "GET" if request.method == "HEAD" else request.method
         for route, arguments in found:
             if route.method == wanted:
-                handler: Callable[..., ApiResponse] = getattr(self, route.handler)
-                return handler(request, *arguments)
+                if len(request.body) > route.most:
+                    return problem(413, f"the body has {len(request.body)} octets, {route.most} are the most")
+                return self._handler(route)(request, *arguments)
         allowed = ", ".join(route.method for route, _ in found)
         return problem(405, f"{request.method[:20]} is not for this; {allowed} is", {"Allow": allowed})
+
+    def _handler(self, route: Route) -> Callable[..., ApiResponse]:
+        handlers = (getattr(section, route.handler, None) for section in self._sections)
+        found: Callable[..., ApiResponse] = next(handler for handler in handlers if handler is not None)
+        return found
 
     def _foreign(self, request: ApiRequest) -> ApiResponse | None:
         host = _host_of(request.headers.get("host", ""))
@@ -194,39 +163,6 @@ class Api:
         from emulator.control.openapi import document
 
         return result(document())
-
-
-def result(value: Any, status: int = 200) -> ApiResponse:
-    """A JSON response."""
-    return ApiResponse(status, json.dumps(msgspec.to_builtins(value), default=str).encode())
-
-
-_TITLES = {
-    400: "Bad request", 403: "Forbidden", 404: "Not found", 405: "Method not allowed", 409: "Conflict", 413: "Body too large",
-    503: "Unavailable",
-}  # fmt: skip
-
-
-def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> ApiResponse:
-    """An error as RFC 9457 writes it."""
-    body = msgspec.to_builtins(Problem("about:blank", _TITLES.get(status, "Error"), status, detail))
-    return ApiResponse(status, json.dumps(body).encode(), _PROBLEM, headers or {})
-
-
-def _match(pattern: str, path: str) -> list[str] | None:
-    """The variable segments of `path` when it fits `pattern`."""
-    wanted, given = pattern.split("/"), path.split("/")
-    if len(wanted) != len(given):
-        return None
-    arguments: list[str] = []
-    for want, got in zip(wanted, given, strict=True):
-        if want.startswith("{"):
-            if not got:
-                return None
-            arguments.append(got)
-        elif want != got:
-            return None
-    return arguments
 
 
 def _host_of(text: str) -> str:

@@ -43,29 +43,46 @@ class Client:
     def get(self, path: str) -> Any:
         return self._ask("GET", path)
 
-    def post(self, path: str) -> Any:
-        return self._ask("POST", path)
+    def get_bytes(self, path: str) -> bytes:
+        """What is no JSON, such as a recording."""
+        return self._exchange("GET", path)[1]
+
+    def post(self, path: str, value: Any = None) -> Any:
+        return self._ask("POST", path, value)
+
+    def put(self, path: str, value: Any) -> Any:
+        return self._ask("PUT", path, value)
 
     def delete(self, path: str) -> Any:
         return self._ask("DELETE", path)
 
-    def _ask(self, method: str, path: str) -> Any:
+    def _ask(self, method: str, path: str, value: Any = None) -> Any:
+        _, body = self._exchange(method, path, value)
+        return self._parsed(body)
+
+    def _parsed(self, body: bytes) -> Any:
+        try:
+            return json.loads(body)
+        except ValueError:
+            raise NotReachable(f"what answers at {self.url} is no vsim") from None
+
+    def _exchange(self, method: str, path: str, value: Any = None) -> tuple[int, bytes]:
+        """One request, with `value` as its JSON; the status and the body of a response that is no problem."""
+        sent = json.dumps(value).encode() if value is not None else None
+        headers = {"Content-Type": "application/json"} if sent is not None else {}
         connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)
         try:
-            connection.request(method, path)
+            connection.request(method, path, sent, headers)
             response = connection.getresponse()
             body = response.read()
         except (OSError, http.client.HTTPException) as error:
             raise NotReachable(f"no emulator answers at {self.url} ({error})") from None
         finally:
             connection.close()
-        try:
-            value = json.loads(body)
-        except ValueError:
-            raise NotReachable(f"what answers at {self.url} is no vsim") from None
         if response.status >= 400:
-            raise Refused(response.status, str(value.get("detail") or value.get("status") or response.reason))
-        return value
+            problem = self._parsed(body)
+            raise Refused(response.status, str(problem.get("detail") or problem.get("status") or response.reason))
+        return response.status, body
 
     def events(self, after: int = 0) -> Iterator[dict[str, Any]]:
         """The events as they come; ends when the emulator stops."""

@@ -1,6 +1,6 @@
 """What the control API and the endpoints file say, as typed values; JSON and the OpenAPI description are made from these."""
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -85,6 +85,33 @@ class FindingModel(msgspec.Struct):
     source: str
 
 
+class AttemptModel(msgspec.Struct, kw_only=True):
+    """One INVITE of an inbound call; times in seconds from its INVITE, null where there was nothing. `target` counts from 1."""
+
+    target: int
+    uri: str
+    transport: str
+    address: str
+    call_id: str
+    first: int | None
+    first_after: float | None
+    status: int | None
+    reason: str
+    outcome: str
+    after: float | None
+    why: str
+    late: int | None
+    findings: list[str]
+
+
+class SoundModel(msgspec.Struct):
+    """What the caller of an inbound call hears from `at` on, in seconds from the start of the call."""
+
+    at: float
+    what: str
+    status: int | None
+
+
 class CallModel(msgspec.Struct, kw_only=True):
     """A call; times are Unix time in seconds, null until they happen."""
 
@@ -106,16 +133,22 @@ class CallModel(msgspec.Struct, kw_only=True):
     reason: str
     ended_by: str
     codec: str
+    attempts: list[AttemptModel]
+    sounds: list[SoundModel]
+    again: str
+    recording: str
     media: dict[str, Any] | None
     findings: list[FindingModel]
 
 
 class MessageModel(msgspec.Struct):
-    """A SIP message; `at` in seconds from the call's first one, `incoming` as the emulator sees it."""
+    """A SIP message; `at` in seconds from the call's first one, `incoming` as the emulator sees it, `flow` the proxy it passed, `peer` the
+    address on the other side."""
 
     at: float
     incoming: bool
     flow: str
+    peer: str
     text: str
 
 
@@ -124,6 +157,70 @@ class CallDetail(CallModel, kw_only=True):
 
     messages: list[MessageModel]
     messages_dropped: int
+
+
+class Placed(CallModel, kw_only=True):
+    """A call that was just begun; what happens in it are the events after `events_after`."""
+
+    events_after: int
+
+
+class Digits(msgspec.Struct, forbid_unknown_fields=True):
+    """Digits to send; a comma is half a second."""
+
+    digits: Annotated[str, msgspec.Meta(pattern="^[0-9A-Da-d*#,]{1,64}$")]
+
+
+class Hold(msgspec.Struct, forbid_unknown_fields=True):
+    """Whether to hold the other side, or to take it off hold."""
+
+    hold: bool
+
+
+class ForwardProblem(msgspec.Struct):
+    """A mistake in a forward list: `length` characters from `position`, which counts from 0."""
+
+    position: int
+    length: int
+    what: str
+    fix: str
+    severity: str
+    code: str
+
+
+class TargetModel(msgspec.Struct):
+    """One target of a forward list, in the order in which they are tried; `timeout` in seconds."""
+
+    uri: str
+    transport: str
+    srtp: bool
+    timeout: float
+
+
+class NumberModel(msgspec.Struct, kw_only=True):
+    """A number of the account's. `problems` are warnings; an erroneous list is refused."""
+
+    number: str
+    forward: str | None
+    region: str | None
+    voice_status_callback: str | None
+    channels_in_use: int
+    targets: list[TargetModel]
+    problems: list[ForwardProblem]
+
+
+class NumberList(msgspec.Struct):
+    """The account's numbers."""
+
+    numbers: list[NumberModel]
+
+
+class NumberChange(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What becomes of a number; what is left out is not set any more."""
+
+    forward: str | None = None
+    region: Literal["us", "eu", "ap"] | None = None
+    voice_status_callback: str | None = None
 
 
 class CallList(msgspec.Struct):
@@ -144,10 +241,11 @@ class Done(msgspec.Struct):
     done: str
 
 
-class Problem(msgspec.Struct):
-    """RFC 9457."""
+class Problem(msgspec.Struct, omit_defaults=True):
+    """RFC 9457, and the single mistakes in a forward list."""
 
     type: str
     title: str
     status: int
     detail: str
+    problems: list[ForwardProblem] = []

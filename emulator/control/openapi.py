@@ -1,5 +1,6 @@
 """The OpenAPI description, made from the routes and models of `emulator.control.api`."""
 
+import re
 from typing import Any
 
 import msgspec
@@ -7,6 +8,7 @@ import msgspec
 from emulator import __version__
 from emulator.control.api import ROUTES
 from emulator.control.model import Problem
+from emulator.trunk.callers import Ring
 
 _TEMPLATE = "#/components/schemas/{name}"
 
@@ -14,7 +16,10 @@ _TEMPLATE = "#/components/schemas/{name}"
 def document() -> dict[str, Any]:
     """OpenAPI 3.1."""
     kinds = [*(route.result for route in ROUTES), Problem]
-    schemas, components = msgspec.json.schema_components(kinds, ref_template=_TEMPLATE)
+    bodies = [*(route.takes for route in ROUTES if route.takes is not None), Ring]
+    schemas, components = msgspec.json.schema_components([*kinds, *bodies], ref_template=_TEMPLATE)
+    taken = iter(schemas[len(kinds) :])
+    schemas = schemas[: len(kinds)]
     error = {
         "description": "RFC 9457 problem",
         "content": {"application/problem+json": {"schema": schemas[-1]}},
@@ -31,17 +36,23 @@ def document() -> dict[str, Any]:
             }
             for name, text in route.query
         ]
-        if "{id}" in route.path:
-            parameters.append({"name": "id", "in": "path", "required": True, "schema": {"type": "string"}})
-        paths.setdefault(route.path, {})[route.method.lower()] = {
+        for name in re.findall(r"\{(\w+)\}", route.path):
+            parameters.append({"name": name, "in": "path", "required": True, "schema": {"type": "string"}})
+        operation: dict[str, Any] = {
             "operationId": route.handler.strip("_"),
             "summary": route.summary,
             "parameters": parameters,
             "responses": {
-                "200": {"description": "done", "content": {"application/json": {"schema": schema}}},
+                str(route.status): {"description": "done", "content": {route.gives: {"schema": schema}}},
                 "default": error,
             },
         }
+        if route.takes is not None:
+            body = next(taken)
+            if route.handler == "ring":
+                body = {"$ref": _TEMPLATE.format(name="Ring")}  # read by hand, for its times may be text
+            operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
+        paths.setdefault(route.path, {})[route.method.lower()] = operation
     return {
         "openapi": "3.1.0",
         "info": {

@@ -7,7 +7,8 @@ from twisted.web import http, server
 from twisted.web.resource import Resource
 
 from emulator.clock import Clock, Timer
-from emulator.control.api import MAX_BODY, Api, ApiRequest, ApiResponse, problem
+from emulator.control.api import LONGEST_BODY, Api
+from emulator.control.routes import ApiRequest, ApiResponse, problem
 from emulator.journal.events import Event
 from emulator.journal.journal import Journal
 
@@ -53,7 +54,7 @@ class _Request(server.Request):
     """A request whose body stops growing at the API's bound."""
 
     def gotLength(self, length: int | None) -> None:
-        if length is not None and length > MAX_BODY:
+        if length is not None and length > LONGEST_BODY:
             # Answered by the API's own bound; what is sent is not kept.
             length = None
             self.content = _Sink()
@@ -63,7 +64,7 @@ class _Request(server.Request):
 
     def handleContentChunk(self, data: bytes) -> None:
         content: Any = self.content
-        if getattr(self, "_too_long", False) or content.tell() + len(data) > MAX_BODY:
+        if getattr(self, "_too_long", False) or content.tell() + len(data) > LONGEST_BODY:
             self._too_long = True
             return
         super().handleContentChunk(data)
@@ -88,6 +89,11 @@ class _Sink:
 class _Channel(http.HTTPChannel):
     """One connection. A number that Twisted's parser can't convert, such as a Content-Length of 5,000 digits, is a bad request."""
 
+    def connectionLost(self, reason: Any = None) -> None:
+        factory: Any = self.factory
+        factory.gone(self)
+        super().connectionLost(reason)
+
     def dataReceived(self, data: bytes) -> None:
         try:
             super().dataReceived(data)
@@ -107,15 +113,19 @@ class _Site(server.Site):
         self._channels: set[Any] = set()
 
     def buildProtocol(self, addr: Any) -> Any:
-        self._channels = {channel for channel in self._channels if getattr(channel, "transport", None) is not None}
         if len(self._channels) >= _CONNECTIONS:
             return None
         channel = super().buildProtocol(addr)
         self._channels.add(channel)
         return channel
 
+    def gone(self, channel: Any) -> None:
+        """A connection has ended."""
+        self._channels.discard(channel)
+
     def drop(self) -> None:
-        for channel in self._channels:
+        """End every connection."""
+        for channel in list(self._channels):
             transport = getattr(channel, "transport", None)
             if transport is not None:
                 transport.abortConnection()
@@ -138,7 +148,7 @@ class _Root(Resource):
             name.decode("latin-1").lower(): values[-1].decode("latin-1") for name, values in request.requestHeaders.getAllRawHeaders()
         }
         if getattr(request, "_too_long", False):
-            response = problem(413, f"a body has at most {MAX_BODY} octets")
+            response = problem(413, f"a body has at most {LONGEST_BODY} octets")
         elif len(request.requestHeaders.getRawHeaders(b"host") or []) != 1:
             response = problem(400, "a request has one Host header")
         else:
@@ -152,6 +162,9 @@ class _Root(Resource):
         owner = self._owner
         if response.events_after is not None and len(owner.streams) >= _STREAMS:
             response = problem(503, f"{_STREAMS} event streams are open already")
+        if response.later is not None:
+            _Waiting(self, request, response)
+            return server.NOT_DONE_YET
         request.setResponseCode(response.status)
         request.setHeader(b"Server", b"vsim")
         request.setHeader(b"Content-Type", response.content_type.encode())
@@ -165,6 +178,30 @@ class _Root(Resource):
             return server.NOT_DONE_YET
         request.setHeader(b"Content-Length", str(len(response.body)).encode())
         return b"" if request.method == b"HEAD" else response.body
+
+
+class _Waiting:
+    """A client that waits for its response; one that goes away waits no more."""
+
+    def __init__(self, root: _Root, request: Any, response: ApiResponse) -> None:
+        self._root = root
+        self._request: Any = request
+        if request.channel is not None:
+            request.channel.setTimeout(None)  # how long it may wait is the API's to say
+        request.notifyFinish().addBoth(lambda _: self._gone())
+        assert response.later is not None
+        self._stop = response.later(self._finish)
+
+    def _finish(self, response: ApiResponse) -> None:
+        request, self._request = self._request, None
+        if request is not None:
+            request.write(self._root._send(request, response))
+            request.finish()
+
+    def _gone(self) -> None:
+        if self._request is not None:
+            self._request = None
+            self._stop()
 
 
 class EventStream:

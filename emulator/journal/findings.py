@@ -166,6 +166,20 @@ _NUMBERS = (
     Kind("caller-id.replaced", "note", "a caller ID that belongs to the account", "use one of the account's numbers; it was shown as unknown", "vonage-facts 4"),
 )  # fmt: skip
 
+_INBOUND = (
+    Kind("inbound.challenged", "error", "calls taken without credentials, by the trunk's addresses", "let INVITEs of the proxies' addresses in without a challenge; the trunk never sends a password to a customer", "vonage-facts, default 23"),
+    Kind("inbound.redirected", "warning", "a call that is taken or refused, not sent elsewhere", "list the other target in Forward to SIP; redirects are not followed", "vonage-facts, default 21"),
+    Kind("inbound.timeout", "warning", "a response within the target's timeout", "answer 100 at once, or raise ;timeout=; look whether the INVITE arrives at all", "page: Inbound configuration"),
+    Kind("inbound.no-answer", "note", "an answer while the caller waits", "answer, or refuse with 480 or 5xx so that the next target is tried", "vonage-facts, default 20"),
+    Kind("inbound.unreachable", "error", "a target that can be reached", "check address, port and transport of the target, and that something listens there", "vonage-facts, default 21"),
+    Kind("inbound.not-forwarded", "error", "a forward list for the number", "set numbers.NUMBER.forward, PUT /v1/numbers/NUMBER, or give --forward", "page: Inbound configuration"),
+    Kind("inbound.late-answer", "warning", "an answer before the call has moved on", "answer sooner, or raise ;timeout=; the late call was acknowledged and hung up", "RFC 3261 13.2.2.4; vonage-facts, default 18"),
+    Kind("inbound.no-sdp-in-answer", "warning", "SDP in the 2xx", "repeat the SDP of the provisional response in the 2xx", "RFC 3261 13.2.1"),
+    Kind("inbound.changed-answer", "warning", "the SDP of the provisional response in the 2xx too", "answer an offer once; send a re-INVITE to change it", "RFC 3261 13.2.1; RFC 6337 3.1.1"),
+    Kind("limit.channels", "warning", "fewer calls to one number at once", "spread calls over numbers, or raise forwarding.channels", "Vonage KB 204015303 (vonage-facts 5)"),
+    Kind("callback.failed", "warning", "a 2xx for its status callback", "look at the URL and at what listens there", "vonage-facts 9"),
+)  # fmt: skip
+
 _TLS = (
     Kind("tls.version", "error", "TLS 1.2", "enable TLS 1.2 at the client", "page: Protocols"),
     Kind("tls.handshake", "error", "a handshake that ends", "check that the client trusts the CA (vsim certs) and the name it expects", "RFC 5246 7.4"),
@@ -194,6 +208,7 @@ _MEDIA = (
     Kind("media.before-answer", "note", "media once the call is answered", "wait for the 200, or for early media", "RFC 3261 13.2.1"),
     Kind("media.malformed", "warning", "RTP and RTCP on media ports", "send nothing else there: no STUN, no DTLS, no empty packets", "RFC 3550 5.1"),
     Kind("media.address-taken", "error", "a media address of its own for each call", "use another port for each call, or a range of media ports at the trunk", "vsim's own bound"),
+    Kind("media.stand-in", "note", "a file to be played in a call of PCMU or PCMA", "offer PCMU or PCMA: there is no encoder for the others", "vsim's own"),
     Kind("media.not-recorded", "warning", "a folder that can be written and a codec that can be decoded", "look at media.record; install vsim[audio]", "vsim's own"),
     Kind("sdp.version", "warning", "an o= version one higher in a changed description, the same in an unchanged one", "count the version up by one", "RFC 3264 8"),
     Kind("sdp.origin", "warning", "the same o= user and session id throughout a call", "change only the version", "RFC 3264 8"),
@@ -252,6 +267,7 @@ _DTMF = (
     Kind("dtmf.reserved", "note", "the reserved bit clear", "clear bit R of the payload", "RFC 4733 2.3.3"),
     Kind("dtmf.several", "note", "one event in a packet", "send a packet for each event", "RFC 4733 2.5.1.5"),
     Kind("dtmf.malformed", "warning", "four octets of payload", "send event, E and volume, and duration", "RFC 4733 2.3"),
+    Kind("dtmf.too-many", "warning", "at most 256 digits in a call", "look for a sender in a loop; further digits are neither told of nor echoed", "vsim's own bound"),
     Kind("dtmf.in-band", "warning", "digits as RFC 4733 events", "send telephone-event; tones in the audio are not relayed", "page: DTMF"),
 )  # fmt: skip
 
@@ -265,5 +281,5 @@ _LOCATE = (
 )  # fmt: skip
 
 CATALOGUE: dict[str, Kind] = {
-    kind.code: kind for section in (_SIGNALLING, _DIGEST, _NUMBERS, _TLS, _MEDIA, _RTP, _SRTP, _DTMF, _LOCATE) for kind in section
+    kind.code: kind for section in (_SIGNALLING, _DIGEST, _NUMBERS, _INBOUND, _TLS, _MEDIA, _RTP, _SRTP, _DTMF, _LOCATE) for kind in section
 }

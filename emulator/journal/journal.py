@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from emulator.clock import Clock, Timer
+from emulator.journal.attempt import Attempt
 from emulator.journal.events import Event
 from emulator.journal.findings import Finding, printable
 
 _FINDINGS_PER_CALL = 64
+_SOUNDS_PER_CALL = 32
 _STRANGERS_EVENTS = 200
 _STRANGERS_EVENTS_PER_SECOND = 50.0
 
@@ -24,20 +26,26 @@ class Media(Protocol):
 
 
 class CallRecord:
-    """One call as the journal has it: a challenged INVITE and its retry are one call, for they share their Call-ID.
+    """One call as the journal has it: a challenged INVITE and its retry are one call, for they share their Call-ID, and so are all attempts
+    to bring a call to a customer (`Journal.also`).
 
-    Times are Unix time in seconds, None until they happen. `messages` holds (seconds on the monotonic clock, incoming, flow label, octets).
+    Times are Unix time in seconds, None until they happen. `messages` holds (seconds on the monotonic clock, incoming, flow label, octets);
+    a flow label is the proxy's name, with a blank and the peer's address where a call has more than one peer.
     """
 
     __slots__ = (
-        "account", "answered", "call_id", "called", "caller", "codec", "direction", "dropped", "ended", "ended_by",
-        "findings", "id", "magic", "media", "messages", "octets", "peer", "proxy", "reason", "started", "state", "status", "transport",
+        "account", "again", "answered", "attempts", "call_id", "called", "caller", "codec", "direction", "dropped", "ended", "ended_by",
+        "findings", "further", "id", "magic", "media", "messages", "octets", "peer", "proxy", "reason", "recording", "sounds", "started",
+        "state", "status", "transport",
     )  # fmt: skip
 
     def __init__(self, id: str, call_id: str, started: float) -> None:
         self.id = id
         self.call_id = call_id
+        self.further: list[str] = []
+        """Other Call-IDs of the same call."""
         self.direction = "outbound"
+        """outbound: a client dialled; inbound: a number was rung, and a customer is"""
         self.proxy = ""
         self.transport = ""
         self.peer = ""
@@ -55,7 +63,15 @@ class CallRecord:
         self.reason = ""
         self.ended_by = ""
         self.codec = ""
+        self.recording = ""
+        """The path of its WAV file."""
         self.media: Media | None = None
+        self.attempts: list[Attempt] = []
+        """Of an inbound call: the INVITEs to the customer, in order."""
+        self.sounds: list[tuple[float, str, int | None]] = []
+        """What the caller of an inbound call heard: seconds from its start, what, and the response that brought it."""
+        self.again = ""
+        """The call that this one repeats, by its number."""
         self.findings: list[Finding] = []
         self.messages: list[tuple[float, bool, str, bytes]] = []
         self.octets = 0
@@ -74,6 +90,11 @@ class CallRecord:
             known.code != finding.code or known.seen != finding.seen for known in self.findings
         ):
             self.findings.append(finding)
+
+    def sound(self, at: float, what: str, status: int | None = None) -> None:
+        """The caller hears something else from here on, Unix time `at`."""
+        if len(self.sounds) < _SOUNDS_PER_CALL and (not self.sounds or self.sounds[-1][1:] != (what, status)):
+            self.sounds.append((max(0.0, at - self.started), what, status))
 
     def summary(self) -> dict[str, Any]:
         """The call without its messages, ready for JSON."""
@@ -96,6 +117,10 @@ class CallRecord:
             "reason": self.reason,
             "ended_by": self.ended_by,
             "codec": self.codec,
+            "attempts": [attempt.as_dict() for attempt in self.attempts],
+            "sounds": [{"at": round(at, 6), "what": what, "status": status} for at, what, status in self.sounds],
+            "again": self.again,
+            "recording": self.recording,
             "media": self.media.snapshot() if self.media is not None else None,
             "findings": [_finding(finding) for finding in self.all_findings],
         }
@@ -114,7 +139,8 @@ class CallRecord:
                 {
                     "at": round(seconds - first, 6),
                     "incoming": incoming,
-                    "flow": flow,
+                    "flow": flow.partition(" ")[0],
+                    "peer": flow.partition(" ")[2] or self.peer,
                     "text": data.decode("utf-8", "replace"),
                 }
                 for seconds, incoming, flow, data in self.messages
@@ -146,6 +172,11 @@ class Waiter:
         self.predicate = predicate
         self.done = done
 
+    @property
+    def waits(self) -> bool:
+        """Neither has it come nor has anybody given up."""
+        return self in self._journal._listeners
+
     def cancel(self) -> None:
         self._journal._listeners.pop(self, None)
         if self._timer is not None:
@@ -173,6 +204,8 @@ class Journal:
         self._max_messages = messages
         self._calls: dict[str, CallRecord] = {}  # by Call-ID, oldest first
         self._by_id: dict[str, CallRecord] = {}
+        self._further: dict[str, CallRecord] = {}
+        """By Call-IDs that were added later."""
         self._strangers: dict[str, CallRecord] = {}
         """Those whose caller has not proved who it is, by Call-ID, oldest first."""
         self._events: deque[Event] = deque(maxlen=events)
@@ -188,7 +221,7 @@ class Journal:
 
     def call(self, call_id: str) -> CallRecord:
         """The record of a Call-ID, made when it is new; the oldest one that is over makes room."""
-        record = self._calls.get(call_id)
+        record = self.find(call_id)
         if record is None:
             if len(self._calls) >= self._max_calls:
                 self._evict()
@@ -202,9 +235,16 @@ class Journal:
         record.account = account
         self._strangers.pop(record.call_id, None)
 
+    def also(self, record: CallRecord, call_id: str) -> None:
+        """Messages with this Call-ID belong to the same call."""
+        if self._calls.get(record.call_id) is record and call_id not in self._calls and call_id not in self._further:
+            self._further[call_id] = record
+            record.further.append(call_id)
+
     def find(self, call_id: str) -> CallRecord | None:
         """The record of a Call-ID, None when there is none."""
-        return self._calls.get(call_id)
+        record = self._calls.get(call_id)
+        return record if record is not None else self._further.get(call_id)
 
     def get(self, id: str) -> CallRecord | None:
         """A call by its number; `last` is the newest."""
@@ -228,6 +268,8 @@ class Journal:
         del self._calls[record.call_id]
         del self._by_id[record.id]
         self._strangers.pop(record.call_id, None)
+        for call_id in record.further:
+            self._further.pop(call_id, None)
         self.octets -= record.octets
 
     def message(self, record: CallRecord, seconds: float, incoming: bool, flow: str, data: bytes) -> None:
@@ -253,6 +295,11 @@ class Journal:
         return len(self._calls)
 
     # -- events ---------------------------------------------------------------------------------------------------
+
+    @property
+    def last_event(self) -> int:
+        """The number of the newest event, 0 before the first."""
+        return self._event_number
 
     def event(self, kind: str, record: CallRecord | None = None, **fields: Any) -> None:
         """Note an event and tell the listeners."""

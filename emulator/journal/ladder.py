@@ -13,8 +13,14 @@ def ladder(call: Mapping[str, Any], width: int = 100) -> list[str]:
     """Lines of at most `width` characters: time, arrow, start line, what matters in it."""
     peer, proxy = printable(str(call["peer"])), str(call["proxy"])
     span = max(28, min(60, width - 40))
-    lines = [f"{'':>9}  {peer:<{span}}  {proxy}"]
-    for message in call["messages"]:
+    lines, shown = [], ""
+    for message in call["messages"] or [{}]:
+        other = printable(str(message.get("peer") or peer))
+        if other != shown:  # a call that is brought to a customer has a leg for each attempt
+            shown = other
+            lines.append(f"{'':>9}  {other:<{span}}  {proxy}")
+        if not message:
+            break
         text = describe(str(message["text"]))
         if message["incoming"]:
             arrow = text[: span - 3] + " " + "─" * max(1, span - len(text[: span - 3]) - 2) + "▶"

@@ -2,12 +2,17 @@
 
 from array import array
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 
 from emulator.clock import Clock, Timer
 from emulator.media import g711, shipped
+from emulator.media.packing import packed
 from emulator.media.plan import ECHO, NOTHING, SILENCE, TONE
 from emulator.media.player import Player
 from emulator.media.stream import Stream
+
+_G711 = frozenset({"PCMU", "PCMA"})
+"""What a file can be encoded in here."""
 
 Prompts = Mapping[str, "array[int]"]
 """Samples of the files that may be played, by path, at 8,000 Hz: read before any call needs them."""
@@ -21,22 +26,25 @@ class FarEnd:
         self._clock = clock
         self._prompts = prompts or {}
         self._player: Player | None = None
-        self._codec = ("", 0)
+        self._plays = ("", 0, 0)  # codec, its mode, milliseconds a packet
         self._dialling: Timer | None = None
         self._stopped = False
+        self.problem: str | None = None
+        """What is not played as it was asked for."""
 
     def start(self) -> None:
         """Media may flow: play what the plan says. Again when a codec has changed; harmless when nothing has."""
         stream = self._stream
         agreement = stream.agreement
-        now = (agreement.codec.name, agreement.mode)
-        if stream.plan.play in (ECHO, NOTHING) or now == self._codec or self._stopped:
+        now = (agreement.codec.name, agreement.mode, agreement.ptime)
+        if stream.plan.play in (ECHO, NOTHING) or now == self._plays or self._stopped:
             return
-        self._codec = now
+        self._plays = now
         if self._player is not None:
             self._player.stop()
-        frames, seconds, step = self._frames(stream.plan.play, *now)
-        self._player = Player(stream, self._clock, frames, seconds, step)
+        codec, mode, ptime = now
+        step = shipped.timestamp_step(codec, mode) * ptime // shipped.packet_milliseconds(codec, mode)
+        self._player = Player(stream, self._clock, self._frames(stream.plan.play, *now), ptime / 1000, step)
         self._player.start()
 
     def dial(self) -> None:
@@ -58,19 +66,23 @@ class FarEnd:
         if self._dialling is not None:
             self._dialling.cancel()
 
-    def _frames(self, play: str, codec: str, mode: int) -> tuple[Sequence[bytes], float, int]:
-        """Payloads, and what each lasts in seconds and in timestamp units."""
-        if play in (TONE, SILENCE):
-            frames: Sequence[bytes] = shipped.frames(codec, play, mode)
-        else:
-            frames = _encoded(codec, self._prompts.get(play)) or shipped.frames(codec, TONE, mode)
-        return frames, shipped.packet_seconds(codec, mode), shipped.timestamp_step(codec, mode)
+    def _frames(self, play: str, codec: str, mode: int, ptime: int) -> Sequence[bytes]:
+        """Payloads of `ptime` milliseconds."""
+        if play not in (TONE, SILENCE):
+            samples = self._prompts.get(play)
+            if samples is not None and codec in _G711 and (frames := _encoded(codec, samples, ptime)):
+                return frames
+            self.problem = f"{play} in {codec}; the tone instead"
+        return _shipped(codec, TONE if play != SILENCE else SILENCE, mode, ptime)
 
 
-def _encoded(codec: str, samples: "array[int] | None") -> list[bytes]:
-    """A file in packets of 20 ms; none for the codecs that can't be encoded here, for which the tone stands in."""
-    if samples is None or codec not in ("PCMU", "PCMA"):
-        return []
+@lru_cache(maxsize=32)
+def _shipped(codec: str, what: str, mode: int, ptime: int) -> tuple[bytes, ...]:
+    return packed(codec, shipped.frames(codec, what, mode), shipped.packet_milliseconds(codec, mode), ptime)
+
+
+def _encoded(codec: str, samples: "array[int]", ptime: int) -> list[bytes]:
+    """A file in whole packets; the rest at its end is not played."""
     encode: Callable[[str, array[int]], bytes] = g711.encode
-    data = encode(codec, samples)
-    return [data[at : at + 160] for at in range(0, len(data) - 159, 160)]
+    data, octets = encode(codec, samples), 8 * ptime
+    return [data[at : at + octets] for at in range(0, len(data) - octets + 1, octets)]

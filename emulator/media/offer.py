@@ -26,12 +26,13 @@ _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
 _PLAIN = frozenset({"RTP/AVP", "RTP/AVPF"})
 _SECURE = frozenset({"RTP/SAVP", "RTP/SAVPF"})
+_SHORTEST, _LONGEST = 10, 170
+"""Milliseconds of audio in a packet of ours; more of G.711 would not fit a datagram."""
 _ANSWERS = {
     "sendrecv": DIRECTIONS, "sendonly": ("recvonly", "inactive"), "recvonly": ("sendonly", "inactive"), "inactive": ("inactive",),
 }  # fmt: skip
 """What may answer each direction (RFC 3264 6.1)."""
 _DYNAMIC = range(96, 128)
-_PACKET_TIMES = range(10, 201)
 _SLOWEST_CLOCK = 8000
 _MODE = re.compile(r"(?:^|[;\s])mode\s*=\s*(20|30)(?:\s|;|$)", re.I)
 _NO_ANNEX_B = re.compile(r"(?:^|[;\s])annexb\s*=\s*no(?:\s|;|$)", re.I)
@@ -113,6 +114,8 @@ class Agreement:
     muxed: bool = False
     taken: Crypto | None = field(default=None, repr=False)
     """The line of theirs that was taken."""
+    numbers: dict[int, int] = field(default_factory=dict)
+    """Payload types of our offer that its answer numbers otherwise, and what it calls them: the other side sends under ours."""
     findings: list[Finding] = field(default_factory=list)
 
 
@@ -210,10 +213,20 @@ def agree(ours: SessionDescription, theirs: SessionDescription, local: LocalMedi
         if str(agreement.taken.tag) != tag:
             seen = f"a=crypto:{agreement.taken.tag} for our tag {tag}"
             raise NotAcceptable(399, "the answer's crypto tag is not the offer's", Finding("sdp.answer", seen))
+    agreement.numbers = _renumbered(offered, agreement)
     asked, given = offered.direction or "sendrecv", theirs.direction_of(media)
     if given not in _ANSWERS[asked]:
         agreement.findings.append(Finding("sdp.direction", f"a={given} in answer to a={asked}"))
     return agreement
+
+
+def _renumbered(ours: Media, agreement: Agreement) -> dict[int, int]:
+    own = {(name, clock): number for number, name, clock in ours.encodings()}
+    pairs = (
+        (own.get(agreement.codec.key), agreement.payload_type),
+        (own.get((TELEPHONE_EVENT, agreement.event_clock)), agreement.event_type),
+    )
+    return {number: theirs for number, theirs in pairs if number is not None and theirs is not None and number != theirs}
 
 
 def changed_without_a_version(before: SessionDescription, now: SessionDescription) -> Finding | None:
@@ -277,14 +290,14 @@ def _packet_time(media: Media, codec: Codec, mode: int) -> int:
     """Milliseconds of audio a packet that the other side wants to receive: its ptime in whole frames, not above its maxptime."""
     frame = mode if codec is ILBC else 20 if codec.name == "speex" else 10
     wanted = _milliseconds(media.attribute("ptime")) or (mode if codec is ILBC else PTIME)
-    most = _milliseconds(media.attribute("maxptime")) or _PACKET_TIMES[-1]
+    most = min(_LONGEST, _milliseconds(media.attribute("maxptime")) or _LONGEST)
     return max(frame, min(wanted, most) // frame * frame)
 
 
 def _milliseconds(text: str | None) -> int | None:
     """A ptime; fractions, which RFC 8866 6.4 does not rule out, count down."""
     whole = (text or "").partition(".")[0]
-    return int(whole) if re.fullmatch("[0-9]{1,4}", whole) and int(whole) in _PACKET_TIMES else None
+    return int(whole) if re.fullmatch("[0-9]{1,4}", whole) and int(whole) >= _SHORTEST else None
 
 
 def _settle_events(agreement: Agreement, encodings: list[tuple[int, str, int]], media: Media) -> None:

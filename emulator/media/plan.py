@@ -15,7 +15,8 @@ ECHO, TONE, SILENCE, NOTHING = "echo", "tone", "silence", "nothing"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`play` is `echo`, `tone`, `silence`, `nothing` (not one packet), or the path of a WAV file."""
+    """`play` is `echo`, `tone`, `silence`, `nothing` (not one packet), or the name of a prompt: the path of a WAV file
+    where that is what `media.play` says."""
 
     play: str = ECHO
     echo_digits: bool = True
@@ -35,6 +36,8 @@ class Plan:
     """What is sent where SRTP was agreed."""
     other_port: bool = False
     """Send from another port than the description announces."""
+    record: bool = False
+    """Record the call, whether or not all are recorded."""
 
     @property
     def echoes(self) -> bool:

@@ -1,4 +1,4 @@
-"""What a call asks of its media ports; `emulator.media.sockets` opens the real ones, tests their own."""
+"""What a call asks of its media ports; `port_pair` and `shared_port` open the real ones, tests their own."""
 
 from typing import TYPE_CHECKING, Protocol
 

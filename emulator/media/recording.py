@@ -69,7 +69,12 @@ class Recording:
                 self.problem = f"no decoder for {agreement.codec.name}; install vsim[audio]"
         except WavError as error:
             self.problem = str(error)
-        if self._recorder.truncated:
+        self._look()
+
+    def _look(self) -> None:
+        if self._recorder.full:
+            self.problem = "media.record_octets are used up; the rest is not there"
+        elif self._recorder.truncated:
             self.problem = "longer than media.record_seconds; the rest is not there"
 
     def close(self) -> None:
@@ -78,3 +83,4 @@ class Recording:
             self._recorder.close()
         except WavError as error:
             self.problem = str(error)
+        self._look()

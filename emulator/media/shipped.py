@@ -43,6 +43,11 @@ def frames(codec: str, what: str, mode: int = 30) -> tuple[bytes, ...]:
     return _frames(codec, what, _mode(codec, mode))
 
 
+def packet_milliseconds(codec: str, mode: int = 30) -> int:
+    """What one packet of `frames` lasts. Raises `KeyError` like `frames`."""
+    return _PACKETS[codec, _mode(codec, mode)].milliseconds
+
+
 def packet_seconds(codec: str, mode: int = 30) -> float:
     """What one packet of `frames` lasts, in seconds. Raises `KeyError` like `frames`."""
     return _PACKETS[codec, _mode(codec, mode)].milliseconds / 1000

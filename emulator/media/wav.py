@@ -287,6 +287,19 @@ def _bessel(x: float) -> float:
     return total
 
 
+class Allowance:
+    """What several recordings may take together, in octets."""
+
+    def __init__(self, octets: int) -> None:
+        self.left = octets
+
+    def take(self, octets: int) -> int:
+        """As many of these as are left; they are taken."""
+        taken = min(octets, self.left)
+        self.left -= taken
+        return taken
+
+
 class Recorder:
     """A call as a WAV file of two channels, left what was heard, right what was sent: 8000 samples a second, PCM of 16 bits.
 
@@ -295,10 +308,11 @@ class Recorder:
     counts it: a crash costs no more than that. Once closed, or once writing has failed, nothing more is recorded.
     """
 
-    __slots__ = ("_begin", "_descriptor", "_end", "_frames", "_limit", "late", "path", "truncated")
+    __slots__ = ("_allowance", "_begin", "_descriptor", "_end", "_frames", "_limit", "full", "late", "path", "truncated")
 
-    def __init__(self, path: str | Path, max_seconds: float = 3600) -> None:
+    def __init__(self, path: str | Path, max_seconds: float = 3600, allowance: Allowance | None = None) -> None:
         """Begin the file, readable by its owner alone; a regular file of that name is overwritten, a symbolic link is not followed.
+        `allowance` is what is left for this one and others; nothing more is recorded once it is used up.
 
         Raises `WavError` when it can't be written, here and in every other method.
         """
@@ -308,9 +322,12 @@ class Recorder:
         self.path = path
         self.truncated = False
         """Something came after `max_seconds` and is not in the file."""
+        self.full = False
+        """The allowance was used up before the end."""
         self.late = 0
         """Samples that came more than a second behind the last, or from before the beginning, and are not in the file."""
         self._limit = limit
+        self._allowance = allowance
         self._begin = 0  # the frame that _frames begins with; those before are in the file
         self._end = 0  # one beyond the last frame that was ever placed
         self._frames = array("h", bytes(_HELD * _FRAME_OCTETS))
@@ -369,6 +386,12 @@ class Recorder:
     def _flush(self, upto: int) -> None:
         """Write the frames before `upto` and forget them; silence that nothing follows yet is left out."""
         count = min(self._end, upto) - self._begin
+        if count > 0 and self._allowance is not None:
+            allowed = self._allowance.take(count * _FRAME_OCTETS) // _FRAME_OCTETS
+            if allowed < count:
+                self.full = True
+                count, self._limit = allowed, self._begin + allowed
+                self._end = self._limit
         if count > 0:
             written = self._frames[: 2 * count]
             if sys.byteorder == "big":

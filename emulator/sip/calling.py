@@ -1,5 +1,6 @@
 """The side that calls (RFC 3261 13.2 and 9.1, with RFC 6026): an INVITE of ours until it is answered, refused or given up."""
 
+from collections.abc import Callable
 from enum import Enum
 from typing import Literal, Protocol
 
@@ -64,8 +65,8 @@ class Invitation:
 
     __slots__ = (
         "_accepted", "_answering", "_answers", "_body", "_branch", "_cancelled", "_cseq", "_early", "_endpoint", "_flow", "_from",
-        "_headers", "_invite", "_methods", "_policy", "_proposal", "_route", "_timer", "_to", "_transaction", "_uri", "_user", "call_id",
-        "from_tag", "state",
+        "_headers", "_invite", "_methods", "_policy", "_proposal", "_route", "_timer", "_to", "_transaction", "_uri", "_user", "_written",
+        "call_id", "from_tag", "state",
     )  # fmt: skip
 
     def __init__(
@@ -83,18 +84,22 @@ class Invitation:
         timer_policy: SessionTimerPolicy | None = None,
         methods: Methods | None = None,
         route: str = "",
+        from_tag: str | None = None,
+        written: Callable[[Outgoing], bytes] | None = None,
     ) -> None:
         """`from_` and `to` are header values without a tag, `headers` and `route` whole lines ending in CRLF: Contact, Allow,
         Content-Type and so on, and Route.
 
         `timer_policy.ask` adds Supported: timer, Session-Expires and Min-SE. `credentials` answers who challenges the INVITE, and later
         requests of the call; without them a challenge is a refusal. A user that lists 100rel in Supported has its PRACKs sent.
+        `call_id` and `from_tag` are given for an INVITE that stands in for another one (RFC 3263 4.3). `written` makes its octets.
         """
         self._endpoint = endpoint
         self._flow = flow
         self._uri = uri
         self.call_id = call_id or endpoint.ids.call_id()
-        self.from_tag = endpoint.ids.tag()
+        self.from_tag = from_tag or endpoint.ids.tag()
+        self._written = written
         self._from = f"{from_};tag={self.from_tag}"
         self._to = to
         self._headers = headers
@@ -145,7 +150,7 @@ class Invitation:
         self._cseq += 1
         headers = self._headers if self._proposal is None else self._headers + self._proposal.headers
         self._invite = invite = Outgoing(
-            "INVITE", self._uri, via, self._from, self._to, self.call_id, self._cseq, self._route, headers, self._body
+            "INVITE", self._uri, via, self._from, self._to, self.call_id, self._cseq, self._route, headers, self._body, self._written
         )
         if self._answering is not None:
             invite.credentials = self._answering.lines("INVITE", self._uri)

@@ -76,7 +76,10 @@ class UdpListener:
         self.bound: Address = (bind[0], sock.getsockname()[1])
         self.local: Address = (advertise or bind[0], self.bound[1])
         self.sent_by = sent_by(self.local)
-        self._recvfrom = sock.recvfrom
+        # Read into one buffer and copied: a message that is kept would else keep the pages of the largest datagram there could be.
+        self._buffer = bytearray(_MAX_DATAGRAM)
+        self._view = memoryview(self._buffer)
+        self._recvfrom_into = sock.recvfrom_into
         self._sendto = sock.sendto
         self._flows: dict[Any, UdpFlow] = {}
         self.failures: dict[Address, str] = {}
@@ -113,15 +116,16 @@ class UdpListener:
         """Nothing is written through the reactor."""
 
     def doRead(self) -> None:
-        recvfrom, receive, flows = self._recvfrom, self._receive, self._flows
+        recvfrom_into, buffer, view, receive, flows = self._recvfrom_into, self._buffer, self._view, self._receive, self._flows
         for _ in range(_READS_PER_WAKE):
             try:
-                data, address = recvfrom(_MAX_DATAGRAM)
+                length, address = recvfrom_into(buffer)
             except BlockingIOError:
                 return
             except OSError:  # an ICMP error of an earlier send
                 self._read_errors()
                 continue
+            data = bytes(view[:length])
             if data in (b"", b"\r\n", b"\r\n\r\n", b"\x00"):
                 continue  # keep-alives that some clients send over UDP; nothing is owed for them
             receive(data, flows.get(address) or self.flow(address[:2]))

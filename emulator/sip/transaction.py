@@ -408,13 +408,14 @@ class InviteClient:
 class Outgoing:
     """A request of ours before it has gone: what its ACK (17.1.1.3) and its CANCEL (9.1) are made of."""
 
-    __slots__ = ("body", "call_id", "credentials", "cseq", "from_", "headers", "method", "route", "to", "uri", "via")
+    __slots__ = ("body", "call_id", "credentials", "cseq", "from_", "headers", "method", "route", "to", "uri", "via", "written")
 
     def __init__(
         self, method: str, uri: str, via: str, from_: str, to: str, call_id: str, cseq: int, route: str = "",
-        headers: str = "", body: bytes = b"",
+        headers: str = "", body: bytes = b"", written: "Callable[[Outgoing], bytes] | None" = None,
     ) -> None:  # fmt: skip
-        """`via`, `from_`, `to` are header values; `route` and `headers` whole lines ending in CRLF."""
+        """`via`, `from_`, `to` are header values; `route` and `headers` whole lines ending in CRLF. `written` makes the octets of it where
+        somebody wants another order or form than ours; its ACK and its CANCEL are written as all others."""
         self.method = method
         self.uri = uri
         self.via = via
@@ -425,11 +426,14 @@ class Outgoing:
         self.route = route
         self.headers = headers
         self.body = body
+        self.written = written
         self.credentials = ""
         """Header lines that answer a challenge. "A UAC creating an ACK message will duplicate all of [them] that appeared in the INVITE"
         (22.1)."""
 
     def encode(self) -> bytes:
+        if self.written is not None:
+            return self.written(self)
         return self._encode(self.method, self.to, self.credentials + self.headers, self.body)
 
     def ack_of_refusal(self, response: Response) -> bytes:

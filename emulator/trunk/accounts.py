@@ -42,6 +42,11 @@ class Accounts:
     def get(self, key: str) -> Account | None:
         return self._by_key.get(key)
 
+    def owner_of(self, number: str) -> str:
+        """The key of the account that owns a number; the first account's when none does."""
+        owners = (key for key, account in self._by_key.items() if number in account.numbers)
+        return next(owners, next(iter(self._by_key), ""))
+
     def ha1(self, key: str, realm: str, algorithm: str) -> str | None:
         """See `emulator.sip.digest.Users`."""
         account = self._by_key.get(key)

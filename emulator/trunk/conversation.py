@@ -213,10 +213,13 @@ class Conversation:
         for timer in (self._limit, self._holding, self._refreshing):
             if timer is not None:
                 timer.cancel()
-        self.leg.close()
+        self._close_media()
         self._session = None  # each knows the other: apart, both are freed at once, without the garbage collector
         self.record.ended, self.record.ended_by = self._calls.clock.wall(), by
         self._calls.forget(self)
+
+    def _close_media(self) -> None:
+        self.leg.close()
 
     def _summary(self) -> dict[str, object]:
         record = self.record

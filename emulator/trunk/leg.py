@@ -1,5 +1,6 @@
 """The media of one call with the customer, whichever side called: offers and answers, the stream, what is heard and what is not."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from emulator.clock import Clock, Timer
@@ -72,6 +73,8 @@ class Leg:
         self.local = local
         self.record = record
         self.early = early
+        self.quiet = False
+        """Nothing is sent before the call is answered, whatever is heard: who calls does not speak into the other side's announcement."""
         self.description: SessionDescription | None = None
         self.stream: Stream | None = None
         self._keeper = keeper
@@ -81,6 +84,7 @@ class Leg:
         self._theirs: SessionDescription | None = None  # their last description
         self._settled: tuple[SessionDescription, bool] | None = None  # what holds now: our description, and whether we hold
         self._before: tuple[SessionDescription, bool] | None = None  # the same before our last re-offer
+        self._agreement: Agreement | None = None
         self._set: Set | None = None
         self._watch: Timer | None = None
         self._heard = -1  # packets at the last look
@@ -107,6 +111,9 @@ class Leg:
         self.description = description
         self._settled = (description, self.local.holds)
         self.local.secure = agreement.keys is not None
+        self._agreement = agreement
+        if self.quiet and not self._answered:
+            agreement = replace(agreement, send=False)
         self.record.codec = agreement.codec.name
         for finding in agreement.findings:
             self.record.finding(finding)
@@ -117,6 +124,7 @@ class Leg:
             self.stream = Stream(agreement, keeper.clock, keeper.ids, self._behaviour.media, self._on_digit)
             self.record.media = self.stream
             self._set = keeper.studio.set_for(self.stream, self.record.id)
+            self.record.recording = self._set.recorded
         else:
             self.stream.change(agreement)
         self._port.attach(self.stream)
@@ -167,6 +175,10 @@ class Leg:
         self._compare(described)
         self.settle(self.description, agree(self.description, described, self.local))
 
+    def fork(self) -> None:
+        """Somebody else answers our INVITE from here on (RFC 3261 13.2.2.4): that description follows on none of before."""
+        self._theirs = None
+
     def _compare(self, described: SessionDescription) -> None:
         if self._theirs is not None and (odd := changed_without_a_version(self._theirs, described)) is not None:
             self.record.finding(odd)
@@ -180,6 +192,9 @@ class Leg:
         if self.stream is not None:
             if not self.early:
                 self.stream.answered()
+            if self.quiet and self._agreement is not None:
+                self.stream.change(self._agreement)
+                self._port.attach(self.stream)
             self._begin()
         if self._behaviour.silence_timeout > 0:
             self._watch = self._keeper.clock.call_later(self._behaviour.silence_timeout, self._look)
@@ -187,7 +202,8 @@ class Leg:
     def _begin(self) -> None:
         if self.stream is not None and self._set is not None:
             self.stream.start_reports()
-            self._set.start(self._answered)
+            if self._answered or not self.quiet:
+                self._set.start(self._answered)
 
     def dial(self, digits: str) -> None:
         """Send digits as telephone-events; a comma is half a second. `ValueError` names the place of what is neither."""
@@ -202,7 +218,7 @@ class Leg:
         stream, seconds = self.stream, self._behaviour.silence_timeout
         self._watch = None
         heard = stream.heard.packets if stream is not None else 0
-        on_hold = stream is not None and not stream.agreement.receive
+        on_hold = stream is not None and not (stream.agreement.send and stream.agreement.receive)  # who holds may play nothing
         if (heard == self._heard or (heard == 0 and self._heard < 0)) and not on_hold:
             self.record.finding(Finding("media.silence", f"no RTP for {seconds:g} s"))
             self._keeper.journal.event("media.silence", self.record, seconds=seconds)
@@ -235,6 +251,11 @@ class Leg:
             told["packets"] = heard.packets
             if heard.packets:
                 told.update(lost=max(0, heard.lost), jitter_ms=round(heard.jitter_ms, 1), mos=round(heard.mos(self.record.codec), 2))
+            odd = {"reordered": heard.reordered, "duplicates": heard.duplicates}
+            told.update({name: count for name, count in odd.items() if count})
+            if self.stream.rtcp.theirs is not None:  # what the client said of our packets
+                sent = self.stream.snapshot()["sent"]
+                told.update(sent=sent["packets"], sent_lost=sent["lost"], sent_jitter_ms=sent["jitter_ms"], sent_mos=sent["mos"])
             told["digits"] = self.stream.snapshot()["digits"] if self.stream.digits else ""
         if self._set is not None and self._set.recorded:
             told["recording"] = self._set.recorded

@@ -55,6 +55,17 @@ def proxies_of(name: str) -> tuple[str, ...]:
     return tuple(proxy for proxy in PROXIES if proxy == name or proxy.startswith(name + "-"))
 
 
+_ZONES = {"1": "us", "5": "us", "2": "eu", "3": "eu", "4": "eu", "7": "eu", "90": "eu", "96": "eu", "97": "eu", "98": "eu", "99": "eu"}
+
+
+def region_of_number(number: str) -> str:
+    """The region of an E.164 number by its country code; `ap` for what is neither American nor of Europe, Africa or the Middle East.
+
+    Invented: which region handles a number's calls is a choice of its owner's, and the default is not known.
+    """
+    return _ZONES.get(number[:2]) or _ZONES.get(number[:1]) or "ap"
+
+
 def service_hosts() -> tuple[str, ...]:
     """Every name the trunk answers to: regions, sites and proxies under both domains, and the oldest global name."""
     names = (*REGIONS, *SITES, *PROXIES)

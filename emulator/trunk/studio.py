@@ -3,6 +3,10 @@
 What plays, records and listens is imported when a call first needs it: an echo needs none of it, and the start should not wait for it.
 """
 
+import sys
+from array import array
+from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +19,11 @@ if TYPE_CHECKING:
     from emulator.media.ear import Ear
     from emulator.media.far_end import FarEnd, Prompts
     from emulator.media.recording import Recording
+    from emulator.media.wav import Allowance
+
+
+_KEPT = 32
+"""Recordings kept of calls that were recorded because somebody asked for it."""
 
 
 class Set:
@@ -42,9 +51,14 @@ class Set:
 
     @property
     def findings(self) -> list[Finding]:
-        """What went wrong with the recording."""
+        """What went wrong with the recording, and with what was to be played."""
+        found = []
         problem = self._recording.problem if self._recording is not None else self._problem
-        return [Finding("media.not-recorded", problem)] if problem is not None else []
+        if problem is not None:
+            found.append(Finding("media.not-recorded", problem))
+        if self._far_end is not None and self._far_end.problem is not None:
+            found.append(Finding("media.stand-in", self._far_end.problem))
+        return found
 
     def close(self) -> None:
         """The call is over."""
@@ -57,18 +71,42 @@ class Set:
 
 
 class Studio:
-    """`prompts` are the files that may be played, `record` the folder of recordings; `seconds` bounds each of them."""
+    """`prompts` are the files that may be played, `record` the folder of recordings; `seconds` bounds each of them, `octets` all
+    in the folder."""
 
     def __init__(
-        self, clock: Clock, prompts: "Prompts | None" = None, record: Path | None = None, seconds: float = 3600.0, listens: bool = True
+        self,
+        clock: Clock,
+        prompts: "Prompts | None" = None,
+        record: Path | None = None,
+        seconds: float = 3600.0,
+        listens: bool = True,
+        scratch: Callable[[], Path] | None = None,
+        octets: int = 4 << 30,
     ) -> None:
-        """`listens` is whether digits sent as tones are looked for."""
+        """`listens` is whether digits sent as tones are looked for. `scratch` makes the folder for the recordings of single calls, which
+        are deleted when there are many; it is asked when one is first wanted, and may raise `OSError`."""
         self._clock = clock
-        self._prompts = prompts or {}
+        self.prompts = dict(prompts or {})
         self._record = record
+        self._scratch = scratch
+        self._scratched: deque[Path] = deque()
         self._seconds = seconds
+        self._octets = octets
+        self._allowance: Allowance | None = None
         self._listens = listens
         self.ear: Ear | None = None
+
+    def lend(self, name: str, samples: bytes) -> None:
+        """A prompt for one call: 16-bit samples, the low octet first, 8,000 a second."""
+        played = array("h", samples)
+        if sys.byteorder == "big":
+            played.byteswap()
+        self.prompts[name] = played
+
+    def take_back(self, name: str) -> None:
+        """That call is over."""
+        self.prompts.pop(name, None)
 
     def listen(self, stream: Stream) -> None:
         """Look for tones in a call."""
@@ -88,13 +126,28 @@ class Studio:
         if plays:
             from emulator.media.far_end import FarEnd
 
-            far_end = FarEnd(stream, self._clock, self._prompts)
-        if self._record is not None:
+            far_end = FarEnd(stream, self._clock, self.prompts)
+        if self._record is not None or plan.record:
             from emulator.media.recording import Recording
-            from emulator.media.wav import Recorder, WavError
+            from emulator.media.wav import Allowance, Recorder, WavError
 
+            if self._allowance is None and self._record is not None:  # those of single calls are bounded by their number
+                self._allowance = Allowance(self._octets)
             try:
-                recording = Recording(stream, Recorder(self._record / f"call-{name}.wav", self._seconds), self._clock)
-            except WavError as error:
+                path = self._path(f"call-{name}.wav")
+                recording = Recording(stream, Recorder(path, self._seconds, self._allowance), self._clock)
+            except (WavError, OSError) as error:
                 problem = str(error)  # a call must not fail for its recording
         return Set(self, stream, far_end, recording, problem)
+
+    def _path(self, name: str) -> Path:
+        """Where a recording goes. Raises `OSError`."""
+        if self._record is not None:
+            return self._record / name
+        if self._scratch is None:
+            raise OSError("no folder for it; set media.record")
+        path = self._scratch() / name
+        while len(self._scratched) >= _KEPT:
+            self._scratched.popleft().unlink(missing_ok=True)
+        self._scratched.append(path)
+        return path

@@ -1,7 +1,8 @@
 """The trunk: twelve proxies, and what they do with a request that belongs to no dialog."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from email.utils import formatdate
+from typing import TYPE_CHECKING, Any
 
 from emulator.clock import Clock
 from emulator.ids import Ids
@@ -35,6 +36,11 @@ from emulator.trunk.proxy import Proxy
 from emulator.trunk.registrar import Registrar
 from emulator.trunk.studio import Studio
 
+if TYPE_CHECKING:
+    from emulator.trunk.callers import Ring
+    from emulator.trunk.directory import Entry
+    from emulator.trunk.exchange import Exchange
+
 _ONLY_IN_DIALOGS = frozenset({"BYE", "INFO", "PRACK"})
 _KNOWN_METHODS = frozenset({*SERVED, "REGISTER", "MESSAGE", "SUBSCRIBE", "NOTIFY", "PUBLISH", "REFER", "UPDATE"})
 _SOURCES_KEPT = 1000
@@ -58,9 +64,10 @@ class Trunk:
         product: str = "vsim",
         timers: Timers | None = None,
         studio: Studio | None = None,
+        numbers: "Callable[[], Iterable[Entry]]" = tuple,
     ) -> None:
         """`open_port(proxy)` opens a media port pair on that proxy's address and raises `Exhausted` when none is free; `report` is
-        told of errors that are ours."""
+        told of errors that are ours; `numbers` says which the account's are, and where they are forwarded, when the first is rung."""
         self.clock = clock
         self.ids = ids
         self.journal = journal
@@ -95,6 +102,11 @@ class Trunk:
         self.limits = CallLimits(clock, self.policy.limits)
         self.registrar = Registrar(clock, self.policy.registrar)
         self.locator = Locator(Nameless(), ids, clock)  # the one that knows names comes with the name server
+        self._numbers = numbers
+        self._exchange: Exchange | None = None
+        self.callback: Callable[[str, dict[str, Any], CallRecord], None] | None = None
+        """Tells a URL that a call from Vonage is over; set before the first."""
+        self.product = product
 
     # -- the core of the endpoints --------------------------------------------------------------------------------
 
@@ -123,7 +135,8 @@ class Trunk:
             record.proxy = endpoint.name
             record.transport = flow.transport
             record.peer = sent_by(flow.peer)
-        self.journal.message(record, self.clock.seconds(), incoming, endpoint.name, data)
+        label = endpoint.name if record.direction == "outbound" else f"{endpoint.name} {sent_by(flow.peer)}"
+        self.journal.message(record, self.clock.seconds(), incoming, label, data)
 
     def on_finding(self, endpoint: Endpoint, flow: Flow, call_id: str, finding: Finding, status: int) -> None:
         """A finding, with the refusal it brings if any."""
@@ -312,6 +325,23 @@ class Trunk:
             if call.record.direction == "outbound" and call.record.account is not None:
                 self.limits.ended(call.record.account)
 
+    @property
+    def exchange(self) -> "Exchange":
+        """Where calls to the account's numbers come in; made when the first does, for a trunk that only takes calls has no need of it."""
+        if self._exchange is None:
+            from emulator.trunk.directory import Directory
+            from emulator.trunk.exchange import Exchange
+
+            policy = self.policy.inbound
+            directory = Directory(self._numbers(), policy.channels, policy.timeout_range, policy.max_targets)
+            self._exchange = Exchange(self, directory, policy)
+            self._exchange.callback = self.callback
+        return self._exchange
+
+    def ring(self, ring: "Ring") -> CallRecord:
+        """Somebody rings a number of the account's; see `emulator.trunk.exchange.Exchange.ring`."""
+        return self.exchange.ring(ring)
+
     def hang_up(self, id: str) -> bool:
         """End the call with the journal's number `id`; False when it is not up."""
         calls = self._calls_of(self.journal.get(id))
@@ -327,12 +357,24 @@ class Trunk:
             call.dial(digits)
         return bool(calls)
 
+    def hold(self, id: str, holds: bool = True) -> bool:
+        """Hold the other side of the call with the journal's number `id`, or take it off hold; False when that can't be asked now."""
+        found = [call for call in self._calls_of(self.journal.get(id)) if isinstance(call, Conversation)]
+        asked = [call.hold(holds) for call in found]
+        return any(asked)
+
+    def resume(self, id: str) -> bool:
+        """Take the other side off hold; see `hold`."""
+        return self.hold(id, False)
+
     def _calls_of(self, record: CallRecord | None) -> list[Up]:
         """The calls that share a record: one, unless a client uses a Call-ID for several at once."""
         return [call for call in self.calls if call.record is record]
 
     def hang_up_all(self, done: Callable[[], None]) -> None:
-        """End every call at once; `done` is called when each has been answered or given up."""
+        """End every call at once; `done` is called when each has been answered or given up. Nobody who would ring again does."""
+        if self._exchange is not None:
+            self._exchange.stop_repeating()
         left = len(self.calls)
         if not left:
             done()

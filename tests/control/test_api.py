@@ -7,17 +7,25 @@ import msgspec
 import pytest
 
 from emulator.clock import SteppedClock
+from emulator.config import Unusable
 from emulator.control import model
-from emulator.control.api import MAX_BODY, ROUTES, Api, ApiRequest, ApiResponse
+from emulator.control.api import LONGEST_BODY, ROUTES, Api
 from emulator.control.model import AccountKey, DnsEndpoint, Endpoints, MediaEndpoint
 from emulator.control.openapi import document
+from emulator.control.routes import MAX_BODY, ApiRequest, ApiResponse
 from emulator.journal.findings import Finding
-from emulator.journal.journal import Journal
+from emulator.journal.journal import CallRecord, Journal
+from emulator.trunk.callers import Ring
+from emulator.trunk.directory import Directory, Entry
+from emulator.trunk.status_callback import url_problem
 
 
 class Emulator:
-    def __init__(self) -> None:
+    def __init__(self, journal: Journal | None = None) -> None:
         self.ready = True
+        self.journal = journal
+        self.directory = Directory([Entry("447700900000", "sip:1@127.0.0.1:5080")])
+        self.rings: list[Ring] = []
         self.endpoints: Endpoints | None = Endpoints(
             pid=1, version="0", layout="loopback", control="http://x", dns=DnsEndpoint(address="a", port=1), ca="ca",
             account=AccountKey(key="k", secret="VerySecret"), media=MediaEndpoint(ports=[1, 2]), proxies={},
@@ -31,18 +39,45 @@ class Emulator:
     def reset(self) -> None:
         self.done.append("reset")
 
+    def ring(self, ring: Ring) -> CallRecord:
+        assert self.journal is not None
+        if ring.forward is not None:
+            self.directory.targets(ring.forward)
+        self.rings.append(ring)
+        record = self.journal.call(f"ring-{len(self.rings)}")
+        record.state, record.called, record.direction = "trying", ring.number, "inbound"
+        self.journal.event("call.started", record)
+        return record
+
+    def dial(self, id: str, digits: str) -> bool:
+        self.done.append(f"dial {id} {digits}")
+        return id == "1"
+
+    def hold(self, id: str, holds: bool) -> bool:
+        self.done.append(f"hold {id} {holds}")
+        return id == "1"
+
+    def recording(self, record: CallRecord) -> bytes:
+        if record.id == "1":
+            raise Unusable("", "call 1 was not recorded")
+        return b"RIFF"
+
+    def callback_problem(self, url: str) -> str | None:
+        return url_problem(url)
+
     def held(self) -> model.Held:
         return model.Held(1, 2, 3, 4, 5, 6, 7, 8, 9)
 
 
 @pytest.fixture
-def emulator() -> Emulator:
-    return Emulator()
+def emulator(clock: SteppedClock) -> Emulator:
+    return Emulator(Journal(clock))
 
 
 @pytest.fixture
 def api(emulator: Emulator, clock: SteppedClock) -> Api:
-    journal = Journal(clock)
+    journal = emulator.journal
+    assert journal is not None
     for name, state in (("a", "answered"), ("b", "ended")):
         record = journal.call(name)
         record.state = state
@@ -129,7 +164,7 @@ def test_paths_that_are_none(api: Api, path: str) -> None:
 
 @pytest.mark.parametrize("route", [(route.path, route.method) for route in ROUTES], ids=str)
 def test_each_route_has_its_methods_and_no_other(api: Api, route: tuple[str, str]) -> None:
-    path = route[0].replace("{id}", "1")
+    path = filled(route[0])
     own = {one.method for one in ROUTES if one.path == route[0]}
     for method in {"GET", "POST", "PUT", "DELETE", "PATCH"} - own:
         response = call(api, method, path)
@@ -138,6 +173,22 @@ def test_each_route_has_its_methods_and_no_other(api: Api, route: tuple[str, str
 
 def test_a_body_is_bounded(api: Api) -> None:
     assert call(api, "POST", "/v1/reset", body=b"[" * (MAX_BODY + 1)).status == 413
+    assert call(api, "POST", "/v1/calls", body=b"[" * (LONGEST_BODY + 1)).status == 413
+    assert call(api, "POST", "/v1/calls", body=b"[" * (MAX_BODY + 1)).status == 400
+
+
+def filled(path: str) -> str:
+    """A route's path with something in its place."""
+    return path.replace("{id}", "1" if "recording" not in path else "2").replace("{number}", "447700900000")
+
+
+BODIES = {
+    "ring": b'{"number": "447700900000", "caller": "14155550100"}',
+    "dtmf": b'{"digits": "12#"}',
+    "hold": b'{"hold": true}',
+    "put_number": b'{"forward": "sip:1@127.0.0.1:5080"}',
+}
+"""Of the requests that have one."""
 
 
 def test_the_description_is_openapi_and_answers_fit_their_models(api: Api) -> None:
@@ -149,15 +200,18 @@ def test_the_description_is_openapi_and_answers_fit_their_models(api: Api) -> No
         assert route.method.lower() in described["paths"][route.path]
         if route.handler == "_openapi":
             continue
-        response = call(api, route.method, route.path.replace("{id}", "1"))
-        assert response.status == 200
+        response = call(api, route.method, filled(route.path), body=BODIES.get(route.handler, b""))
+        assert response.status == route.status and response.content_type == route.gives
+        if route.gives != "application/json":
+            continue
         msgspec.json.decode(response.body, type=route.result, strict=True)
         missing = set(schema_of(described, route)) - set(body(response))
         assert not missing, f"{route.path} lacks {missing}"
 
 
 def schema_of(described: dict[str, Any], route: Any) -> list[str]:
-    reference = described["paths"][route.path][route.method.lower()]["responses"]["200"]["content"]["application/json"]["schema"]
+    response = described["paths"][route.path][route.method.lower()]["responses"][str(route.status)]
+    reference = response["content"]["application/json"]["schema"]
     schema = described["components"]["schemas"][reference["$ref"].rpartition("/")[2]]
     required: list[str] = schema.get("required", [])
     return required

@@ -295,14 +295,15 @@ def test_a_silent_call_is_hung_up(network: Network) -> None:
     assert [finding.code for finding in network.journal.get("last").findings] == ["media.silence"]  # type: ignore[union-attr]
 
 
-def test_a_call_that_talks_or_is_on_hold_is_not_silent(network: Network) -> None:
+@pytest.mark.parametrize("hold", ["inactive", "sendonly", "recvonly"])
+def test_a_call_that_talks_or_is_on_hold_is_not_silent(network: Network, hold: str) -> None:
     phone = network.phone()
     phone.call()
     for sequence in range(3):
         network.ports[0].hear(bytes([0x80, 0, 0, sequence]) + bytes(8) + b"\xff" * 160)
         network.clock.advance(50)
     phone.expect_nothing()
-    reinvite(phone, SDP.replace("sendrecv", "inactive"))
+    reinvite(phone, SDP.replace("sendrecv", hold))
     network.clock.advance(500)
     phone.expect_nothing()
 

@@ -3,12 +3,14 @@
 import re
 import struct
 import wave
+from array import array
 from base64 import b64decode, b64encode
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from emulator.media import rtcp
 from emulator.media.plan import Plan
 from emulator.media.srtp import Inbound, Outbound
 from emulator.media.tone import digit_tone
@@ -275,6 +277,163 @@ def test_what_a_call_was_like_is_in_its_last_event() -> None:
         if k % 10:
             network.ports[0].hear(rtp(k))
         network.clock.advance(0.02)
+    for late in (50, 51):  # one that was missing, one that was not
+        network.ports[0].hear(rtp(late))
+    stream = network.ports[0].stream
+    assert stream is not None
+    stream.receive_rtcp(rtcp.receiver_report(7, rtcp.report_block(stream.ssrc, 0, 9, 200, 80, 0, 0)) + rtcp.description(7, "phone"))
     end(phone)
     last = network.journal.events()[-1].fields
-    assert (last["packets"], last["lost"]) == (90, 9) and last["mos"] < 4 and "rtp.loss" in codes(network)
+    assert (last["packets"], last["lost"], last["reordered"]) == (92, 7, 2) and last["mos"] < 4 and "rtp.loss" in codes(network)
+    assert (last["sent"], last["sent_lost"], last["sent_jitter_ms"]) == (92, 9, 10.0) and last["sent_mos"] < 4
+
+
+def reinvite(phone: Phone, body: str) -> str:
+    """One more offer, with the challenge answered; the body of its answer."""
+    phone.invite(body=body)
+    challenged = phone.expect(407)
+    phone.ack(challenged)
+    phone.invite(body=body, extra=phone.credentials(challenged))
+    answered = phone.expect(200)
+    phone.ack(answered)
+    return answered.body.decode()
+
+
+@pytest.mark.parametrize(
+    ("formats", "ptime", "octets", "step"), [("0", 40, 320, 320), ("18", 60, 60, 480), ("99\r\na=rtpmap:99 speex/16000", 40, 139, 640)]
+)
+def test_what_the_far_end_plays_comes_in_packets_as_long_as_the_client_asks(formats: str, ptime: int, octets: int, step: int) -> None:
+    """RFC 8866 6.4; interop-quirks 11."""
+    network = network_with(play="tone")
+    network.phone().call(body=SDP.partition("m=")[0] + f"m=audio 4000 RTP/AVP {formats}\r\na=ptime:{ptime}\r\na=maxptime:60\r\n")
+    network.clock.advance(1.2)
+    sent = network.ports[0].sent
+    assert {len(packet) - 12 for packet in sent} == {octets} and len(sent) == 1200 // ptime + 1
+    stamps = [int.from_bytes(packet[4:8], "big") for packet in sent]
+    assert {(b - a) & 0xFFFFFFFF for a, b in pairwise(stamps)} == {step}
+
+
+@pytest.mark.parametrize(("formats", "stand_in"), [("0", False), ("9", True)])
+def test_a_file_is_played_in_g711_and_a_tone_stands_in_elsewhere(formats: str, stand_in: bool) -> None:
+    network = network_with(play="hello.wav")
+    network.trunk.studio = Studio(network.clock, prompts={"hello.wav": array("h", [1000] * 1600)})
+    phone = network.phone()
+    phone.call(body=SDP.partition("m=")[0] + f"m=audio 4000 RTP/AVP {formats}\r\n")
+    network.clock.advance(1)
+    end(phone)
+    assert (len({packet[12:] for packet in network.ports[0].sent}) == 1) is not stand_in
+    assert ("media.stand-in" in codes(network)) is stand_in
+
+
+def test_an_echo_with_delay() -> None:
+    """`media.impair_sent: [delay seconds=0.5]`: every packet comes back, half a second later."""
+    network = network_with(sent=(("delay", {"seconds": 0.5}),))
+    network.phone().call()
+    port = network.ports[0]
+    for k in range(25):
+        assert not port.sent
+        port.hear(rtp(k, bytes([k]) * 160))
+        network.clock.advance(0.02)
+    network.clock.advance(0.51)
+    assert [packet[12] for packet in port.sent] == list(range(25))
+
+
+def test_another_key_of_theirs_by_reinvite_in_a_call() -> None:
+    """RFC 4568 7.1.4."""
+    network = network_with()
+    phone = network.phone(transport="TLS")
+    ours = b64decode(phone.call(body=SECURE).body.partition(b"inline:")[2].split(b"\r\n")[0])
+    inbound, port = Inbound(ours), network.ports[0]
+
+    def echoed(outbound: Outbound, sequence: int) -> bool:
+        packet = bytearray(rtp(sequence)) + bytearray(200)
+        count = len(port.sent)
+        port.hear(bytes(packet[: outbound.protect(packet, 172)]))
+        if len(port.sent) == count:
+            return False
+        echo = bytearray(port.sent[-1]) + bytearray(200)
+        return inbound.unprotect(echo, 182) == 172
+
+    old, new = Outbound(KEY), Outbound(b"n" * 30)
+    assert echoed(old, 1) and not echoed(new, 2)
+    body = SECURE.replace(b64encode(KEY).decode(), b64encode(b"n" * 30).decode()).replace("phone 1 1", "phone 1 2")
+    assert b64encode(ours).decode() in reinvite(phone, body)
+    assert echoed(new, 3) and not echoed(old, 4)
+    assert {"srtp.forged"} <= codes(network)
+
+
+@pytest.mark.parametrize(
+    ("change", "answer"),
+    [
+        (("a=sendrecv", "a=sendonly"), "a=recvonly"),
+        (("a=sendrecv", "a=inactive"), "a=inactive"),
+        (("c=IN IP4 192.0.2.10", "c=IN IP4 0.0.0.0"), "a=recvonly"),
+    ],
+)
+def test_each_form_of_hold_silences_us_until_it_is_lifted(change: tuple[str, str], answer: str) -> None:
+    """RFC 3264 8.4, and RFC 2543's null address; interop-quirks 13."""
+    network = network_with(play="tone")
+    phone = network.phone()
+    phone.call()
+    port = network.ports[0]
+    network.clock.advance(0.1)
+    assert answer in reinvite(phone, SDP.replace("phone 1 1", "phone 1 2").replace(*change))
+    count = len(port.sent)
+    network.clock.advance(2)
+    assert len(port.sent) == count > 0
+    assert "a=sendrecv" in reinvite(phone, SDP.replace("phone 1 1", "phone 1 3"))
+    network.clock.advance(1)
+    assert len(port.sent) >= count + 49 and "sdp.version" not in codes(network)
+
+
+@pytest.mark.parametrize(
+    ("line", "warning"),
+    [
+        ("m=audio 4000 RTP/AVP 3", "305"),
+        ("m=video 4000 RTP/AVP 97", "304"),
+        ("m=audio 4000 RTP/SAVP 0", "399"),
+        (f"m=audio 4000 RTP/SAVP 0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{b64encode(KEY).decode()}|2^20|1:4", "399"),
+        (f"m=audio 4000 RTP/SAVP 0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_32 inline:{b64encode(KEY).decode()}", "399"),
+    ],
+)
+def test_an_offer_that_fits_nothing_gets_488_with_a_warning(line: str, warning: str) -> None:
+    """RFC 3261 20.43, 21.4.26; RFC 4568 6.1: no MKI, no other suite."""
+    network = Network()
+    phone = network.phone()
+    phone.dial(body=SDP.partition("m=")[0] + line + "\r\n")
+    refused = phone.expect(488)
+    assert (refused.get("warning") or "").startswith(f'{warning} 127.0.13.1 "')
+    network.clock.advance(40)
+    assert network.idle
+
+
+def test_a_recording_that_is_cut_short_says_so(tmp_path: Path) -> None:
+    network = Network()
+    network.trunk.studio = Studio(network.clock, record=tmp_path, seconds=0.5)
+    phone = network.phone()
+    phone.call()
+    for k in range(50):
+        network.ports[0].hear(rtp(k))
+        network.clock.advance(0.02)
+    end(phone)
+    with wave.open(str(network.journal.events()[-1].fields["recording"])) as recorded:
+        assert recorded.getnframes() == 4000
+    assert "media.not-recorded" in codes(network)
+
+
+def test_recordings_take_no_more_than_they_may_together(tmp_path: Path) -> None:
+    """Three calls of a second each, and room for one and a half; nobody is hung up for it."""
+    network = Network()
+    network.trunk.studio = Studio(network.clock, record=tmp_path, octets=48_000)
+    frames, told = [], []
+    for number in range(3):
+        phone = network.phone()
+        phone.call()
+        for k in range(50):
+            network.ports[number].hear(rtp(k))
+            network.clock.advance(0.02)
+        end(phone)
+        with wave.open(str(network.journal.events()[-1].fields["recording"])) as recorded:
+            frames.append(recorded.getnframes())
+        told.append("media.not-recorded" in codes(network))
+    assert frames == [8000, 4000, 0] and told == [False, True, True]

@@ -10,7 +10,9 @@ from collections import Counter
 from typing import Any
 
 from emulator.journal.findings import printable
-from emulator.media.sockets import MediaPorts, PortPair, Selector, SharedPort, SharedPorts
+from emulator.media.port_pair import MediaPorts, PortPair
+from emulator.media.shared_port import SharedPort, SharedPorts
+from emulator.media.sockets import Selector
 from emulator.media.stream import Stream
 from emulator.trunk.behaviour import Behaviour
 from emulator.trunk.trunk import MediaPolicy, Policy

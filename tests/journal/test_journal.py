@@ -1,6 +1,7 @@
 """The journal: bounded, queryable, waitable; and how it is shown."""
 
 from emulator.clock import SteppedClock
+from emulator.journal.attempt import Attempt, describe
 from emulator.journal.events import Event, line
 from emulator.journal.findings import CATALOGUE, Finding, printable
 from emulator.journal.journal import Journal
@@ -172,3 +173,41 @@ def test_a_flood_of_strangers_fills_neither_log_nor_events(clock: SteppedClock) 
     assert sum(event.kind == "finding" for event in journal.events()) == 250
     journal.event("call.started")  # of a known caller
     assert journal.events()[-1].kind == "call.started"
+
+
+def test_a_call_may_have_several_call_ids(clock: SteppedClock) -> None:
+    journal = Journal(clock, calls=2)
+    first = journal.call("a")
+    for call_id in ("a", "b", "c", "b"):
+        journal.also(first, call_id)
+    assert journal.find("b") is journal.find("c") is journal.call("c") is first and first.further == ["b", "c"]
+    other = journal.call("d")
+    journal.also(other, "b")  # it is another's
+    journal.also(other, "a")
+    assert journal.find("b") is first and not other.further
+    journal.call("e")  # the oldest makes room, with all its names
+    assert journal.find("a") is None and journal.find("b") is None and len(journal) == 2 and not journal._further
+
+
+def test_what_a_caller_hears_is_kept_once_and_bounded(clock: SteppedClock) -> None:
+    record = Journal(clock).call("a")
+    for at in range(100):
+        record.sound(clock.wall() + at, "ringing", 180)
+    for at in range(100):
+        record.sound(clock.wall() + at, "progress", 183 + at % 2)
+    assert len(record.sounds) == 32 and record.summary()["sounds"][:2] == [
+        {"at": 0.0, "what": "ringing", "status": 180}, {"at": 0.0, "what": "progress", "status": 183},
+    ]  # fmt: skip
+
+
+def test_an_attempt_in_a_line() -> None:
+    attempt = Attempt(2, "sip:1@h", "UDP", "192.0.2.1:5060", 1.0)
+    assert describe(attempt.as_dict()) == "  2  sip:1@h  UDP 192.0.2.1:5060  trying"
+    attempt.end("timeout", "no response in 2 s", 3.0)
+    attempt.late = 200
+    assert (
+        describe(attempt.as_dict()) == "  2  sip:1@h  UDP 192.0.2.1:5060  timeout after 2.000 s: no response in 2 s, then 200 came too late"
+    )
+    for _ in range(20):
+        attempt.finding(Finding("inbound.timeout", "x"))
+    assert len(attempt.findings) == 8

@@ -361,3 +361,64 @@ def test_a_later_offer_keeps_places_and_numbers() -> None:
 def test_the_telephone_event_of_a_later_offer_gets_a_number_that_is_free() -> None:
     first, _ = answer(described("m=audio 4000 RTP/AVP 101", "a=rtpmap:101 iLBC/8000"), LOCAL)
     assert "rtpmap:96 telephone-event/8000" in offer(LOCAL, first).media[0].attributes
+
+
+def test_of_two_audio_lines_the_secure_one_is_taken_when_it_fits() -> None:
+    """interop-quirks 9: FreeSWITCH's optional SRTP, SAVP before AVP on the same port."""
+    crypto = f"a=crypto:7 AES_CM_128_HMAC_SHA1_80 {THEIR_KEY}"
+    text, agreement = answered("m=audio 4000 RTP/SAVP 0", crypto, "m=audio 4000 RTP/AVP 0", crypto.replace("crypto", "x-nothing"))
+    assert "m=audio 10000 RTP/SAVP 0\r\na=crypto:7 " in text and text.rstrip().endswith("m=audio 0 RTP/AVP 0")
+    assert agreement.keys == Keys(b"k" * 30, b"t" * 30) and agreement.remote == ("192.0.2.1", 4000)
+
+
+def test_what_else_clients_write_is_neither_repeated_nor_odd() -> None:
+    """interop-quirks 6."""
+    text, agreement = answered(
+        "a=X-nat:0", "a=rtcp-xr:rcvr-rtt=all:10000", "m=audio 4000 RTP/AVP 0 101", "b=AS:84", "b=TIAS:64000",
+        "a=rtcp:4001 IN IP4 192.0.2.1", "a=rtpmap:101 telephone-event/8000", "a=ssrc:1234 cname:x", "a=label:1",
+        "a=rtcp-rsize", "a=rtcp-fb:* trr-int 1000",
+    )  # fmt: skip
+    assert agreement.findings == [] and agreement.remote_rtcp == ("192.0.2.1", 4001)
+    for word in ("ssrc", "label", "rtcp", "X-nat", "TIAS"):
+        assert word not in text
+
+
+@pytest.mark.parametrize("fmtp", [("a=fmtp:96 0-15",), ("a=fmtp:96 0-16",), ("a=fmtp:96 0-11",), ()])
+@pytest.mark.parametrize("number", [96, 97, 101, 120])
+def test_events_are_of_any_number_and_range(number: int, fmtp: tuple[str, ...]) -> None:
+    """interop-quirks 3: what the answer says is what the trunk hears, 0-15, under the number of the offer."""
+    lines = [f"a=rtpmap:{number} telephone-event/8000", *(text.replace("96", str(number)) for text in fmtp)]
+    text, agreement = answered(f"m=audio 4000 RTP/AVP 8 {number}", *lines)
+    assert f"a=fmtp:{number} 0-15\r\n" in text and (agreement.event_type, agreement.findings) == (number, [])
+
+
+def test_speex_with_its_own_telephone_event() -> None:
+    """interop-quirks 3: linphone offers telephone-event/16000 only."""
+    text, agreement = answered("m=audio 4000 RTP/AVP 97 98", "a=rtpmap:97 speex/16000", "a=rtpmap:98 telephone-event/16000")
+    assert "a=rtpmap:98 telephone-event/16000" in text and (agreement.event_type, agreement.event_clock) == (98, 16000)
+    assert agreement.findings == []
+
+
+def test_an_offer_over_ipv6() -> None:
+    local = replace(LOCAL, address="2001:db8::9")
+    description, agreement = answer(
+        described("m=audio 4000 RTP/AVP 0 101", "a=rtpmap:101 telephone-event/8000", head="c=IN IP6 2001:db8::1"), local
+    )
+    assert "o=- 77 1 IN IP6 2001:db8::9\r\n" in str(description) and "c=IN IP6 2001:db8::9\r\n" in str(description)
+    assert (agreement.remote, agreement.findings) == (("2001:db8::1", 4000), [])
+    held = answer(described("m=audio 4000 RTP/AVP 0", head="c=IN IP6 ::"), local)[1]
+    assert not held.send and held.receive and "media.family" not in codes(held)
+
+
+def test_an_address_of_the_other_family_is_told() -> None:
+    """interop-quirks 7: linphone with IPv6 on."""
+    assert "media.family" in codes(answered("m=audio 4000 RTP/AVP 0", head="c=IN IP6 2001:db8::1")[1])
+
+
+def test_an_answer_with_payload_types_of_its_own() -> None:
+    """interop-quirks 3, RFC 3264 5.1: PJSIP calls its events 120; we send under its numbers and it under ours."""
+    ours = offer(LOCAL)
+    lines = ("m=audio 4000 RTP/AVP 99 120", "a=rtpmap:99 speex/16000", "a=rtpmap:120 telephone-event/8000")
+    agreement = agree(ours, described(*lines), LOCAL)
+    assert (agreement.payload_type, agreement.event_type, agreement.numbers) == (99, 120, {98: 99, 101: 120})
+    assert agree(ours, described("m=audio 4000 RTP/AVP 0 101", "a=rtpmap:101 telephone-event/8000"), LOCAL).numbers == {}

@@ -15,7 +15,9 @@ from emulator.media.codecs import PCMU
 from emulator.media.offer import Agreement
 from emulator.media.plan import Plan
 from emulator.media.port import Exhausted
-from emulator.media.sockets import MediaPorts, Selector, SharedPorts
+from emulator.media.port_pair import MediaPorts
+from emulator.media.shared_port import SharedPorts
+from emulator.media.sockets import Selector
 from emulator.media.stream import Stream
 
 HOST = "127.0.0.1"
@@ -173,6 +175,24 @@ def test_an_address_that_another_call_has_is_not_taken_from_it() -> None:
     place.close()
 
 
+def test_strangers_on_a_shared_port_are_told_of_now_and_then() -> None:
+    """Their packets belong to no call whose finding they could be."""
+    place = ground("shared")
+    told: list[tuple[int, tuple[str, int]]] = []
+    place.ports._told = lambda packets, peer: told.append((packets, peer))
+    port, _ = place.call(place.phone())
+    stranger = place.phone()
+    for _ in range(3):
+        stranger.say(port.number)
+    place.settle()
+    assert told == [(1, stranger.address)]
+    place.clock.advance(11)
+    stranger.say(port.number)
+    place.settle()
+    assert told == [(1, stranger.address), (3, stranger.address)] and place.ports.strangers == 4
+    place.close()
+
+
 def test_the_first_packet_says_once_where_a_client_behind_a_nat_is(latching: Ground) -> None:
     phone, stranger = latching.phone(), latching.phone()
     port, stream = latching.call(phone, announced=(HOST, 9))
@@ -214,6 +234,24 @@ def test_rtcp_goes_to_the_next_port_and_comes_from_it(place: Ground) -> None:
     assert stream.reports == 1 and peer[1] == port.number + 1 and rtcp.parse(data).types == {rtcp.RR, rtcp.SDES}
 
 
+def test_rtcp_on_the_port_of_rtp_goes_there_and_comes_from_there(place: Ground) -> None:
+    """RFC 5761."""
+    phone = place.phone()
+    port = place.ports.open(HOST)
+    stream = Stream(Agreement(PCMU, 0, 101, 8000, phone.address, phone.address, True, True, muxed=True), place.clock, Ids(1))
+    port.attach(stream)
+    phone.say(port.number, rtcp.receiver_report(7, b"") + rtcp.description(7, "phone"))
+    phone.say(port.number)
+    place.settle()
+    heard = [phone.heard()]
+    stream.start_reports()
+    place.clock.advance(6)
+    heard.append(phone.heard())
+    assert (stream.reports, stream.heard.packets, stream.bad) == (1, 1, 0)
+    assert [one is not None and one[1] == port.number for one in heard] == [True, True]
+    assert heard[1] is not None and rtcp.SR in rtcp.parse(heard[1][0]).types
+
+
 def test_media_from_another_port_than_announced(place: Ground) -> None:
     phone = place.phone()
     port, _ = place.call(phone, Plan(other_port=True))
@@ -223,8 +261,7 @@ def test_media_from_another_port_than_announced(place: Ground) -> None:
     assert heard is not None and heard[1] == port.number + 1
 
 
-def test_packets_after_the_end_belong_to_the_call_that_was() -> None:
-    place = ground("pairs")
+def test_packets_after_the_end_belong_to_the_call_that_was(place: Ground) -> None:
     phone = place.phone()
     port, stream = place.call(phone)
     phone.say(port.number)
@@ -239,7 +276,14 @@ def test_packets_after_the_end_belong_to_the_call_that_was() -> None:
     place.settle()
     assert (stream.heard.packets, stream.late) == (1, 2)
     assert "media.after-bye" in {finding.code for finding in stream.findings()}
-    place.close()
+    place.clock.advance(6)
+    phone.say(port.number)
+    place.settle()
+    assert stream.late == 2
+    again, other = place.call(phone)
+    phone.say(again.number)
+    place.settle()
+    assert (stream.late, other.heard.packets) == (2, 1)
 
 
 def test_a_client_that_names_an_ipv6_address_and_sends_over_ipv4_is_known_by_its_port() -> None:

@@ -478,7 +478,8 @@ def test_a_server_that_closes_in_the_handshake(turned: Loop, site: Site, mint: M
 
 def test_a_server_that_resets_in_the_handshake(turned: Loop, site: Site, mint: Mint) -> None:
     told = failing(turned, site, Server(mint.make("pbx.example"), reset))
-    assert told == "transport: TLS handshake failed: the peer closed the connection"
+    # Whether the reset comes before the connection is looked at for the first time is the system's to say.
+    assert told in ("transport: TLS handshake failed: the peer closed the connection", "transport: connection reset by peer")
 
 
 def test_a_server_that_speaks_no_tls(turned: Loop, site: Site, mint: Mint) -> None:

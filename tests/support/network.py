@@ -1,16 +1,19 @@
 """A trunk and its phones on an in-memory network and a stepped clock."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 from emulator.clock import SteppedClock
 from emulator.ids import Ids
 from emulator.journal.journal import Journal
 from emulator.media.stream import Stream
 from emulator.sip.endpoint import Endpoint
-from emulator.sip.flow import Address, sent_by
+from emulator.sip.flow import Address, Flow, sent_by
+from emulator.sip.locate import NXDOMAIN, Family, Locator, Service
 from emulator.trunk import regions
 from emulator.trunk.accounts import Account, Accounts
+from emulator.trunk.directory import Entry
 from emulator.trunk.trunk import Policy, Trunk
+from tests.support.customer import Customer, Script
 from tests.support.phone import Phone
 
 
@@ -46,6 +49,38 @@ class MemoryFlow:
         return self
 
 
+class Names:
+    """A resolver that knows what it was told, and answers at once."""
+
+    def __init__(self) -> None:
+        self.services: dict[str, list[Service]] = {}
+        self.hosts: dict[str, list[str]] = {}
+
+    def srv(self, name: str, done: Callable[[Sequence[Service] | str], None]) -> "Names":
+        done(self.services.get(name, NXDOMAIN))
+        return self
+
+    def addresses(self, name: str, family: Family, done: Callable[[Sequence[str] | str], None]) -> "Names":
+        done(self.hosts.get(name, NXDOMAIN) if family == 4 else NXDOMAIN)
+        return self
+
+    def cancel(self) -> None:
+        """Every question has been answered."""
+
+
+class MemoryPaths:
+    """A proxy's ways to customers."""
+
+    def __init__(self, network: "Network", proxy: str) -> None:
+        self._network = network
+        self._proxy = proxy
+        self.names: list[str] = []
+
+    def to(self, transport: str, peer: Address, name: str = "") -> Flow:
+        self.names.append(name)
+        return self._network.flow_to(self._proxy, transport, peer)
+
+
 class MemoryPort:
     """Media ports without sockets: keeps what the stream sends."""
 
@@ -77,7 +112,9 @@ class MemoryPort:
 class Network:
     """One trunk, its clock, and the phones that call it."""
 
-    def __init__(self, policy: Policy | None = None, seed: int = 1, journal_calls: int = 100) -> None:
+    def __init__(
+        self, policy: Policy | None = None, seed: int = 1, journal_calls: int = 100, numbers: Iterable[Entry] = (Entry("447700900000"),)
+    ) -> None:
         self.clock = SteppedClock()
         self.ids = Ids(seed)
         self.journal = Journal(self.clock, calls=journal_calls)
@@ -87,8 +124,16 @@ class Network:
             [Account("abcd1234", "OfflineSecret1", ["447700900000"], ["447700900999"]), Account("second", "Secret2", ["14155550100"])]
         )
         self.trunk = Trunk(
-            self.clock, self.ids, self.journal, accounts, regions.loopback_layout(), self._open, self._report, policy, "vsim/test"
-        )
+            self.clock, self.ids, self.journal, accounts, regions.loopback_layout(), self._open, self._report, policy, "vsim/test",
+            numbers=lambda: numbers,
+        )  # fmt: skip
+        self.names = Names()
+        self.trunk.locator = Locator(self.names, self.ids, self.clock)
+        self.customers: dict[tuple[str, Address], Customer] = {}
+        self.dead: dict[tuple[str, Address], str] = {}
+        """Why nobody can be reached there; of all other addresses without a customer nothing is heard."""
+        for proxy in self.trunk.proxies.values():
+            proxy.paths = MemoryPaths(self, proxy.name)
 
     def _open(self, proxy: str) -> MemoryPort:
         port = MemoryPort(10000 + 2 * len(self.ports))
@@ -108,6 +153,29 @@ class Network:
         phone = Phone(lambda data: self.endpoint(proxy).receive(data, flow), transport=transport, **how)  # type: ignore[arg-type]
         phone.flow = flow  # type: ignore[attr-defined]
         return phone
+
+    def customer(self, port: int = 5080, script: Script | None = None, transport: str = "UDP", host: str = "192.0.2.10") -> Customer:
+        """A customer at an address; `script` is called with each INVITE."""
+        customer = self.customers[transport, (host, port)] = Customer(host, port, transport, script)
+        return customer
+
+    def flow_to(self, proxy: str, transport: str, peer: Address) -> Flow:
+        """The way from a proxy to an address, whoever is there. Like a real one it takes a moment, if none of the clock's."""
+        endpoint, place = self.endpoint(proxy), self.trunk.proxies[proxy].place
+
+        def deliver(data: bytes) -> None:
+            customer = self.customers.get((transport, peer))
+            if customer is not None:
+                self.clock.call_later(0, customer.receive, data, lambda answer: endpoint.receive(answer, flow))
+            elif (why := self.dead.get((transport, peer))) is not None:
+                flow.failure = why
+                flow.open = transport == "UDP"
+                self.clock.call_later(0, endpoint.flow_lost, flow)
+
+        flow = MemoryFlow(deliver, transport, peer)
+        flow.local = (place.address, 5061 if transport == "TLS" else 5060)
+        flow.sent_by = sent_by(flow.local)
+        return flow
 
     @property
     def idle(self) -> bool:

@@ -404,8 +404,8 @@ def test_a_mistake(text: str, marked: str, severity: str, code: str, message: st
 
 
 def test_every_rule_has_a_mistake() -> None:
-    source = Path(forward_list.__file__).read_text()
-    codes = set(re.findall(r'_(?:error|warn|characters)\((?:[^()"]*, )?"([a-z0-9-]+)"', source)) | {"user-character"}
+    source = "".join(path.read_text() for path in Path(forward_list.__file__).parent.glob("forward_*.py"))
+    codes = set(re.findall(r'\.(?:error|warn|escapes)\((?:[^()"]*, )?"([a-z0-9-]+)"', source)) | {"user-character"}
     assert codes == {row[3] for row in MISTAKES}
 
 

@@ -118,3 +118,22 @@ def test_connections_that_are_reset_or_stall_harm_nobody(serve: Serve) -> None:
         for sock in half:
             sock.close()
     serve.check()
+
+
+def test_the_control_api_answers_however_many_connections_there_were(serve: Serve) -> None:
+    """Those that were reset, cut or nonsense as well; at most 200 at a time (robustness 17)."""
+    host, _, port = serve.endpoints["control"].rpartition("//")[2].rpartition(":")
+    for octets, resets in (
+        (b"GET /v1/held HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", False),
+        (b"GET / HTTP/1.1\r\nHo", True),
+        (b"POST /v1/reset HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2000\r\n\r\nxx", False),
+        (b"GE\0T / HTTP/1.1\r\nHost: x\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n", False),
+    ):
+        for _ in range(120):
+            with socket.create_connection((host, int(port)), timeout=10) as sock:
+                sock.sendall(octets)
+                if resets:
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                elif octets.startswith(b"GET"):
+                    assert sock.recv(100).startswith(b"HTTP/1.1 200 ")
+    assert serve.cli("calls").returncode == 0

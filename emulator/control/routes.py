@@ -1,0 +1,102 @@
+"""What the control API is made of: a request and a response as values, and a route from one to the other."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from emulator.control.model import ForwardProblem, Problem
+
+MAX_BODY = 65536
+"""Octets of a body, where a route says nothing else."""
+JSON = "application/json"
+_PROBLEM = "application/problem+json"
+
+_TITLES = {
+    400: "Bad request", 403: "Forbidden", 404: "Not found", 405: "Method not allowed", 409: "Conflict", 413: "Body too large",
+    422: "Unusable", 503: "Unavailable",
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class ApiRequest:
+    """One request; header names in lower case, the last value of a repeated query parameter."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+Finish = Callable[["ApiResponse"], None]
+Later = Callable[[Finish], Callable[[], None]]
+"""Waits for a response and hands it over once; returns what ends the waiting."""
+
+
+@dataclass(slots=True)
+class ApiResponse:
+    """One response. `events_after` is set when the body is an event stream that goes on from that event; with `later` there is no
+    response yet."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = JSON
+    headers: Mapping[str, str] = field(default_factory=dict)
+    events_after: int | None = None
+    later: Later | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One method of one path; `{id}` or `{number}` in the path stands for one segment. `takes` is the type of the body, `most` its octets
+    at most; `gives` the type of content when it is no JSON."""
+
+    method: str
+    path: str
+    summary: str
+    result: Any
+    handler: str
+    query: Sequence[tuple[str, str]] = ()
+    takes: Any = None
+    most: int = MAX_BODY
+    status: int = 200
+    gives: str = JSON
+
+    def match(self, path: str) -> list[str] | None:
+        """The variable segments of `path` when it fits."""
+        wanted, given = self.path.split("/"), path.split("/")
+        if len(wanted) != len(given):
+            return None
+        arguments: list[str] = []
+        for want, got in zip(wanted, given, strict=True):
+            if want.startswith("{"):
+                if not got:
+                    return None
+                arguments.append(got)
+            elif want != got:
+                return None
+        return arguments
+
+
+def result(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> ApiResponse:
+    """A JSON response."""
+    return ApiResponse(status, json.dumps(msgspec.to_builtins(value), default=str).encode(), headers=headers or {})
+
+
+def problem(status: int, detail: str, headers: Mapping[str, str] | None = None, problems: Sequence[ForwardProblem] = ()) -> ApiResponse:
+    """An error as RFC 9457 writes it."""
+    body = msgspec.to_builtins(Problem("about:blank", _TITLES.get(status, "Error"), status, detail, list(problems)))
+    return ApiResponse(status, json.dumps(body).encode(), _PROBLEM, headers or {})
+
+
+def decoded(body: bytes) -> Any:
+    """JSON as plain data. Raises `ValueError`, which says what is wrong."""
+    try:
+        return msgspec.json.decode(body)
+    except RecursionError:
+        raise ValueError("nested too deeply; write a flat object") from None
+    except msgspec.DecodeError as error:
+        raise ValueError(f"not JSON: {error}") from None

@@ -1,0 +1,243 @@
+"""Media ports for each call: RTP on an even one, RTCP on the next, opened once and handed out in turn."""
+
+import errno
+import socket
+from collections import deque
+from typing import Any
+
+from emulator.clock import Clock
+from emulator.media.port import Exhausted
+from emulator.media.sockets import CROSSING_SECONDS, LATE_SECONDS, NOWHERE, Address, Selector, Source
+from emulator.media.stream import Stream
+
+_ATTEMPTS = 64
+_IDLE_PAIRS = 256
+"""Pairs kept open for the next calls: opening and closing three sockets costs more than a call's whole offer and answer."""
+
+
+def _ignore(buffer: bytearray, view: memoryview, length: int) -> None:
+    """What a socket may still have held when its call ended."""
+
+
+class PortPair:
+    """The sockets of one call at a time: RTP, RTCP, and one that hears on the RTP port whatever the first one does not.
+
+    Once the SDP has named the peer the first two are connected to it: the kernel then hands them nobody else's packets, and gives those
+    to the third, where they are counted. Between calls they are connected to themselves, which shuts them.
+    """
+
+    __slots__ = ("_address", "_idle_since", "_ports", "_remote", "_rtcp", "_rtp", "_source", "_stream", "_watch", "number")
+
+    def __init__(
+        self, ports: "MediaPorts", rtp: socket.socket, rtcp: socket.socket, watch: socket.socket, address: str, number: int
+    ) -> None:
+        self._ports = ports
+        self._rtp, self._rtcp, self._watch = rtp, rtcp, watch
+        self._address = address
+        self._remote: tuple[Any, Any] = (None, None)
+        self._stream: Stream | None = None
+        self._idle_since: float | None = None
+        self._source = Source(watch)
+        self.number = number
+        ports.selector.add(watch, self._on_other, self._source)
+
+    @property
+    def address(self) -> str:
+        return self._address
+
+    def attach(self, stream: Stream) -> None:
+        """See `emulator.media.port.Port`."""
+        selector, agreement = self._ports.selector, stream.agreement
+        if self._stream is None:
+            selector.streams += 1
+        self._stream, self._idle_since = stream, None
+        remote = (agreement.remote, agreement.remote_rtcp)
+        if agreement.remote[0] in NOWHERE or remote == self._remote:
+            selector.add(self._rtp, stream.reader)  # its keys may be others
+            return
+        self._remote = remote
+        try:
+            self._aim(stream, agreement.remote)
+            if agreement.remote_rtcp is not None and agreement.remote_rtcp != agreement.remote:
+                self._rtcp.connect(agreement.remote_rtcp)
+                selector.add(self._rtcp, lambda buffer, view, length: stream.receive_rtcp(bytes(view[:length])))
+                stream.send_rtcp = self._rtcp.send
+            else:
+                stream.send_rtcp = self._rtp.send
+        except OSError:
+            # An address no packet can go to, such as a broadcast: the call stays up without media, as on a real network.
+            selector.socket_errors += 1
+
+    def _aim(self, stream: Stream, remote: Address) -> None:
+        self._rtp.connect(remote)
+        self._ports.selector.add(self._rtp, stream.reader)
+        if stream.plan.other_port:  # a socket that is connected may send elsewhere all the same
+            rtcp = self._rtcp
+            stream.send = lambda data: rtcp.sendto(data, remote)
+        else:
+            stream.send = self._rtp.send
+
+    def _on_other(self, buffer: bytearray, view: memoryview, length: int) -> None:
+        """A packet that did not come from where the description says, or came after the end."""
+        stream = self._stream
+        if stream is None:
+            return
+        if self._idle_since is not None:
+            since = self._ports.clock.seconds() - self._idle_since
+            if self._source.peer == self._remote[0] and CROSSING_SECONDS < since < LATE_SECONDS:
+                stream.late += 1
+            return
+        stream.strangers += 1
+        announced = stream.agreement.remote
+        # A client that names an IPv6 address and sends over IPv4 (linphone does) is known by its port.
+        other_family = (":" in announced[0]) != (":" in self._address) and announced[1] == self._source.peer[1]
+        if (self._ports.latch or other_family) and not stream.heard.packets:
+            # The first one of all is taken for the client behind its NAT, once; nothing that comes later can move the call (RTPbleed).
+            stream.strangers = 0
+            peer = self._source.peer
+            self._remote = (stream.agreement.remote, stream.agreement.remote_rtcp)
+            self._aim(stream, peer)
+            stream.reader(buffer, view, length)
+
+    def close(self) -> None:
+        """See `emulator.media.port.Port`."""
+        if self._stream is not None and self._idle_since is None:
+            self._ports.selector.streams -= 1
+        self._idle_since = self._ports.clock.seconds()
+        self._ports._returned(self)
+
+    def _shut(self) -> None:
+        """No call has these ports: nobody but the third socket is to hear anything."""
+        selector = self._ports.selector
+        for sock, number in ((self._rtp, self.number), (self._rtcp, self.number + 1)):
+            selector.add(sock, _ignore)
+            try:
+                sock.connect((self._address, number))
+            except OSError:
+                selector.socket_errors += 1
+        try:
+            while self._rtp.recv(1):
+                pass  # what came and was not read belongs to the call that is over
+        except OSError:
+            pass
+
+    def _begin(self) -> None:
+        """A new call gets these ports."""
+        self._stream, self._idle_since, self._remote = None, None, (None, None)
+
+    def _destroy(self) -> None:
+        for sock in (self._rtp, self._rtcp, self._watch):
+            self._ports.selector.remove(sock)
+            sock.close()
+
+
+class MediaPorts:
+    """The range of media ports: even ones for RTP, the next for RTCP (RFC 3550 11), handed out in turn so that a late packet of
+    one call does not meet the next."""
+
+    def __init__(
+        self, selector: Selector, clock: Clock, first: int = 10000, last: int = 20000, ephemeral: bool = False, latch: bool = False
+    ) -> None:
+        """`first` to `last` inclusive; `ephemeral` takes whatever pair the system gives instead. `latch` lets the first packet of a call
+        say where its client really is."""
+        self.selector = selector
+        self.clock = clock
+        self.latch = latch
+        self._ephemeral = ephemeral
+        self._free: deque[int] = deque(range(first + first % 2, last, 2))
+        self._open: set[PortPair] = set()
+        self._idle: dict[str, deque[PortPair]] = {}
+        self._idle_count = 0
+
+    @property
+    def in_use(self) -> int:
+        return len(self._open)
+
+    def open(self, address: str) -> PortPair:
+        """A pair on `address`. Raises `Exhausted`."""
+        pair = self._take_idle(address) or self._make(address)
+        self._open.add(pair)
+        return pair
+
+    def _take_idle(self, address: str) -> PortPair | None:
+        """The pair that has been idle longest, once there are so many that a late packet of its last call is not to be feared."""
+        idle = self._idle.get(address)
+        if not idle or (len(idle) < _IDLE_PAIRS // 2 and idle[0]._idle_since is not None and not self._rested(idle[0]._idle_since)):
+            return None
+        pair = idle.popleft()
+        self._idle_count -= 1
+        pair._begin()
+        return pair
+
+    def _rested(self, since: float) -> bool:
+        return self.clock.seconds() - since >= LATE_SECONDS
+
+    def _make(self, address: str) -> PortPair:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        for _ in range(_ATTEMPTS if self._ephemeral else min(_ATTEMPTS, len(self._free))):
+            number = 0 if self._ephemeral else self._free.popleft()
+            pair = self._bind(family, address, number)
+            if pair is not None:
+                return pair
+            if number:
+                self._free.append(number)  # somebody else has it; its turn comes again
+        idle = self._idle.get(address)
+        if idle:
+            pair = idle.popleft()
+            self._idle_count -= 1
+            pair._begin()
+            return pair
+        raise Exhausted(f"no pair of media ports is free on {address}")
+
+    def _bind(self, family: int, address: str, number: int) -> PortPair | None:
+        made: list[socket.socket] = []
+
+        def bind(port: int, shared: bool = False) -> socket.socket:
+            sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+            made.append(sock)
+            if shared:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind((address, port))
+            return sock
+
+        try:
+            rtp = bind(number)
+            if not number:
+                number = rtp.getsockname()[1]
+                if number % 2 or number == 65534:
+                    raise OSError(errno.EADDRINUSE, "an odd port")
+            rtcp = bind(number + 1)
+            # The port is ours alone by now; sharing is allowed for a moment, so that the third socket gets in and nobody else.
+            rtp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            watch = bind(number, shared=True)
+            for sock in (rtp, watch):
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+        except OSError as error:
+            for sock in made:
+                sock.close()
+            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                raise Exhausted(f"media ports on {address}: {error.strerror}") from None
+            return None
+        return PortPair(self, rtp, rtcp, watch, address, number)
+
+    def _returned(self, pair: PortPair) -> None:
+        if pair not in self._open:
+            return
+        self._open.discard(pair)
+        if self._idle_count < _IDLE_PAIRS:
+            pair._shut()
+            self._idle.setdefault(pair.address, deque()).append(pair)
+            self._idle_count += 1
+            return
+        pair._destroy()
+        if not self._ephemeral:
+            self._free.append(pair.number)
+
+    def close(self) -> None:
+        """Close every port, then the selector."""
+        for pair in [*self._open, *(pair for idle in self._idle.values() for pair in idle)]:
+            pair._destroy()
+        self._open.clear()
+        self._idle.clear()
+        self._idle_count = 0
+        self.selector.close()

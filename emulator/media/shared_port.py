@@ -1,0 +1,203 @@
+"""One media port for all calls of an address, which are told apart by where their descriptions say that their media comes from."""
+
+import socket
+from collections.abc import Callable
+
+from emulator.media.port import Exhausted
+from emulator.media.sockets import CROSSING_SECONDS, LATE_SECONDS, NOWHERE, Address, Selector, Source
+from emulator.media.stream import Stream
+
+_ATTEMPTS = 64
+_TELLING_SECONDS = 10.0
+"""How often strangers on a shared port are told of."""
+_GONE = 1000
+"""Calls whose late packets are told from a stranger's on a shared port."""
+_BUFFER = 4 << 20
+
+
+class SharedPort:
+    """What one call has of a port that all calls of an address share: its place in the table of those that may send there."""
+
+    __slots__ = ("_group", "_remote", "_rtcp_remote", "number", "stream")
+
+    def __init__(self, group: "_Shared") -> None:
+        self._group = group
+        self._remote: Address | None = None
+        self._rtcp_remote: Address | None = None
+        self.stream: Stream | None = None
+        self.number = group.number
+
+    def attach(self, stream: Stream) -> None:
+        """See `emulator.media.port.Port`."""
+        agreement, group = stream.agreement, self._group
+        if self.stream is None:
+            group.ports.selector.streams += 1
+        self.stream = stream
+        if agreement.remote[0] in NOWHERE:
+            return
+        self._move(agreement.remote)
+        rtcp = agreement.remote_rtcp or agreement.remote
+        if self._rtcp_remote is not None:
+            group.by_rtcp_peer.pop(self._rtcp_remote, None)
+        self._rtcp_remote = rtcp
+        group.by_rtcp_peer[rtcp] = stream
+        sendto = (group.rtp if rtcp == agreement.remote else group.rtcp).sendto
+        stream.send_rtcp = lambda data: sendto(data, rtcp)
+
+    def _move(self, remote: Address) -> None:
+        group, stream = self._group, self.stream
+        assert stream is not None
+        if group.by_peer.get(remote, self) is not self:
+            stream.address_taken = True  # whoever came first keeps it: a description must not fetch another call's media
+            return
+        stream.address_taken = False
+        if self._remote is not None and group.by_peer.get(self._remote) is self:
+            del group.by_peer[self._remote]
+        self._remote = remote
+        group.by_peer[remote] = self
+        sendto = (group.rtcp if stream.plan.other_port else group.rtp).sendto
+        stream.send = lambda data: sendto(data, remote)
+
+    @property
+    def latches(self) -> bool:
+        """Whether the first packet may still say where the client really is."""
+        return self.stream is not None and not self.stream.heard.packets
+
+    def close(self) -> None:
+        """See `emulator.media.port.Port`."""
+        if self in self._group.calls:
+            self._group.calls.discard(self)
+            if self.stream is not None:
+                self._group.ports.selector.streams -= 1
+            if self._remote is not None and self._group.by_peer.get(self._remote) is self:
+                del self._group.by_peer[self._remote]
+                if self.stream is not None:
+                    self._group.ended(self._remote, self.stream)
+            if self._rtcp_remote is not None:
+                self._group.by_rtcp_peer.pop(self._rtcp_remote, None)
+
+
+class _Shared:
+    """The two sockets that the calls of one address share."""
+
+    def __init__(self, ports: "SharedPorts", rtp: socket.socket, rtcp: socket.socket) -> None:
+        self.ports = ports
+        self.rtp, self.rtcp = rtp, rtcp
+        self.number: int = rtp.getsockname()[1]
+        self.calls: set[SharedPort] = set()
+        self.by_peer: dict[Address, SharedPort] = {}
+        self.by_rtcp_peer: dict[Address, Stream] = {}
+        self._gone: dict[Address, tuple[Stream, float]] = {}
+        """Calls that ended lately, the first one first: what their clients still send is theirs."""
+        self._from = Source(rtp)
+        self._rtcp_from = Source(rtcp)
+        ports.selector.add(rtp, self._on_rtp, self._from)
+        ports.selector.add(rtcp, self._on_rtcp, self._rtcp_from)
+
+    def _on_rtp(self, buffer: bytearray, view: memoryview, length: int) -> None:
+        port = self.by_peer.get(self._from.peer) or self._latched(self._from.peer)
+        if port is not None and port.stream is not None:
+            port.stream.reader(buffer, view, length)
+
+    def _on_rtcp(self, buffer: bytearray, view: memoryview, length: int) -> None:
+        stream = self.by_rtcp_peer.get(self._rtcp_from.peer)
+        if stream is not None:
+            stream.receive_rtcp(bytes(view[:length]))
+
+    def ended(self, peer: Address, stream: Stream) -> None:
+        """The call of this client is over."""
+        now = self.ports.selector.clock.seconds()
+        gone = self._gone
+        gone.pop(peer, None)
+        gone[peer] = (stream, now)
+        while len(gone) > _GONE or now - next(iter(gone.values()))[1] >= LATE_SECONDS:
+            del gone[next(iter(gone))]
+
+    def _is_late(self, peer: Address) -> bool:
+        """Whether this is of a client whose call has just ended; then it is counted there."""
+        gone = self._gone.get(peer)
+        if gone is None:
+            return False
+        stream, ended = gone
+        since = self.ports.selector.clock.seconds() - ended
+        stream.late += CROSSING_SECONDS < since < LATE_SECONDS
+        return since < LATE_SECONDS
+
+    def _latched(self, peer: Address) -> SharedPort | None:
+        """Whose packet this is if a NAT has changed its address: the call that waits for its first one, where only one can be meant."""
+        waiting = [call for call in self.calls if call.latches] if self.ports.latch else []
+        if len(waiting) > 1:
+            waiting = [call for call in waiting if call._remote is not None and call._remote[1] == peer[1]]
+        if len(waiting) == 1:
+            waiting[0]._move(peer)
+            return waiting[0]
+        if not self._is_late(peer):
+            self.ports.stranger(peer)
+        return None
+
+
+class SharedPorts:
+    """One port, and the next for RTCP, for all calls of an address: the mode for containers, where publishing a range is slow."""
+
+    def __init__(self, selector: Selector, number: int, latch: bool = False, told: Callable[[int, Address], None] | None = None) -> None:
+        """`told` hears of packets that belong to no call, at most every ten seconds: how many came since, and who sent the last."""
+        self.selector = selector
+        self.latch = latch
+        self.strangers = 0
+        """Packets that belonged to no call."""
+        self._told = told
+        self._untold = 0
+        self._tell_at = 0.0
+        self._number = number
+        self._groups: dict[str, _Shared] = {}
+
+    def stranger(self, peer: Address) -> None:
+        """A packet that belongs to no call."""
+        self.strangers += 1
+        self._untold += 1
+        now = self.selector.clock.seconds()
+        if self._told is not None and now >= self._tell_at:
+            untold, self._untold, self._tell_at = self._untold, 0, now + _TELLING_SECONDS
+            self._told(untold, peer)
+
+    @property
+    def in_use(self) -> int:
+        return sum(len(group.calls) for group in self._groups.values())
+
+    def open(self, address: str) -> SharedPort:
+        """A place for one more call. Raises `Exhausted` when the port itself can't be opened."""
+        group = self._groups.get(address)
+        if group is None:
+            group = self._groups[address] = self._bind(address)
+        port = SharedPort(group)
+        group.calls.add(port)
+        return port
+
+    def _bind(self, address: str) -> _Shared:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        for left in reversed(range(1 if self._number else _ATTEMPTS)):
+            made: list[socket.socket] = []
+            number = self._number
+            try:
+                for offset in (0, 1):
+                    sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+                    made.append(sock)
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)  # the bursts of all calls meet here
+                    sock.bind((address, number + offset if number else 0))
+                    number = number or sock.getsockname()[1]
+                return _Shared(self, *made)
+            except (OSError, OverflowError) as error:
+                for sock in made:
+                    sock.close()
+                if not left:
+                    raise Exhausted(f"media port {self._number} on {address}: {error}") from None
+        raise AssertionError("the last attempt returns or raises")
+
+    def close(self) -> None:
+        """Close both ports of every address, then the selector."""
+        for group in self._groups.values():
+            for sock in (group.rtp, group.rtcp):
+                self.selector.remove(sock)
+                sock.close()
+        self._groups.clear()
+        self.selector.close()

@@ -1,0 +1,80 @@
+"""What is told of one call's media: its findings, and its numbers ready for JSON."""
+
+from typing import TYPE_CHECKING, Any
+
+from emulator.journal.findings import Finding
+from emulator.media.offer import PTIME
+from emulator.media.quality import mos
+from emulator.media.srtp import Fault
+
+if TYPE_CHECKING:
+    from emulator.media.stream import Stream
+
+
+def findings(stream: "Stream") -> list[Finding]:
+    """What was odd about the media as a whole."""
+    agreement, refused, rtcp = stream.agreement, stream.refused, stream.rtcp
+    found = stream.heard.findings(agreement.mode if agreement.codec.name == "iLBC" else PTIME)
+    found.extend(stream.event_findings)
+    for count, code, what in (
+        (stream.unknown_type, "media.payload-type", "of a payload type that was not agreed"),
+        (stream.unwanted, "media.direction", "while none were to be sent"),
+        (stream.strangers, "media.stranger", "from elsewhere"),
+        (stream.late, "media.after-bye", "after the end"),
+        (stream.before_answer, "media.before-answer", "before the 200"),
+        (stream.bad, "media.malformed", "that are neither RTP nor RTCP"),
+        (rtcp.reduced, "rtcp.reduced-size", "that begin with no report"),
+        (refused[Fault.FORGED], "srtp.forged", "whose tag is not right"),
+        (refused[Fault.REPLAYED], "srtp.replayed", "a second time"),
+        (refused[Fault.MALFORMED] + refused[Fault.SOURCES] + refused[Fault.OTHER], "srtp.unusable", "that are no SRTP"),
+    ):
+        if count:
+            found.append(Finding(code, f"{count} packets {what}"))
+    if stream.address_taken:
+        found.append(Finding("media.address-taken", f"{agreement.remote[0]}:{agreement.remote[1]}"))
+    if stream.in_band is not None:
+        found.append(Finding("dtmf.in-band", stream.in_band))
+    theirs, sender = rtcp.theirs, rtcp.sender
+    if theirs is not None and theirs.lost > 0 and theirs.lost > stream.sent // 100:
+        found.append(Finding("rtcp.loss", f"the client misses {theirs.lost} packets"))
+    if sender is not None and sender.ssrc == stream.heard.source and sender.packets > stream.heard.expected * 1.05 + 50:
+        found.append(Finding("rtcp.counts", f"{sender.packets} sent by its own account, {stream.heard.packets} came"))
+    return found
+
+
+def snapshot(stream: "Stream") -> dict[str, Any]:
+    """What was agreed and counted, ready for JSON."""
+    agreement, heard, rtcp, course = stream.agreement, stream.heard, stream.rtcp, stream.course
+    codec, theirs = agreement.codec, rtcp.theirs
+    lost = theirs.lost / stream.sent if theirs is not None and stream.sent else None
+    return {
+        "codec": codec.name,
+        "payload_type": agreement.payload_type,
+        "event_payload_type": agreement.event_type,
+        "srtp": agreement.keys is not None,
+        "remote": f"{agreement.remote[0]}:{agreement.remote[1]}",
+        "send": agreement.send,
+        "receive": agreement.receive,
+        "packets_received": heard.packets,
+        "packets_sent": stream.sent,
+        "heard": heard.snapshot(codec.name),
+        "sent": {
+            "packets": stream.sent,
+            "octets": stream.sent_octets,
+            "lost": theirs.lost if theirs is not None else None,
+            "jitter_ms": round(1000 * theirs.jitter / codec.clock, 2) if theirs is not None else None,
+            "mos": round(mos(codec.name, min(1.0, max(0.0, lost))), 2) if lost is not None else None,
+        },
+        "round_trip_ms": round(1000 * rtcp.round_trip, 1) if rtcp.round_trip is not None else None,
+        "events_received": stream.events,
+        "digits": "".join(digit.name if len(digit.name) == 1 else f"<{digit.name}>" for digit in stream.digits),
+        "unknown_payload_type": stream.unknown_type,
+        "against_direction": stream.unwanted,
+        "malformed": stream.bad,
+        "strangers": stream.strangers,
+        "srtp_refused": sum(stream.refused.values()),
+        "rtcp_received": rtcp.received,
+        "rtcp_sent": rtcp.sent,
+        "impairments": course.counters_sent if course is not None else {},
+        "impairments_heard": course.counters_heard if course is not None else {},
+    }

@@ -1,0 +1,135 @@
+"""What a caller from the telephone network is to do: rings a number of the account's, speaks, hangs up."""
+
+import re
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from emulator.config import Unusable, duration
+from emulator.trunk.regions import PROXIES, REGIONS, region_of
+
+LONGEST = 7200.0
+"""Seconds; more than the longest call of the Voice API (vonage-facts 5)."""
+MAX_SAMPLES_OCTETS = 960_000
+"""A minute of 8,000 samples a second, two octets each."""
+PLAYS = ("echo", "tone", "silence", "nothing")
+GIVEN = "given"
+"""What `play` is called where the samples came with the ring."""
+
+_TIMES = ("talk", "cancel_after", "digits_after", "again_after")
+
+Number = Annotated[str, Meta(pattern="^[1-9][0-9]{6,14}$", description="E.164 digits.")]
+Seconds = Annotated[float, Meta(ge=0, le=LONGEST)]
+
+
+class Ring(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One call. Times in seconds; over HTTP also as text such as 500ms or 5s."""
+
+    number: Number
+    """The number that is rung."""
+    caller: Annotated[str, Meta(pattern="^(\\+?[0-9A-Za-z*#._-]{1,40})?$")] = ""
+    """Its caller ID, shown as it is: networks pass on badly written ones too (vonage-facts 6). Empty: hidden."""
+    anonymous: bool = False
+    """Hide the caller ID."""
+    forward: Annotated[str, Meta(max_length=4096)] | None = None
+    """A forward list for this call alone; without it the number's own."""
+    play: Annotated[str, Meta(min_length=1, max_length=64)] = "tone"
+    """What the caller plays once it is answered: echo, tone, silence, nothing, or the name of a prompt of `media.prompts`."""
+    samples: Annotated[bytes, Meta(max_length=MAX_SAMPLES_OCTETS)] = b""
+    """Played instead, over and over: 16-bit samples, the low octet first, 8,000 a second, at most a minute; base64 over HTTP."""
+    digits: Annotated[str, Meta(pattern="^[0-9A-Da-d*#,]{0,64}$")] = ""
+    """Dialled once it is answered; a comma is half a second."""
+    digits_after: Seconds = 1.0
+    record: bool = False
+    """Record both directions, whatever `media.record` says."""
+    talk: Seconds | None = None
+    """The caller hangs up so long after the answer; None waits for the customer."""
+    cancel_after: Seconds | None = None
+    """The caller gives up so long after it began to ring, unless it is answered before."""
+    proxy: str | None = None
+    """The proxy that calls the customer; without it one of `region`."""
+    region: str | None = None
+    """Without it that of the number."""
+    srtp: bool | None = None
+    """SRTP at every target, or at none; None as each target says."""
+    headers: dict[str, str] = msgspec.field(default_factory=dict)
+    """Further header fields of the INVITE."""
+    again: Annotated[int, Meta(ge=0, le=1000)] = 0
+    """How many times the caller rings again when the call is over."""
+    again_after: Seconds = 1.0
+    voice_status_callback: Annotated[str, Meta(max_length=2048)] | None = None
+    """Told how the call ended; without it the number's own."""
+
+    def __post_init__(self) -> None:
+        """Raises `ValueError` for what no single field can know."""
+        if self.proxy is not None and self.proxy not in PROXIES:
+            raise ValueError(f"proxy {self.proxy[:20]!r}; write one of {', '.join(PROXIES)}")
+        if self.region is not None and self.region not in REGIONS:
+            raise ValueError(f"region {self.region[:20]!r}; write us, eu or ap")
+        if self.proxy is not None and self.region is not None and region_of(self.proxy) != self.region:
+            raise ValueError(f"proxy {self.proxy} is not of region {self.region}; leave one out")
+        if len(self.samples) % 2:
+            raise ValueError("samples of 16 bits have two octets each")
+        if len(self.headers) > _MAX_HEADERS:
+            raise ValueError(f"{len(self.headers)} headers; {_MAX_HEADERS} are the most")
+        for name, value in self.headers.items():
+            if (problem := header_problem(name, value)) is not None:
+                raise ValueError(problem)
+
+    @property
+    def hidden(self) -> bool:
+        """Whether the customer does not learn who calls."""
+        return self.anonymous or not self.caller
+
+
+_MAX_HEADERS = 32
+_TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]{1,64}")
+_VALUE = re.compile(r"[^\x00-\x1f\x7f]{0,1000}")
+OWN_HEADERS = frozenset(
+    ("via", "v", "from", "f", "to", "t", "call-id", "i", "cseq", "content-length", "l", "content-type", "c", "max-forwards", "contact", "m")
+)
+"""Those that the trunk writes itself."""
+
+
+def header_problem(name: str, value: str) -> str | None:
+    """What is wrong with a header that somebody wants to be sent; None when nothing is."""
+    if not _TOKEN.fullmatch(name):
+        return f"header {name[:40]!r} is no header name; write letters, digits and dashes"
+    if name.lower() in OWN_HEADERS:
+        return f"header {name} is the trunk's own; set forwarding.template to change it"
+    if not _VALUE.fullmatch(value):
+        return f"header {name} has a control character in it or more than 1000 characters; write one line"
+    return None
+
+
+def ring_from(values: Any, where: str) -> Ring:
+    """A `Ring` from plain data, as JSON or YAML gave it. Raises `Unusable`, which names the field."""
+    if not isinstance(values, dict):
+        raise Unusable(where, "not a mapping; write an object with number and caller")
+    given = dict(values)
+    for name in _TIMES:
+        if isinstance(given.get(name), str):
+            seconds = duration(given[name])
+            if seconds is None:
+                raise Unusable(where, f"{name} {given[name][:20]!r} is no time; write seconds, or text such as 500ms, 5s")
+            given[name] = seconds
+    try:
+        return msgspec.convert(given, Ring)
+    except msgspec.ValidationError as error:
+        raise Unusable(where, _plainly(str(error))) from None
+
+
+def _plainly(text: str) -> str:
+    """msgspec's words for a mistake, with the field in front."""
+    what, _, at = text.partition(" - at `$.")
+    what = what.replace("`", "")
+    if "matching regex" in what:
+        what = "does not look right; see GET /openapi.json for its pattern"
+    if what.startswith("Object contains unknown field"):
+        import difflib
+
+        name = what.removeprefix("Object contains unknown field ").strip()
+        close = difflib.get_close_matches(name, Ring.__struct_fields__, 1)
+        return f"unknown field {name}" + (f"; did you mean {close[0]}?" if close else f"; known: {', '.join(Ring.__struct_fields__)}")
+    return f"{at.rstrip('`')}: {what}" if at else what

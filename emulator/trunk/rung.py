@@ -1,0 +1,74 @@
+"""The user of one INVITE of an inbound call: what becomes of it goes to the hunt, what is said in its dialog to the call."""
+
+from emulator.journal.attempt import Attempt
+from emulator.journal.findings import Finding
+from emulator.sip.calling import Failure
+from emulator.sip.flow import Flow
+from emulator.sip.message import Request, Response
+from emulator.sip.session import Session, SessionUser
+from emulator.trunk.forwarding import Try
+
+
+class Rung:
+    """See `emulator.sip.calling.CallingUser`."""
+
+    __slots__ = ("_call", "_tried")
+
+    def __init__(self, call: SessionUser, tried: Try) -> None:
+        self._call = call
+        self._tried = tried
+
+    def on_provisional(self, response: Response) -> None:
+        self._tried.provisional(response)
+
+    def on_accepted(self, response: Response, session: Session) -> tuple[str, bytes] | None:
+        return self._tried.accepted(response, session)
+
+    def on_refused(self, response: Response) -> None:
+        self._tried.refused(response)
+
+    def on_failed(self, why: str, kind: Failure) -> None:
+        self._tried.failed(why, kind)
+
+    def on_late(self, response: Response) -> None:
+        self._tried.late(response)
+
+    def on_reinvite(self, request: Request, flow: Flow) -> tuple[str, bytes, bool]:
+        return self._call.on_reinvite(request, flow)
+
+    def on_answer(self, request: Request) -> None:
+        self._call.on_answer(request)
+
+    def on_refresh(self) -> tuple[str, bytes]:
+        return self._call.on_refresh()
+
+    def on_refreshed(self, response: Response) -> None:
+        self._call.on_refreshed(response)
+
+    def on_finding(self, finding: Finding) -> None:
+        self._tried.attempt.finding(finding)
+        self._call.on_finding(finding)
+
+    def on_options(self, request: Request) -> tuple[str, bytes]:
+        return self._call.on_options(request)
+
+    def on_info(self, request: Request) -> None:
+        self._call.on_info(request)
+
+    def on_ended(self, by: str) -> None:
+        self._call.on_ended(by)
+
+
+def finding_of(attempt: Attempt) -> Finding | None:
+    """What is worth a finding in how an attempt ended."""
+    status, where = attempt.status, attempt.address or attempt.uri
+    if attempt.outcome == "refused" and status is not None:
+        if status in (401, 407):
+            return Finding("inbound.challenged", f"{status} from {where}")
+        if status < 400:
+            return Finding("inbound.redirected", f"{status} from {where}")
+        return None
+    code = {
+        "timeout": "inbound.timeout", "no-answer": "inbound.no-answer", "unreachable": "inbound.unreachable",
+    }.get(attempt.outcome)  # fmt: skip
+    return Finding(code, f"{where}: {attempt.why}") if code is not None else None

@@ -1,0 +1,139 @@
+"""baresip as its user would drive it, over its control port; it plays one WAV file and records what it hears."""
+
+import json
+import re
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from tests.support.serve import DEADLINE, environment, need, until
+
+_END = "\x04"
+"""The key that is let go of."""
+_PRESSED = 0.15
+"""Seconds of a digit."""
+
+
+def modules() -> Path:
+    """Where its modules are."""
+    return next(path for path in (Path("/usr/lib/baresip/modules"), Path("/usr/local/lib/baresip/modules")) if path.is_dir())
+
+
+class Baresip:
+    """One baresip with one account that needs no credentials, at `server` (`address:port`). `in.wav` stands in `directory` already."""
+
+    def __init__(self, directory: Path, server: str, codec: str = "PCMU", rate: int = 8000) -> None:
+        self.directory = directory
+        self.output = directory / "output"
+        self._rate = rate
+        self._events: list[dict[str, Any]] = []
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self._control = probe.getsockname()[1]
+        (directory / "config").write_text(
+            f"sip_listen 127.0.0.1:0\naudio_player aufile,/dev/null\naudio_source aufile,{directory}/in.wav\n"
+            f"audio_alert aufile,/dev/null\nausrc_srate {rate}\nauplay_srate {rate}\nnet_interface 127.0.0.1\nmodule_path {modules()}\n"
+            "module g711.so\nmodule g722.so\nmodule aufile.so\nmodule sndfile.so\nmodule_app account.so\nmodule_app menu.so\n"
+            f"module_app ctrl_tcp.so\nctrl_tcp_listen 127.0.0.1:{self._control}\nsnd_path {directory}\n"
+        )
+        (directory / "accounts").write_text(f"<sip:447700900000@{server}>;regint=0;audio_codecs={codec}\n")
+        (directory / "contacts").write_text("")
+
+    def __enter__(self) -> "Baresip":
+        command = [need("baresip", "baresip-core"), "-4", "-v", "-f", str(self.directory), "-t", "60"]
+        with self.output.open("w") as output:
+            self._process = subprocess.Popen(
+                command, cwd=self.directory, env=environment(), stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            )
+        try:
+            self._sock = until(self._connected, f"baresip's control port; see {self.output}")
+        except BaseException:
+            self._process.kill()
+            self._process.wait(10)
+            raise
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """`quit`, and whatever happens no process is left."""
+        try:
+            self.command("quit")
+            self._process.wait(DEADLINE)
+        except (OSError, subprocess.TimeoutExpired):
+            self._process.kill()
+            self._process.wait(10)
+        self._reader.join(10)
+        self._sock.close()
+
+    def _connected(self) -> socket.socket | None:
+        try:
+            return socket.create_connection(("127.0.0.1", self._control), 5)
+        except OSError:
+            return None
+
+    def _read(self) -> None:
+        """What it tells: JSON in netstrings."""
+        waiting = b""
+        self._sock.settimeout(None)
+        while True:
+            try:
+                data = self._sock.recv(65536)
+            except OSError:
+                return
+            if not data:
+                return
+            waiting += data
+            while (match := re.match(rb"([0-9]{1,6}):", waiting)) and len(waiting) > match.end() + int(match[1]):
+                end = match.end() + int(match[1])
+                self._events.append(json.loads(waiting[match.end() : end].decode(errors="replace")))
+                waiting = waiting[end + 1 :]
+
+    def command(self, name: str, parameters: str = "") -> None:
+        """As it would be typed."""
+        data = json.dumps({"command": name, "params": parameters}).encode()
+        self._sock.sendall(b"%d:%b," % (len(data), data))
+
+    def saw(self, kind: str) -> str | None:
+        """The parameter of an event that it has told of; None when it has not."""
+        return next((str(event.get("param", "")) for event in self._events if event.get("type") == kind), None)
+
+    def printed(self) -> str:
+        return self.output.read_text(errors="replace")
+
+    def dial(self, uri: str) -> None:
+        """Call, and wait for the answer."""
+        self.command("dial", uri)
+        until(lambda: self.saw("CALL_ESTABLISHED") is not None or self.saw("CALL_CLOSED") is not None, f"an answer from {uri}")
+        assert self.saw("CALL_CLOSED") is None, f"{uri}: {self.saw('CALL_CLOSED')}\n{self.printed()}"
+
+    def press(self, digit: str) -> None:
+        """A digit, and wait until it has been heard again."""
+        count = self.digits.count(digit)
+        self.command("sndcode", digit)
+        time.sleep(_PRESSED)
+        self.command("sndcode", _END)
+        until(lambda: self.digits.count(digit) > count, f"the digit {digit} again; heard were {self.digits!r}")
+
+    @property
+    def digits(self) -> str:
+        """Those heard, whole."""
+        return "".join(re.findall(r"received event: '(.)' \(end=1\)", self.printed()))
+
+    @property
+    def played(self) -> float:
+        """Seconds of the call that it has written to its recording."""
+        return sum(path.stat().st_size for path in self.directory.glob("dump-*-dec.wav")) / 2 / self._rate
+
+    def hang_up(self) -> None:
+        self.command("hangup")
+
+    @property
+    def recording(self) -> Path:
+        """What it heard; complete once the call is over."""
+        (heard,) = self.directory.glob("dump-*-dec.wav")
+        return heard
