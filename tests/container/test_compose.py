@@ -117,7 +117,6 @@ def test_kamailio_moves_to_the_next_site(trunk: Container, network: Namespace, s
     assert how != "503" or ladder.count("503 Service Unavailable") >= 2, ladder
 
 
-@pytest.mark.skipif("call" not in _COMMANDS, reason="this vsim calls nobody")
 def test_a_call_from_the_trunk_reaches_kamailio(trunk: Container, services: dict[str, Any]) -> None:
     """Its config knows no phone of that name."""
     rung = trunk.run("vsim", "call", "447700900000", "--from", "14155550100", "--json")
