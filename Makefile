@@ -18,8 +18,9 @@ help:
 serve: $(VENV)/.installed
 	@$(BIN)/vsim serve $(ARGS)
 
+# More workers than cores: most of the time tests of wires wait.
 test: peers lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 4 --dist loadfile
 
 unit: $(VENV)/.dev
 	$(BIN)/python -m pytest -m 'not wire'

@@ -50,6 +50,8 @@ from emulator.trunk.studio import Studio
 from emulator.trunk.trunk import Trunk
 
 if TYPE_CHECKING:
+    from emulator.scenario.faults import Faults
+    from emulator.scenario.scenarios import Scenarios
     from emulator.trunk.callers import Ring
     from emulator.trunk.directory import Directory
 
@@ -99,6 +101,7 @@ class Listeners:
         self.proxy = proxy
         self.udp: UdpListener | None = None
         self.streams: list[StreamListener] = []
+        self.tls: tls.TlsFactory | None = None
 
     def stop(self) -> list[Any]:
         """Close them; returns what there is to wait for."""
@@ -121,6 +124,7 @@ class Service:
         self._report = report
         self._scratch: Path | None = None
         self._endpoints_path = Path(config.endpoints)
+        self._authority = Authority(Path(config.tls.directory) if config.tls.directory else None)
         self._customer_ca = customer_ca(config)
         self._listeners: list[Listeners] = []
         self._limits = Limits(
@@ -145,6 +149,9 @@ class Service:
         self.trunk.callback = self._call_back
         self._certificates: Certificates | None = None
         self._stopping: defer.Deferred[None] | None = None
+        self._faults: Any = None
+        self._scenarios: Any = None
+        self._wires: dict[str, Any] = {}
         self.endpoints: Endpoints | None = None
 
     def _places(self) -> Sequence[regions.Place]:
@@ -175,9 +182,7 @@ class Service:
             places = [self._listen(proxy) for proxy in self.trunk.proxies.values()]
             advertised = [replace(place, address=self.config.advertise or place.address) for place in places]
             addresses = tuple(dict.fromkeys(place.address for place in (*places, *advertised)))
-            self._certificates = Authority(Path(self.config.tls.directory) if self.config.tls.directory else None).ensure(
-                regions.service_hosts(), addresses
-            )
+            self._certificates = self._authority.ensure(regions.service_hosts(), addresses)
             self._start_dns(advertised)
             self._start_control()
             self.endpoints = self._describe(advertised)
@@ -222,6 +227,7 @@ class Service:
         except error.CannotListenError as problem:
             raise _taken(place, "TLS", place.tls, problem.socketError) from None
         own.streams.append(secure)
+        own.tls = factory
         assert own.udp is not None
         client = TlsClient(
             self.reactor, self._on_server_certificate(proxy), self._on_connection_finding(proxy), config.tls.verify_customer,
@@ -352,6 +358,63 @@ class Service:
         """End one call; False when it is not up."""
         return self.trunk.hang_up(id)
 
+    @property
+    def scenarios(self) -> "Scenarios":
+        """Those that run here; what runs them is imported when the first comes."""
+        if self._scenarios is None:
+            from emulator.scenario.listeners import listening
+            from emulator.scenario.live import LiveStage
+            from emulator.scenario.scenarios import Scenarios
+
+            self._scenarios = Scenarios(self.clock, self.journal, lambda: LiveStage(self.trunk, self.faults, listening, self._hear_names))
+        made: Scenarios = self._scenarios
+        return made
+
+    def _hear_names(self, on: bool) -> None:
+        """Tell of each question to the name server, or no more."""
+        from emulator.dns.question import question
+
+        def heard(query: bytes, answer: bytes) -> None:
+            asked = question(query, answer)
+            if asked is not None:
+                self.journal.event_of_stranger("dns.query", None, name=asked.name, type=asked.type, answer=asked.answer)
+
+        self._nameserver.heard = heard if on else None
+
+    @property
+    def faults(self) -> "Faults":
+        """What goes wrong on purpose; made when it is first asked for."""
+        if self._faults is None:
+            from emulator.scenario.faults import Faults
+
+            seed = self.config.seed if self.config.seed is not None else self.ids.number(1 << 32)
+            self._wires = {listeners.proxy.name: self._wires_of(listeners) for listeners in self._listeners}
+            self._faults = Faults(self.clock, self.journal, self.trunk, seed, self._wires, self._nameserver)
+        made: Faults = self._faults
+        return made
+
+    def _wires_of(self, listeners: Listeners) -> Any:
+        from emulator.scenario.wires import proxy_wires
+
+        proxy, udp, secure = listeners.proxy, listeners.udp, listeners.tls
+        assert udp is not None and secure is not None
+        tcp, tls_listener = listeners.streams
+
+        def told(kind: str, **fields: Any) -> None:
+            self.journal.event_of_stranger(kind, None, proxy=proxy.name, **fields)
+
+        return proxy_wires(self.reactor, self.clock, proxy, udp, tcp, tls_listener, secure, self._flawed_context, told)
+
+    def _flawed_context(self, flaw: str) -> Any:
+        """TLS as a server should not have it; see `emulator.scenario.kinds.Tls`."""
+        assert self._certificates is not None and self.endpoints is not None
+        ask = self.config.tls.ask_client_certificate
+        if flaw == "only-1.3":
+            return tls.server_context(self._certificates.certificate, self._certificates.key, True, ask, allow_1_2=False)
+        addresses = tuple(proxy.address for proxy in self.endpoints.proxies.values())
+        made = self._authority.flawed(flaw, regions.service_hosts(), addresses)
+        return tls.server_context(made.certificate, made.key, self.config.tls.allow_1_3, ask)
+
     def ring(self, ring: "Ring") -> CallRecord:
         """Somebody rings a number of the account's."""
         return self.trunk.ring(ring)
@@ -401,7 +464,11 @@ class Service:
         self._webhook.send(url, said, record)
 
     def reset(self) -> None:
-        """End every call and forget what was."""
+        """End every call, every fault and the scenario, and forget what was."""
+        if self._scenarios is not None:
+            self._scenarios.stop("everything was reset")
+        if self._faults is not None:
+            self._faults.clear()
         self.trunk.hang_up_all(lambda: None)
         self.journal.reset()
 
@@ -429,6 +496,8 @@ class Service:
         stopped: defer.Deferred[None] = defer.Deferred()
         self._stopping = stopped
         self.ready = False
+        if self._scenarios is not None:
+            self._scenarios.stop("the emulator stopped")
         self.journal.event("stopping", None, calls=len(self.trunk.calls))
         done = False
 
@@ -446,6 +515,8 @@ class Service:
     def _close(self) -> defer.Deferred[Any]:
         """Close whatever is open."""
         self.trunk.close()
+        for wires in self._wires.values():
+            wires.stop()
         waiting = [deferred for listeners in self._listeners for deferred in listeners.stop()]
         if self._resolver is not None:
             self._resolver.close()

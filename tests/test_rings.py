@@ -10,7 +10,8 @@ ROOT = Path(__file__).resolve().parent.parent / "emulator"
 WIRES = {
     "service.py", "authority.py", "sip/transport.py", "sip/datagram.py", "sip/dialling.py", "sip/tls.py", "sip/tls_client.py",
     "media/sockets.py", "media/port_pair.py", "media/shared_port.py", "dns/nameserver.py", "dns/exchange.py", "dns/resolver.py",
-    "control/server.py", "control/client.py", "control/endpoints.py", "control/webhook.py", "__main__.py",
+    "control/server.py", "control/client.py", "control/endpoints.py", "control/webhook.py", "scenario/connections.py",
+    "scenario/wires.py", "scenario/listeners.py", "__main__.py",
     "own_address.py", "low_ports.py",
 }  # fmt: skip
 MACHINES = {
@@ -23,6 +24,12 @@ MACHINES = {
     "trunk/leg.py", "trunk/conversation.py", "trunk/policy.py", "trunk/proxy.py", "trunk/admission.py", "trunk/registrar.py",
     "trunk/limits.py", "trunk/directory.py", "trunk/exchange.py", "trunk/forwarding.py", "trunk/inbound.py", "trunk/rung.py",
     "forwarding_settings.py", "trunk/trunk.py", "journal/journal.py", "control/api.py", "control/telephony.py", "control/openapi.py",
+    "control/faults.py", "control/scenarios.py",
+    "scenario/rules.py", "scenario/fault.py", "scenario/faults.py", "scenario/sight.py", "scenario/gate.py", "scenario/signalling.py",
+    "scenario/answers.py", "scenario/outage.py", "scenario/outages.py", "scenario/seams.py", "scenario/names.py", "scenario/wiring.py",
+    "scenario/behaviours.py", "scenario/failover.py", "scenario/trail.py",
+    "scenario/expect.py", "scenario/expect_calls.py", "scenario/expect_named.py", "scenario/expect_requests.py", "scenario/world.py",
+    "scenario/stage.py", "scenario/live.py", "scenario/witness.py", "scenario/runner.py", "scenario/acts.py", "scenario/scenarios.py",
 }  # fmt: skip
 SEPARATE = ("sip", "media", "dns")
 
