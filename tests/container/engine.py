@@ -30,7 +30,10 @@ mount --bind "$root" "$root"
 mount -t proc proc "$root/proc"
 mount -t tmpfs -o mode=755 tmpfs "$root/dev"
 for device in null zero full random urandom; do touch "$root/dev/$device"; mount --bind "/dev/$device" "$root/dev/$device"; done
-for volume in $VOLUMES; do mount --bind -o ro "${volume%%:*}" "$root${volume#*:}"; done
+for volume in $VOLUMES; do
+  if [ -f "${volume%%:*}" ]; then touch "$root${volume#*:}"; fi
+  mount --bind -o ro "${volume%%:*}" "$root${volume#*:}"
+done
 if [ "$read_only" = yes ]; then mount -o remount,bind,ro "$root"; fi
 for place in $writable; do mount -t tmpfs -o mode=1777 tmpfs "$root$place"; done
 cd /
@@ -46,7 +49,7 @@ class Container:
         env: Mapping[str, str] | None = None, volumes: Mapping[Path, str] | None = None, read_only: bool = False, tmpfs: str = "",
         drop_all: bool = False, no_new_privileges: bool = False,
     ) -> None:  # fmt: skip
-        """`command` stands for the image's own; `user` as UID:GID; `volumes` are folders by where they are mounted, read-only."""
+        """`command` stands for the image's own; `user` as UID:GID; `volumes` say where files and folders are mounted, read-only."""
         self.config = image.config
         self.network = network
         self._user = user or self.config["User"]

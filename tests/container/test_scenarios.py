@@ -1,6 +1,7 @@
 """`vsim run` as the container's command: the verdict is its exit code, and nothing but the one folder is written to."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.container.build import ROOT
@@ -28,6 +29,25 @@ def test_a_scenario_that_nobody_meets_fails(start: Callable[..., Container], tmp
     (folder / "nobody.yaml").write_text("name: nobody calls\nsteps:\n  - expect: {call: {to: '442071234567'}, within: 200ms}\n")
     container = start("run", "nobody.yaml", volumes={folder: "/vsim"})
     assert container.wait() == 1 and "no call came" in container.logs(), container.logs()
+
+
+def test_a_scenario_on_the_emulator_that_runs(start: Callable[..., Container], outside: Namespace, tmp_path: Path) -> None:
+    (tmp_path / "twice.yaml").write_text(
+        "name: a proxy is down, and then it is not\nsteps:\n  - down: {proxy: us-3-1, how: '503', for: 1s}\n"
+        "  - expect: {call: {proxy: us-3-1, status: 503}, within: 20s}\n  - expect: {call: {proxy: us-3-1, status: 200}, within: 20s}\n"
+    )
+    container = start(volumes={tmp_path / "twice.yaml": "/vsim/twice.yaml"})
+    container.wait_until_healthy()
+    with ThreadPoolExecutor(1) as pool:
+        story = pool.submit(container.run, "vsim", "run", "--url", "http://127.0.0.1:8060", "twice.yaml")
+        until(lambda: " down " in container.logs(), "the proxy to be down")
+        refused = sipp(outside, tmp_path, WIRE / "call.xml")
+        refused.communicate(timeout=20)
+        assert refused.returncode != 0
+        until(lambda: " up " in container.logs(), "the proxy to be up")
+        finished(sipp(outside, tmp_path, WIRE / "call.xml", "-d", "100"))
+        done = story.result(30)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_scenarios_that_come_with_vsim_are_in_the_image(start: Callable[..., Container]) -> None:
