@@ -75,7 +75,8 @@ class Player:
             raise
 
     def _run_on(self, endpoints: dict[str, Any], stack: ExitStack) -> None:
-        self._environment = {**self._options.environment, **variables(endpoints), **self._own_variables()}
+        known = {name: value for name, value in variables(endpoints).items() if value}  # an emulator that runs keeps its secret to itself
+        self._environment = {**self._options.environment, **known, **self._own_variables()}
         report = _report(self._client.post("/v1/scenarios" + ("?keep_going=true" if self._options.keep_going else ""), self._body()))
         path = f"/v1/scenarios/{report.id}"
         stack.callback(self._stop, path)

@@ -114,6 +114,7 @@ class _Live:
 
     def begin(self, result: Result) -> None:
         self._steps[id(result)] = _Steps()
+        self._now[id(result)] = f"  … {printable(result.name, 60)}: starting"
         self._say(result, [heading(result)])
 
     def step(self, result: Result, report: Report) -> None:
@@ -142,7 +143,8 @@ class _Live:
         from rich.text import Text
 
         width = self._console.width
-        return Text("\n".join(line[: width - 1] for line in list(self._now.values())), style="dim")
+        lines = [line[: width - 1] for line in list(self._now.values())]
+        return Text("\n".join(lines) or " ", style="dim")  # rich does not go back over a line that is empty
 
     def close(self) -> None:
         self._live.stop()
