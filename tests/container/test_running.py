@@ -129,6 +129,12 @@ def test_other_commands_need_nothing(start: Start, command: str) -> None:
     assert container.wait() == 0, container.logs()
 
 
+def test_the_demo_without_a_network(start: Start) -> None:
+    """No more than a loopback interface is there."""
+    container = start("demo", read_only=True, tmpfs="/var/lib/vsim", drop_all=True, no_new_privileges=True)
+    assert container.wait(60) == 0, container.logs()
+
+
 def test_it_starts_soon(start: Start) -> None:
     before = time.monotonic()
     container = start()
