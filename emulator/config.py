@@ -560,14 +560,23 @@ def _check(config: Config, where: str) -> Iterator[str]:
         yield f"{where}: dns.upstream {config.dns.upstream!r}; write ADDRESS:PORT"
 
 
-def _check_numbers(config: Config) -> Iterator[str]:
-    settings = config.forwarding
-    for number, one in config.numbers.items():
-        if one.forward is not None:
-            from emulator.trunk.forward_list import check  # a parser that a config without forwarding has no need of
+def warnings(config: Config) -> list[str]:
+    """What is odd, a line each, about a config that can be used."""
+    return [problem for number, one in config.numbers.items() for problem in _check_forward(config, number, one, "warning")]
 
-            problems = check(one.forward, timeout_range=settings.timeout_range, most=settings.max_targets)[1]
-            yield from (f"numbers.{number}.forward, {problem}" for problem in problems if problem.severity == "error")
+
+def _check_forward(config: Config, number: str, one: NumberSettings, severity: str) -> Iterator[str]:
+    if one.forward is not None:
+        from emulator.trunk.forward_list import check  # a parser that a config without forwarding has no need of
+
+        settings = config.forwarding
+        problems = check(one.forward, timeout_range=settings.timeout_range, most=settings.max_targets)[1]
+        yield from (f"numbers.{number}.forward, {problem}" for problem in problems if problem.severity == severity)
+
+
+def _check_numbers(config: Config) -> Iterator[str]:
+    for number, one in config.numbers.items():
+        yield from _check_forward(config, number, one, "error")
         if one.voice_status_callback is not None:
             from emulator.trunk.status_callback import url_problem
 
