@@ -79,6 +79,8 @@ def _sharpened(spec: FaultSpec) -> FaultSpec:
         return msgspec.structs.replace(spec, where=where)
     if spec.media is not None:  # its direction says whose packets, and is no condition
         return msgspec.structs.replace(spec, where=msgspec.structs.replace(spec.where, direction=None))
+    if spec.answer is not None or spec.refresh is not None:  # what the called side does, and that is the trunk
+        return msgspec.structs.replace(spec, where=msgspec.structs.replace(spec.where, call="outbound"))
     if spec.slow is not None:
         return msgspec.structs.replace(spec, where=msgspec.structs.replace(spec.where, direction=None))
     return spec

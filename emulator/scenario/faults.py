@@ -252,6 +252,7 @@ class Faults:
         for proxy in proxies:
             here = [fault for fault in self._faults.values() if proxy in fault.proxies and not fault.closed]
             answering = [(fault, self._answers[fault]) for fault in here if fault in self._answers]
+            self._trunk.proxies[proxy].down = outages.whole(proxy)
             seams.messages(proxy, [*outages.messages(proxy), *(self._messages[fault] for fault in here if fault in self._messages)])
             seams.requests(proxy, [*outages.requests(proxy), *(one for fault, one in answering if not fault.spec.where.in_dialog)])
             seams.requests_inside(proxy, [one for fault, one in answering if fault.spec.where.in_dialog])

@@ -231,11 +231,11 @@ class Hold(Kind, frozen=True):
 
 
 class Refresh(Kind, frozen=True):
-    """The trunk is the one to refresh the session (RFC 4028), every half `interval`, and does so (`sent`) or never does (`lost`): then
-    the session runs out at the client."""
+    """In a call to the trunk it is the trunk that refreshes the session (RFC 4028), every half `interval`: it does so (`sent`) or never
+    does (`lost`), and then the session runs out at the client."""
 
     MAIN: ClassVar[str] = "how"
-    CONDITIONS: ClassVar[tuple[str, ...]] = CALL
+    CONDITIONS: ClassVar[tuple[str, ...]] = tuple(name for name in CALL if name != "call")
     EXAMPLES: ClassVar[tuple[str, ...]] = ("refresh lost", "refresh sent interval=180s where called=447700900100")
     how: Annotated[Literal["lost", "sent"], meta("Whether the re-INVITE goes out.")] = "lost"
     interval: Annotated[float, span("The session interval.", ge=90)] = 90.0

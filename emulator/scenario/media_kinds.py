@@ -10,7 +10,8 @@ from emulator.scenario.reading import meta, share, span
 
 
 class Dtmf(Kind, frozen=True):
-    """The trunk sends digits with a fault (RFC 4733): `no-marker`, `lost-end`, `one-packet`, `wrong-clock`."""
+    """The trunk sends digits with a fault (RFC 4733): `no-marker`, `lost-end`, `one-packet`, `wrong-clock`. In a call to the client they
+    are those that its caller dials (`vsim call --dtmf`)."""
 
     MAIN: ClassVar[str] = "quirk"
     CONDITIONS: ClassVar[tuple[str, ...]] = CALL

@@ -57,6 +57,10 @@ class Outages:
         ways = {outage.what.how for outage in self._at(proxy).values() if transport in outage.transports}
         return next((how for how in _WORST_FIRST if how in ways), None)
 
+    def whole(self, proxy: str) -> bool:
+        """Whether every transport of a proxy is down."""
+        return {transport for outage in self._at(proxy).values() for transport in outage.transports} == set(TRANSPORTS)
+
     def now(self) -> dict[str, list[str]]:
         """How each proxy that is down is so, a word for each fault: `drop`, or `refuse TLS` where not every transport is."""
         found: dict[str, list[str]] = {}
@@ -105,7 +109,9 @@ class Outages:
         what, where = fault.what, fault.spec.where
         assert isinstance(what, kinds.Down)
         transports = frozenset(where.transport or TRANSPORTS)
-        up = [call for call in self._trunk.calls if call.record.proxy in fault.proxies and call.record.transport in (*transports, "")]
+        up = [  # a call to a customer that is not located yet has no transport
+            call for call in self._trunk.calls if call.record.proxy in fault.proxies and call.record.transport in (*transports, "")
+        ]  # fmt: skip
         keeps = what.calls == "keep"
 
         def reached(message: Message, status: int) -> None:
@@ -123,7 +129,7 @@ class Outages:
             for proxy in {call.record.proxy for call in up}:
                 self._sever(proxy, _call_ids(up, proxy))
         self._refit(fault.proxies)
-        if what.how in ("refuse", "reset"):
+        if what.how != "503":
             peers = {call.record.peer for call in up} if keeps else set()
             self._cut(fault.proxies, transports, lambda flow: sent_by(flow.peer) in peers)
         if not keeps:

@@ -8,7 +8,8 @@ is also written on one line, each key once and dots for nesting; both read to th
 """
 
 import re
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Iterator
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 from msgspec import Struct
@@ -26,7 +27,7 @@ _Word = Annotated[str, meta("", pattern=r"^[^\s,]{1,100}$")]
 _Name = Annotated[str, meta("", "a name such as sip-us.vonage.com", pattern=r"^[A-Za-z0-9_.*-]{1,253}$")]
 _Method = Annotated[str, meta("", "a method such as INVITE", pattern="^[A-Za-z]{1,30}$")]
 _Status = Annotated[str, meta("", "a code such as 200, or 18x, 4xx", pattern="^[1-6]([0-9][0-9]|[0-9]x|xx)$")]
-_Place = Annotated[str, meta("", pattern="^[a-z0-9-]{2,10}$")]
+_Place = Annotated[str, meta("", "a name such as us-3", pattern="^[a-z0-9-]{2,10}$")]
 
 
 class Where(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab", omit_defaults=True):
@@ -192,7 +193,7 @@ def fault(value: object, path: Path = ()) -> FaultSpec:
     return spec
 
 
-def _check(spec: FaultSpec, kind: str, path: Path) -> Any:
+def _check(spec: FaultSpec, kind: str, path: Path) -> Iterator[Problem]:
     """What no single field can know."""
     model = KINDS[kind]
     said = msgspec.to_builtins(spec)
@@ -222,7 +223,7 @@ def _check(spec: FaultSpec, kind: str, path: Path) -> Any:
     yield from _check_kind(spec, kind, path)
 
 
-def _check_kind(spec: FaultSpec, kind: str, path: Path) -> Any:
+def _check_kind(spec: FaultSpec, kind: str, path: Path) -> Iterator[Problem]:
     answer, media, redirect = spec.answer, spec.media, spec.redirect
     if answer is not None:
         if answer.never and (answer.delay is not None or answer.status is not None):

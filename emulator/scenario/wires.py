@@ -17,7 +17,7 @@ from emulator.sip.datagram import UdpListener
 from emulator.sip.endpoint import Endpoint
 from emulator.sip.flow import Address, Flow
 from emulator.sip.tls import TlsFactory
-from emulator.sip.transport import StreamListener
+from emulator.sip.transport import Connection, StreamListener
 from emulator.trunk.proxy import Proxy
 from emulator.trunk.regions import Place
 
@@ -112,6 +112,7 @@ class StreamWires:
         self._busy = False
         self._keeper: socket.socket | None = None
         self._filler: socket.socket | None = None
+        self._muted: list[Connection] = []
         self._before = 0
         self._retry: Timer | None = None
         self._stopped = False
@@ -211,6 +212,9 @@ class StreamWires:
     def _hear(self) -> None:
         """Whoever got into the queue meanwhile is reset: it has waited for nothing."""
         self._is = None
+        for connection in self._muted:
+            vars(connection).pop("write", None)
+        self._muted.clear()
         port = self._listener.port
         while True:
             try:
@@ -243,7 +247,12 @@ class StreamWires:
     def cut(self, spare: Callable[[Flow], bool]) -> None:
         """See `emulator.scenario.wiring.Wires`."""
         for connection in list(self._listener.connections):
-            if not spare(connection.flow):
+            if spare(connection.flow):
+                continue
+            if self._wanted == "drop":
+                self._muted.append(connection)
+                connection.write = _unsent  # type: ignore[method-assign]  # not even the answer to a keep-alive
+            else:
                 connection.abort()
 
     def stop(self) -> None:
@@ -323,6 +332,10 @@ def proxy_wires(
     place = Place(proxy.name, udp.local[0], udp.bound[1], port["TCP"], port["TLS"])
     by_name = {"TCP": streams(tcp, tcp), "TLS": streams(secure, tls)}
     return ProxyWires(place, proxy.endpoint, udp, by_name, UdpWires(udp, clock, stuck))
+
+
+def _unsent(data: bytes) -> None:
+    """Octets for a client that hears nothing."""
 
 
 def _socket(address: Address, kind: int) -> socket.socket:

@@ -36,7 +36,7 @@ class Wires(Protocol):
         """Ask about each new connection; None asks no more."""
 
     def cut(self, transport: str, spare: Callable[[Flow], bool]) -> None:
-        """Reset every open connection but those to spare."""
+        """Reset every open connection but those to spare; where the transport is dropped, send nothing over them until it is not."""
 
 
 class Names(Protocol):

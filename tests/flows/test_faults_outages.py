@@ -8,7 +8,9 @@ from emulator.config import Unusable
 from emulator.scenario.faults import Faults
 from emulator.scenario.wiring import Choose, How
 from emulator.sip.flow import Flow
+from emulator.trunk.callers import Ring
 from emulator.trunk.regions import Place
+from tests.support.customer import accepts
 from tests.support.faulty import Faulty, RawPhone
 from tests.support.network import MemoryPort
 
@@ -123,12 +125,9 @@ def test_calls_that_are_up_are_kept(how: str) -> None:
     kept.expect(200)
     options(other)
     assert other.starts == ["200"]
-    if how == "drop":
-        assert network.wires["us-3-1"].cuts == []
-    else:  # only the connections of calls stay
-        assert {transport for transport, _ in network.wires["us-3-1"].cuts} == {"TCP", "TLS"}
-        spare = network.wires["us-3-1"].cuts[0][1]
-        assert spare(kept.flow) and not spare(other.flow)
+    assert {transport for transport, _ in network.wires["us-3-1"].cuts} == {"TCP", "TLS"}
+    spare = network.wires["us-3-1"].cuts[0][1]
+    assert spare(kept.flow) and not spare(other.flow)  # only the connections of calls stay
     network.trunk.hang_up("last")
     kept.respond(kept.expect("BYE"), 200)
 
@@ -274,6 +273,29 @@ def test_reset_of_the_emulator_takes_everything_up() -> None:
 def test_unknown_places_and_ways(name: str, how: str) -> None:
     with pytest.raises(Unusable, match=r"did you mean|write"):
         Wired().faults.down(name, how)
+
+
+def test_calls_to_customers_go_by_proxies_that_are_up() -> None:
+    network = Wired()
+    customer = network.customer(script=accepts)
+
+    def by(region: str = "us") -> str:
+        record = network.trunk.ring(Ring(number="447700900000", caller="14155550100", forward="sip:1@192.0.2.10:5080", region=region))
+        network.clock.advance(0)
+        return record.proxy
+
+    assert by() == "us-3-1"
+    network.faults.down("us-3-1", "503")
+    assert by() == "us-3-2"
+    network.faults.down("us-3")
+    assert by() == "us-4-1"
+    network.faults.down("us-4", "refuse")
+    assert by() == "eu-3-1"
+    network.faults.down("all")
+    assert by() == "us-3-1"
+    network.faults.up("all")
+    network.add("down drop where proxy=us-3-1 transport=TLS")
+    assert by() == "us-3-1" and len(customer.calls) == 5
 
 
 def test_gates_are_told_to_the_listeners() -> None:
