@@ -99,19 +99,21 @@ class CallWatch:
         return f" (answered {tried.status})" if tried.status is not None else ""
 
     def _order(self, tried: Try) -> list[str]:
-        """Where INVITEs for the same number came, this one last; the same proxy twice in a row counts once. One that was lost at a proxy
-        that is down has been there too."""
+        """Where INVITEs for the same number came since one was answered, this one last; the same proxy twice in a row counts once. One
+        that was lost at a proxy that is down has been there too."""
         number = named(tried.invite.request)[0]
         came = [
-            (one.number, one.proxy)
+            (one.number, one.proxy, one.status is not None and one.status < 300)
             for one in self._world.witness.tries_since(self._since.number)
             if one.number <= tried.number and named(one.invite.request)[0] == number
         ]
-        came += [(at, proxy) for at, proxy, called in self._lost() if at < tried.number and number_fits(called, number)]
+        came += [(at, proxy, False) for at, proxy, called in self._lost() if at < tried.number and number_fits(called, number)]
         order: list[str] = []
-        for _, proxy in sorted(came):
+        for at, proxy, answered in sorted(came):
             if not order or order[-1] != proxy:
                 order.append(proxy)
+            if answered and at < tried.number:
+                order.clear()
         return order
 
     def _lost(self) -> Iterator[tuple[int, str, str]]:

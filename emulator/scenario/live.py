@@ -115,7 +115,7 @@ class LiveStage:
 
     def failover(self) -> dict[str, Any] | None:
         found = failover(self._journal, self._began)
-        return {**msgspec.to_builtins(found), "lines": lines(found)} if found is not None else None
+        return {**msgspec.to_builtins(found), "lines": lines(found), "short": lines(found, short=True)} if found is not None else None
 
     # -- the end --------------------------------------------------------------------------------------------------
 

@@ -109,9 +109,9 @@ def _program_lines(program: Program) -> Iterator[str]:
         yield f"      | {printable(line.expandtabs(), 400)}".rstrip()
 
 
-def failover_lines(failover: dict[str, Any]) -> list[str]:
-    """What the device made of what was down."""
-    lines = failover.get("lines")
+def failover_lines(failover: dict[str, Any], short: bool = False) -> list[str]:
+    """What the device made of what was down; in short where all went well."""
+    lines = failover.get("short" if short else "lines")
     return [printable(str(line), 300) for line in lines] if isinstance(lines, list) else []
 
 

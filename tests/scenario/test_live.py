@@ -69,6 +69,17 @@ def test_an_invite_that_is_lost_where_it_is_down_has_been_there(live: Live) -> N
     assert came(runner)[1] == "no call came; lost where it is down: INVITE to us-3-1"
 
 
+def test_where_a_call_was_tried_begins_anew_once_one_was_answered(live: Live) -> None:
+    runner = live.start({"down": "us-3-1"}, {"expect": {"call": {"tried": ["us-3-1", "us-3-2"], "status": 200}}})
+    live.network.phone("us-3-2").call()
+    live.network.clock.advance(0)
+    assert runner.state == "running"
+    live.network.phone("us-3-1").invite()
+    live.network.phone("us-3-2").call()
+    live.network.clock.advance(0)
+    assert runner.state == "passed", came(runner)
+
+
 def test_faults_are_added_cleared_and_taken_away(live: Live) -> None:
     runner = live.start(
         {"fault": {"refuse": 486, "where": {"method": "INVITE"}}, "as": "busy"}, {"fault": "drop where method=BYE"}, {"clear": "busy"},
