@@ -33,6 +33,8 @@ class LiveStage:
         self._listening = listening
         self._added: list[str] = []
         """Faults and outages that are not taken away yet."""
+        self._struck: dict[str, str] = {}
+        """What has come of each fault, by its number."""
         self._calls: list[CallRecord] = []
         self._numbers: dict[str, Entry | None] = {}
         """What the numbers that were changed were before."""
@@ -104,14 +106,28 @@ class LiveStage:
     def fault(self, spec: Any) -> str:
         id = self._faults.add(read_fault(spec)).id
         self._added.append(id)
+        self._struck[id] = ""
         return id
 
     def clear(self, fault: str) -> None:
         self._added.remove(fault)
+        self._look_at(fault)
         self._faults.remove(fault)
 
     def listening(self, address: str) -> bool:
         return self._listening(address)
+
+    def struck(self) -> list[str]:
+        for id in self._added:
+            self._look_at(id)
+        return [line for line in self._struck.values() if line]
+
+    def _look_at(self, id: str) -> None:
+        """Note what has come of a fault, before it is taken away. Outages are told of by the failover verdict."""
+        fault = self._faults.get(id) if id in self._struck else None
+        if fault is not None:
+            count = f"struck {fault.hits} of {fault.matched}" if fault.hits else "struck nothing"
+            self._struck[id] = "; ".join([f"{fault.fault}: {count}", *([] if fault.hits else fault.near_misses)])
 
     def failover(self) -> dict[str, Any] | None:
         found = failover(self._journal, self._began)

@@ -1,6 +1,7 @@
 """What `vsim run` has to say: in words, as JSON, as JUnit's XML."""
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from emulator.scenario.wording import time_in_words
 
 _OUTPUT_LINES = 20
 """Of the program under test, shown for a failed run."""
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _SIGNS = {"done": "✓", "met": "✓", "held": "✓", "failed": "✗", "timed out": "✗", "skipped": "-", "watching": "…", "running": "…"}
 
 
@@ -86,6 +88,9 @@ def failure_lines(result: Result) -> Iterator[str]:
                     yield ""
                     yield from (f"    {line}" for line in result.ladders[call])
             yield ""
+    if report is not None and report.faults:
+        yield from (f"    fault {printable(line, 400)}" for line in report.faults)
+        yield ""
     if report is not None and report.failover is not None:
         yield from (f"    {line}" for line in failover_lines(report.failover))
         yield ""
@@ -94,10 +99,14 @@ def failure_lines(result: Result) -> Iterator[str]:
 
 
 def _failed_step(verdict: Verdict, place: str) -> Iterator[str]:
-    within = f" within {time_in_words(verdict.within)}" if verdict.within is not None else ""
     yield f"    {place or verdict.where}"
-    yield f"      expected  {printable(verdict.text, 400)}{within if verdict.step in ('expect', 'wait', 'run') else ''}"
+    yield f"      expected  {printable(verdict.text, 400)}{_within(verdict)}"
     yield f"      came      {printable(verdict.came, 1000) or 'nothing'}"
+
+
+def _within(verdict: Verdict) -> str:
+    told = verdict.within is not None and verdict.step in ("expect", "wait", "run")
+    return f" within {time_in_words(verdict.within or 0.0)}" if told else ""
 
 
 def _program_lines(program: Program) -> Iterator[str]:
@@ -105,8 +114,14 @@ def _program_lines(program: Program) -> Iterator[str]:
     yield f"    the program under test, {printable(' '.join(program.command), 200)}, {ended}" + (
         "; its last lines:" if program.output else ""
     )
-    for line in program.output.splitlines()[-_OUTPUT_LINES:]:
-        yield f"      | {printable(line.expandtabs(), 400)}".rstrip()
+    for line in _seen_lines(program.output)[-_OUTPUT_LINES:]:
+        yield f"      | {printable(line.expandtabs(), 400)}"
+
+
+def _seen_lines(output: str) -> list[str]:
+    """Lines as a terminal leaves them: what is overwritten, colours and empty lines are gone."""
+    lines = (_COLOUR.sub("", line).rstrip().rpartition("\r")[2] for line in output.split("\n"))
+    return [line for line in lines if line]
 
 
 def failover_lines(failover: dict[str, Any], short: bool = False) -> list[str]:
@@ -211,7 +226,7 @@ def _why(result: Result) -> str:
     if failed is None:
         return result.why or (result.report.why if result.report is not None else "")
     place = result.places.get(failed.where, failed.where)
-    return f"{place}: expected {failed.text}; {failed.came or 'nothing'} came"
+    return f"{place}: expected {failed.text}{_within(failed)}, came: {failed.came or 'nothing'}"
 
 
 def _seconds(value: float) -> float:

@@ -46,6 +46,9 @@ class Stage(Protocol):
     def listening(self, address: str) -> bool:
         """Whether somebody listens at `address:port` of this machine."""
 
+    def struck(self) -> list[str]:
+        """What has come of each fault that was added, a line each."""
+
     def failover(self) -> dict[str, Any] | None:
         """What the device made of what was down; None when nothing was."""
 

@@ -69,6 +69,9 @@ class MemoryStage:
     def listening(self, address: str) -> bool:
         return address in self.listeners
 
+    def struck(self) -> list[str]:
+        return []
+
     def failover(self) -> dict[str, Any] | None:
         return None
 

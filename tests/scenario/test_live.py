@@ -90,6 +90,26 @@ def test_faults_are_added_cleared_and_taken_away(live: Live) -> None:
     assert runner.state == "passed" and not live.network.faults.list()
 
 
+def test_the_report_says_what_faults_have_struck_and_narrowly_missed(live: Live) -> None:
+    runner = live.start(
+        {"fault": "refuse 503 where site=us-3 method=INVITE every=2", "as": "full"}, {"fault": "drop where proxy=us-4-1 method=BYE"},
+        {"down": "eu-3"}, {"wait": 1}, {"clear": "full"}, {"wait": 1},
+    )  # fmt: skip
+    for _ in range(3):
+        live.network.phone().invite()
+    live.network.clock.advance(3)
+    assert runner.report().faults == [
+        "refuse 503 where site=us-3 method=INVITE every=2: struck 1 of 3",
+        "drop where proxy=us-4-1 method=BYE: struck nothing",
+    ]
+    runner = live.start({"fault": "refuse 503 where proxy=us-4-1 method=INVITE"}, {"expect": {"call": {"proxy": "us-4-1"}, "within": 1}})
+    live.network.phone().invite()
+    live.network.clock.advance(1)
+    assert runner.report().faults == [
+        "refuse 503 where proxy=us-4-1 method=INVITE: struck nothing; 1 INVITE came, not to us-4-1; the last: us-3-1"
+    ]
+
+
 def test_what_somebody_else_took_up_is_no_trouble(live: Live) -> None:
     runner = live.start({"down": "us-3"}, {"down": {"proxy": ["us-4-1", "us-4-2"]}}, {"up": "us-3"}, {"wait": 1})
     live.network.faults.clear()

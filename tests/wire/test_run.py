@@ -119,7 +119,7 @@ def test_signalling_that_was_not_as_expected_is_exit_1(tmp_path: Path, caller: P
     (suite,) = junitparser.JUnitXml.fromfile(str(tmp_path / "junit.xml"))
     (failure,) = next(iter(suite)).result
     assert isinstance(failure, junitparser.Failure) and failure.type == "signalling"
-    assert failure.message.startswith("story.yaml:4: expected call at us-4; no call came")
+    assert failure.message.startswith("story.yaml:4: expected call at us-4 within 3 s, came: no call came")
     assert not leftovers(tmp_path)
 
 
