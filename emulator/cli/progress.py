@@ -45,7 +45,7 @@ def ending(result: Result) -> list[str]:
         failover = result.report.failover if result.report is not None else None
         said = failover_lines(failover, short=True) if failover is not None else []
         return [*(f"    {line}" for line in said), f"  passed in {time_in_words(result.seconds)}"]
-    again = [f"  again: vsim run --seed {result.seed} {result.file}"] if result.seed is not None and result.report is not None else []
+    again = [f"  again: {printable(result.again, 1000)}"] if result.again and result.report is not None else []
     return [f"  failed ({result.kind}) after {time_in_words(result.seconds)}", *failure_lines(result), *again]
 
 

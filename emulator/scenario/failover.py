@@ -126,7 +126,7 @@ def _client(address: str, seen: Sequence[Attempt], outages: Sequence[Outage]) ->
     meanwhile = [one for one in seen if one.time < over]
     calls = [one for one in meanwhile if one.what == "INVITE"]
     checks = [one for one in meanwhile if one.what == "OPTIONS"]
-    moved = [one for one in calls if id(one) not in dead and one.result == "200"]
+    moved = [one for one in calls if id(one) not in dead and one.result == "200" and _meanwhile(outages, one)]
     first = met[0].time if met else began
     success = next((one.time - first for one in moved if one.time >= first), None)
     refused = [one for one in met if one.what == "INVITE" and one.result == "503"]
@@ -151,6 +151,11 @@ def _was_down(outages: Iterable[Outage], one: Attempt) -> bool:
         and (not outage.transport or one.transport in outage.transport.split())
         for outage in outages
     )
+
+
+def _meanwhile(outages: Iterable[Outage], one: Attempt) -> bool:
+    """Whether something was down at that moment: a site that flaps is left only when it is down."""
+    return any(outage.began <= one.time < (outage.ended if outage.ended is not None else float("inf")) for outage in outages)
 
 
 def _steps(seen: Sequence[Attempt], dead: set[int], began: float) -> list[Step]:

@@ -43,6 +43,8 @@ class Result(msgspec.Struct, kw_only=True):
     ladders: dict[str, list[str]] = msgspec.field(default_factory=dict)
     """Of the calls concerned, by their number."""
     program: Program | None = None
+    again: str = ""
+    """The command line that repeats it; empty where no seed would."""
     skipped: bool = False
     """It was not run, for another one had failed before."""
 

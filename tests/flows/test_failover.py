@@ -170,6 +170,15 @@ def test_whether_a_client_comes_back_is_told_once_it_has_done_anything_since(sto
     assert story.client().came_back is False
 
 
+def test_a_site_that_flaps_and_is_used_again_has_not_been_moved_away_from(story: Story) -> None:
+    story.add("down drop where site=us-3 flapping.down=2s flapping.up=2s")
+    for _ in range(4):
+        story.invite("us-3-1", wait=1)
+    assert story.client().calls_moved is False
+    story.invite("us-4-1")
+    assert story.client().calls_moved is True
+
+
 def test_in_short_there_are_no_steps(story: Story) -> None:
     story.faults.down("us-3")
     story.invite("us-3-1", wait=12)
