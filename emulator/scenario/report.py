@@ -72,7 +72,7 @@ def step_line(verdict: Verdict) -> str:
     """A step that is over, in a line."""
     took = f", {time_in_words(verdict.after)}" if verdict.after is not None and verdict.after >= 0.05 else ""
     came = f": {printable(verdict.came, 300)}" if verdict.came and verdict.outcome in ("met", "done") else ""
-    within = f" within {time_in_words(verdict.within)}" if verdict.failed and verdict.within is not None else ""
+    within = _within(verdict) if verdict.failed else ""
     outcome = f" ({verdict.outcome}{took})" if verdict.outcome not in ("done", "met", "held") else took
     return f"  {_SIGNS[verdict.outcome]} {printable(verdict.text, 300)}{within}{came}{outcome}"
 
@@ -82,11 +82,13 @@ def failure_lines(result: Result) -> Iterator[str]:
     report = result.report
     if report is None or (report.why and not any(verdict.failed for verdict in report.steps)):
         yield f"  ✗ {printable(result.why or (report.why if report is not None else ''), 1000)}"
+    drawn: set[str] = set()
     for verdict in report.steps if report is not None else ():
         if verdict.failed:
             yield from _failed_step(verdict, result.places.get(verdict.where, ""))
             for call in verdict.calls:
-                if call in result.ladders:
+                if call in result.ladders and call not in drawn:
+                    drawn.add(call)
                     yield ""
                     yield from (f"    {line}" for line in result.ladders[call])
             yield ""

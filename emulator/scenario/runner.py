@@ -112,7 +112,7 @@ class Runner:
             self._verdicts.append(verdict)
             self._nevers.append((verdict, watch(self._world, never, self._beginning, False)))
         try:
-            self._stage.given(self._scenario.given)
+            self._acts.given(self._scenario.given)
         except Unusable as error:
             verdict = Verdict(where="given", step="given", text="what is given")
             self._verdicts.insert(0, verdict)

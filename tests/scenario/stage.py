@@ -26,10 +26,11 @@ class MemoryStage:
         self.unusable = ""
         """Why `given` can't be set up."""
 
-    def given(self, given: Given) -> None:
+    def given(self, given: Given) -> list[str]:
         if self.unusable:
             raise Unusable("", self.unusable)
         self.done += [f"fault {fault}" for fault in given.faults]
+        return [f"g{number}" for number in range(len(given.faults))]
 
     def observe(self, observer: Observer) -> Callable[[], None]:
         self.network.trunk.witness = observer

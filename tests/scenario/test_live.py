@@ -93,7 +93,7 @@ def test_faults_are_added_cleared_and_taken_away(live: Live) -> None:
 def test_the_report_says_what_faults_have_struck_and_narrowly_missed(live: Live) -> None:
     runner = live.start(
         {"fault": "refuse 503 where site=us-3 method=INVITE every=2", "as": "full"}, {"fault": "drop where proxy=us-4-1 method=BYE"},
-        {"down": "eu-3"}, {"wait": 1}, {"clear": "full"}, {"wait": 1},
+        {"down": "eu-3"}, {"fault": "down refuse where site=ap-3"}, {"wait": 1}, {"clear": "full"}, {"wait": 1},
     )  # fmt: skip
     for _ in range(3):
         live.network.phone().invite()
@@ -108,6 +108,11 @@ def test_the_report_says_what_faults_have_struck_and_narrowly_missed(live: Live)
     assert runner.report().faults == [
         "refuse 503 where proxy=us-4-1 method=INVITE: struck nothing; 1 INVITE came, not to us-4-1; the last: us-3-1"
     ]
+
+
+def test_all_that_is_cleared_is_what_was_given_too(live: Live) -> None:
+    live.start({"fault": "drop where method=BYE"}, {"clear": "all"}, {"wait": 1}, given={"faults": ["delay 10ms where method=REGISTER"]})
+    assert not live.network.faults.list()
 
 
 def test_what_somebody_else_took_up_is_no_trouble(live: Live) -> None:

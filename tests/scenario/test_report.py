@@ -43,6 +43,10 @@ SKIPPED = Result(name="A story", file="other.yaml", seed=7, skipped=True)
         (verdict("steps.0", "done", text="us-3 down (drop)", after=0.0), "  ✓ us-3 down (drop)"),
         (verdict("steps.0", "failed", within=5.0, after=5.0, came="no call came"), "  ✗ call at us-4-1 within 5 s (failed, 5 s)"),
         (verdict("steps.0", "timed out", within=200.0, after=200.0), "  ✗ call at us-4-1 within 3.3 min (timed out, 3.3 min)"),
+        (
+            verdict("steps.0", "failed", step="never", text="never BYE for 3 s", within=3.0, after=1.0),
+            "  ✗ never BYE for 3 s (failed, 1 s)",
+        ),
         (verdict("steps.0", "skipped"), "  - call at us-4-1 (skipped)"),
         (verdict("never.0", "held", text="never call at eu\x1b"), "  ✓ never call at eu\\x1b"),
     ],
@@ -60,6 +64,13 @@ def test_a_failure_says_what_was_expected_what_came_and_shows_the_call() -> None
     assert lines[7] == "    the program under test, pbx --once, was ended when the scenario was over; its last lines:"
     assert lines[8:] == ["      | line\\x07"] * 20
     assert list(failure_lines(UNREACHABLE)) == ["  ✗ no emulator answers at http://127.0.0.1:1"]
+
+
+def test_a_call_that_two_steps_speak_of_is_drawn_once() -> None:
+    broken = verdict("never.0", "failed", step="never", came="call #1", calls=["1"])
+    assert FAILED.report is not None
+    failed = msgspec.structs.replace(FAILED, report=msgspec.structs.replace(FAILED.report, steps=[*FAILED.report.steps, broken]))
+    assert list(failure_lines(failed)).count("    call #1: …") == 1
 
 
 def test_what_a_program_overwrites_or_leaves_empty_is_not_shown() -> None:

@@ -414,7 +414,7 @@ def test_options() -> None:
         phone = play.network.phone(proxy)
         phone.transmit(phone.request("OPTIONS", "sip:sip-us.vonage.com"))
     play.after(2)
-    assert play.verdict(0).came == "OPTIONS at us-4-2 over UDP, 200"
+    assert play.verdict(0).came == "2, the last: OPTIONS at us-4-2 over UDP, 200"
     assert play.verdict(1).came == "3 OPTIONS came: from 192.0.2.10:5070 (3 times)"
 
 
@@ -625,7 +625,7 @@ def test_what_steps_ask_of_the_stage() -> None:
     assert play.stage.done == [
         "fault {'delay': '1s'}", "down us-4-1 refuse 30.0 False", "down us-3 refuse 30.0 False", "up us-3", "up all",
         "fault {'refuse': '503'}",
-        "fault {'drop': 'true'}", "clear f6", "clear f7",
+        "fault {'drop': 'true'}", "clear f6", "clear g0", "clear f7",
     ]  # fmt: skip
 
 

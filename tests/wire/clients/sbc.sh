@@ -23,19 +23,25 @@ for name in "$@"; do
   echo "modparam(\"uac\", \"credential\", \"$VSIM_KEY:sip-$name.vonage.com:$VSIM_SECRET\")" >> sbc/credentials
   priority=$((priority - 1))
 done
-cat > sbc/tls.cfg <<END
+with=
+if [ "$transport" = tls ]; then
+  with="-A WITH_TLS"
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=sbc -days 2 -keyout sbc/key.pem -out sbc/cert.pem 2> /dev/null
+  cat > sbc/tls.cfg <<END
 [server:default]
 method = TLSv1.2+
+private_key = $PWD/sbc/key.pem
+certificate = $PWD/sbc/cert.pem
 [client:default]
 method = ${SBC_TLS_METHOD:-TLSv1.2+}
 verify_certificate = yes
 require_certificate = yes
 ca_list = $VSIM_CA
 END
+fi
 sed -e "s|SBC_PORT|$port|" -e "s|SBC_DIRECTORY|$PWD/sbc|" -e "s|SBC_PING|${SBC_PING:-1}|" \
   -e "s|SBC_PROBING|${SBC_PROBING:-1}|" -e "/^#SBC_CREDENTIALS/r sbc/credentials" "$here/sbc.cfg" > sbc/kamailio.cfg
 kamailio=$(command -v kamailio || echo /usr/sbin/kamailio)
-if [ "$transport" = tls ]; then with="-A WITH_TLS"; else with=; fi
 "$kamailio" $with -f sbc/kamailio.cfg -DD -E -m 64 -M 8 -Y "$PWD/sbc" &
 sipp "127.0.0.1:$port" -sf "$here/through_sbc.xml" -t u1 -i 127.0.0.1 -mi 127.0.0.1 -s "$number" -r "${SBC_CALLS:-2}" \
   -d "${SBC_TALK:-400}" -nostdin > sbc/sipp.out 2>&1 &
