@@ -29,11 +29,14 @@ class CallWatch:
         world, now = self._world, self._world.clock.seconds()
         met: list[Try] = []
         for_now = False
+        challenged: list[str] = []
         missed: list[tuple[Try, str]] = []
         for tried in world.witness.tries_since(self._since.number):
             if self._claims and tried.number in world.claimed:
                 continue
             if not tried.came(now) and not (self._challenged_too and tried.status is not None):
+                if tried.status is not None:
+                    challenged.append(f"INVITE to {tried.proxy}")
                 continue
             why = self._identity(tried) or self._outcome(tried)
             if why is None:
@@ -53,6 +56,8 @@ class CallWatch:
             came += ": " + shown(why for _, why in missed)
         if met:
             came += f"; {len(met)} of {self._count} as expected"
+        if challenged:
+            came += "; only challenged: " + shown(challenged)
         lost = [proxy for _, proxy, _ in self._lost()]
         if lost:
             came += "; lost where it is down: " + shown(f"INVITE to {proxy}" for proxy in lost)

@@ -48,7 +48,7 @@ def test_a_challenge_alone_is_no_call() -> None:
     phone.ack(phone.expect(407))
     play.after(6)
     assert play.state == "failed" and play.exit_code == 1
-    assert play.verdict(0).came == "no call came" and play.verdict(0).after == 5.0
+    assert play.verdict(0).came == "no call came; only challenged: INVITE to us-3-1" and play.verdict(0).after == 5.0
 
 
 def test_calls_that_came_elsewhere_are_told() -> None:
