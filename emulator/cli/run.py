@@ -66,7 +66,7 @@ def run(
     scripts = _load(list(_found(files)), dict(_settings(settings)))
     from emulator.cli.session import Reports, Session, jobs
 
-    session = Session(jobs(scripts, repeat, seed, url), Reports(junit, json_file), url, program, keep_going, fail_fast, parallel)
+    session = Session(jobs(scripts, repeat, seed, url, program), Reports(junit, json_file), url, program, keep_going, fail_fast, parallel)
     sys.exit(session.run())
 
 

@@ -2,12 +2,13 @@
 
 import os
 import random
+import shlex
 import shutil
 import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +37,9 @@ class Job:
     result: Result
 
 
-def jobs(scripts: Sequence[tuple[str, Script]], repeat: int, seed: int | None, url: str | None) -> list[Job]:
+def jobs(
+    scripts: Sequence[tuple[str, Script]], repeat: int, seed: int | None, url: str | None, program: Sequence[str] = ()
+) -> list[Job]:  # fmt: skip
     """Every run of every file, `repeat` times. All that have no seed of their own share one; with `url` the emulator has it."""
     by_chance = random.SystemRandom().randrange(_SEEDS)
     made: list[Job] = []
@@ -45,8 +48,17 @@ def jobs(scripts: Sequence[tuple[str, Script]], repeat: int, seed: int | None, u
             chosen = next(value for value in (seed, one.scenario.seed, by_chance) if value is not None) if url is None else None
             for repetition in range(1, repeat + 1):
                 result = Result(name=one.scenario.name, file=path, seed=chosen, variables=variant, repetition=repetition)
+                result.again = _again(result, script.settings, program)
                 made.append(Job(script, variant, result))
     return made
+
+
+def _again(result: Result, settings: Mapping[str, str], program: Sequence[str]) -> str:
+    """The command line for it."""
+    if result.seed is None:
+        return ""
+    sets = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
+    return shlex.join(["vsim", "run", "--seed", str(result.seed), *sets, result.file, *(["--", *program] if program else [])])
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,10 @@ class Acts:
         self._faults: dict[str, str] = {}
         """Ids by name."""
 
+    def given(self, given: m.Given) -> None:
+        """What holds before the first step. Raises `Unusable`."""
+        self._faults.update({id: id for id in self._stage.given(given)})
+
     def do(self, step: m.Step) -> tuple[CallRecord | None, Watch | None]:
         """The call concerned, and what to wait for until the step is done. Raises `Unusable` and `Unnamed`."""
         stage = self._stage

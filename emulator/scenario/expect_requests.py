@@ -8,7 +8,7 @@ from emulator.journal.journal import CallRecord
 from emulator.scenario.expectation import DnsMatch, EventMatch, FindingMatch, OptionsMatch, RegisterMatch, RequestMatch
 from emulator.scenario.terms import matches, number_fits, status_fits
 from emulator.scenario.witness import Heard
-from emulator.scenario.world import Moment, Outlook, World, counted, header_mismatch, named, shown, unique
+from emulator.scenario.world import Moment, Outlook, World, counted, header_mismatch, named, shown, the_last, unique
 from emulator.sip.headers import HeaderError, parse_credentials
 
 _REGISTERED = ("2xx",)
@@ -45,7 +45,7 @@ class RequestWatch:
                 missed.append(why)
         if len(met) >= self._count:
             last = met[self._count - 1]
-            return Outlook(True, came=_told(last), calls=tuple(unique(map(self._id, met))), number=last.number)
+            return Outlook(True, came=the_last(self._count, _told(last)), calls=tuple(unique(map(self._id, met))), number=last.number)
         came = counted(len(met) + len(missed), self._method or "request")
         if missed:
             came += ": " + shown(missed)
@@ -147,7 +147,7 @@ class EventWatch:
                 last = noted.number
         calls = tuple(unique(event.call for event in met))
         if len(met) >= self._count:
-            return Outlook(True, came=_event_in_words(met[-1]), calls=calls, number=last)
+            return Outlook(True, came=the_last(self._count, _event_in_words(met[-1])), calls=calls, number=last)
         what = "question" if self._kind == "dns.query" else f"event {self._kind}"
         came = counted(len(met) + len(missed), what)
         return Outlook(came=came + (": " + shown(missed) if missed else ""), calls=calls)
@@ -164,7 +164,8 @@ class EventWatch:
 
 
 def _event_in_words(event: Event) -> str:
-    fields = " ".join(f"{name}={printable(str(value), 60)}" for name, value in event.fields.items() if value not in (None, ""))
+    told = {name: str(value).partition("; the trunk wants")[0] for name, value in event.fields.items() if value not in (None, "")}
+    fields = " ".join(f"{name}={printable(value, 60)}" for name, value in told.items())
     return f"{event.kind}{f' #{event.call}' if event.call else ''} {fields}".rstrip()
 
 

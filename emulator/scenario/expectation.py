@@ -48,7 +48,8 @@ class CallMatch(Place, frozen=True):
         told("Header fields of the INVITE and what they hold; * stands for anything, null for a header that is not there."),
     ] = msgspec.field(default_factory=dict)
     tried: Annotated[
-        tuple[Glob, ...], told("The proxies where INVITEs for the number came, in order, this one last; repetitions count once.")
+        tuple[Glob, ...],
+        told("The proxies where INVITEs for the number came since one was answered, in order, this one last; repetitions count once."),
     ] = ()
     srv: Annotated[bool | None, told("Whether the SRV records of the Request-URI's host, for this transport, were asked for before.")] = (
         None

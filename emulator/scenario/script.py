@@ -56,7 +56,7 @@ class Script:
         if not isinstance(node, Map):
             raise Unusable(node.place, "the file is not a mapping; write `name: …` and `steps: …`")
         self._node = node
-        self._settings = dict(settings or {})
+        self.settings = self._settings = dict(settings or {})
         problems = self._reader.problems
         self._templates = dict(self._mapping("templates"))
         self._variables = list(self._mapping("variables"))

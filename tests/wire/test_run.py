@@ -108,18 +108,27 @@ def test_a_story_that_comes_true(tmp_path: Path, caller: Path) -> None:
 
 
 def test_signalling_that_was_not_as_expected_is_exit_1(tmp_path: Path, caller: Path) -> None:
-    file = story(tmp_path, "down: us-3", "expect: {call: {site: us-4}, within: 3s}", "note: never told")
-    done = vsim_run(tmp_path, file, "--junit", "junit.xml", program=["sh", "-c", f"{calls(caller)[2].removeprefix('exec ')}; sleep 20"])
+    file = story(tmp_path, "down: us-3", "expect: {call: {site: us-4}, within: 3s}", "note: never told", top="variables: {who: x}\n")
+    done = vsim_run(
+        tmp_path,
+        file,
+        "--junit",
+        "junit.xml",
+        "--set",
+        "who=the PBX",
+        program=["sh", "-c", f"{calls(caller)[2].removeprefix('exec ')}; sleep 20"],
+    )
     assert done.returncode == 1, done.stdout + done.stderr
     assert (
-        "    story.yaml:4\n      expected  call at us-4 within 3 s\n      came      no call came; lost where it is down: INVITE to us-3-1"
+        "    story.yaml:5\n      expected  call at us-4 within 3 s\n      came      no call came; lost where it is down: INVITE to us-3-1"
         in done.stdout
     )
-    assert "  again: vsim run --seed " in done.stdout and "| " in done.stdout
+    assert re.search(r"^  again: vsim run --seed \d+ --set 'who=the PBX' story.yaml -- sh -c ", done.stdout, re.MULTILINE), done.stdout
+    assert "| " in done.stdout
     (suite,) = junitparser.JUnitXml.fromfile(str(tmp_path / "junit.xml"))
     (failure,) = next(iter(suite)).result
     assert isinstance(failure, junitparser.Failure) and failure.type == "signalling"
-    assert failure.message.startswith("story.yaml:4: expected call at us-4; no call came")
+    assert failure.message.startswith("story.yaml:5: expected call at us-4 within 3 s, came: no call came")
     assert not leftovers(tmp_path)
 
 
