@@ -7,12 +7,16 @@ How it is laid out. Three rings; imports point inward only:
     words      bytes, text, values: functions of their arguments  import nothing of ours outside words
 
 `from twisted` stands in wire files only. `sip/`, `media/` and `dns/` never import each other or `trunk/`; `trunk/` is where they
-meet. Nothing imports `service.py` or `cli/`.
+meet, and so is `phone/`, which knows nothing of `trunk/`. Nothing imports `service.py` or `cli/`.
 
+    yaml.py schema.py    words    a person's YAML as typed values, mistakes with their place; its JSON Schema
     config.py      words    the one typed model behind vsim.yaml, VSIM_* and flags
     clock.py ids.py chance.py    time and every random choice, handed in; one seed
+    reactor_clock.py   wire    that time, driven by the reactor
     authority.py   wire     the CA and the server certificate on disk
-    forwarding_settings.py    machine    what the settings say of calls to the account's numbers
+    own_address.py low_ports.py    wires    what a container needs: its own address, and port 53 without being root
+    problems.py    words    what the operating system refuses, in words
+    trunk_settings.py forwarding_settings.py    machines    what the settings say of the trunk, and of calls to the account's numbers
     service.py     wire     the composition root: builds each object once, opens listeners, stops in order
 
     sip/           RFC 3261 and friends; knows nothing of Vonage
@@ -24,19 +28,26 @@ meet. Nothing imports `service.py` or `cli/`.
       codecs sdp crypto offer rtp rtcp dtmf dtmf_sender reception quality plan g711 tone shipped packing port    words
       stream reports events summary srtp dialler player far_end ear recording wav decoder impair chain course    machines
       sockets port_pair shared_port                                    wires
-    dns/           zone answer hosts    words                       exchange nameserver resolver    wires
+    dns/           zone answer hosts question    words                       exchange nameserver resolver    wires
     trunk/         what Vonage does with a call: the only place where SIP and media meet
       regions numbers codes behaviour magic names callers invite template status_callback                     words
       forward_list forward_reader forward_uri forward_place forward_parameters forward_field forward_target    words
       policy accounts proxy admission trunk leg conversation calls studio limits registrar                    machines
       exchange directory inbound rung forwarding                                                              machines
+    scenario/      what goes wrong on purpose, what clients make of it, and stories with a verdict
+      reading kind kinds media_kinds spec oneline schema alter guide    words       connections wires    wires
+      rules sight gate signalling answers outage outages behaviours names seams wiring fault faults trail failover    machines
+      terms expectation model check script script_schema reference wording verdict trace report    words       listeners    wire
+      world witness expect expect_calls expect_requests expect_named stage live acts runner scenarios          machines
     journal/       events findings attempt ladder    words   journal    machine
-    control/       model routes    words       api telephony openapi    machines       endpoints server client webhook    wires
+    control/       model routes    words     api telephony faults scenarios openapi    machines    endpoints server client webhook    wires
+    phone/         our own small phone: a stranger to the trunk, built of the same parts
+      signal script    words    echo handset outcome report call placed taken phone    machines    line    wire
     cli/           a file per group of commands; the one place that names the reactor
 
 Four seams end the part without I/O: `Endpoint.receive(data, flow)` and `flow.send(data)` for SIP, `stream.reader(buffer, view, length)`
 and its `send` for RTP, `zone.answer(query)` for DNS, `api.handle(request)` for control. Everything between them runs in a unit test
-without a reactor.
+without a reactor. Faults stand at these seams, and only while there are any; no machine asks whether something is at fault.
 """
 
 __version__ = "0.1.0"

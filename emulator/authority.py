@@ -21,6 +21,8 @@ _CA_DAYS = 3650
 _SERVER_DAYS = 397
 _RENEW_DAYS = 30
 _CA_NAME = "vsim offline CA"
+_STRANGE_CA_NAME = "a CA that nobody trusts"
+_WRONG_NAME = "elsewhere.invalid"
 _ALWAYS = ("localhost", "127.0.0.1", "::1")
 
 
@@ -119,6 +121,33 @@ class Authority:
         _write(self._ca, _pem(certificate), 0o644)
         return certificate, made
 
+    def flawed(self, flaw: str, names: tuple[str, ...], addresses: tuple[str, ...], now: datetime | None = None) -> Certificates:
+        """A server certificate that clients should refuse: `expired`, for a `wrong-name`, of an `unknown-ca`, or `self-signed`.
+
+        It is made anew each time. Raises `Unusable` when it can't be written.
+        """
+        from cryptography.hazmat.primitives.asymmetric import ec
+
+        now = now or datetime.now(UTC)
+        wanted = [_WRONG_NAME] if flaw == "wrong-name" else sorted({*names, *addresses, *_ALWAYS})
+        expires = now - timedelta(days=1) if flaw == "expired" else now + timedelta(days=_SERVER_DAYS)
+        key = ec.generate_private_key(ec.SECP256R1())
+        authority, authority_key = self._load_or_make_ca(now)
+        if flaw in ("unknown-ca", "self-signed"):
+            authority_key = key if flaw == "self-signed" else ec.generate_private_key(ec.SECP256R1())
+            authority = _ca_certificate(authority_key, now, "vsim" if flaw == "self-signed" else _STRANGE_CA_NAME)
+        certificate = _server_certificate(authority, authority_key, key, wanted, expires - timedelta(days=_SERVER_DAYS), expires)
+        chain = b"" if flaw in ("unknown-ca", "self-signed") else _pem(authority)
+        made = Certificates(self._ca, self.directory / f"{flaw}.pem", self.directory / f"{flaw}.key")
+        try:
+            _write(made.key, _key_pem(key), 0o600)
+            _write(made.certificate, _pem(certificate) + chain, 0o644)
+        except OSError as error:
+            raise Unusable(
+                str(error.filename or self.directory), f"{error.strerror}; choose another directory with tls.directory"
+            ) from None
+        return made
+
     def export(self, directory: Path) -> list[Path]:
         """Copy CA, server certificate and server key; returns what was written. Raises `Unusable`."""
         written: list[Path] = []
@@ -158,12 +187,12 @@ def _key_pem(key: "EllipticCurvePrivateKey") -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-def _ca_certificate(key: "EllipticCurvePrivateKey", now: datetime) -> "x509.Certificate":
+def _ca_certificate(key: "EllipticCurvePrivateKey", now: datetime, subject: str = _CA_NAME) -> "x509.Certificate":
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
     from cryptography.x509.oid import NameOID
 
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, _CA_NAME)])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)])
     usage = x509.KeyUsage(
         digital_signature=False, content_commitment=False, key_encipherment=False, data_encipherment=False, key_agreement=False,
         key_cert_sign=True, crl_sign=True, encipher_only=False, decipher_only=False,

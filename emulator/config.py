@@ -8,30 +8,23 @@ import difflib
 import json
 import re
 import sys
-import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta, Struct
 
-MAX_FILE_OCTETS = 1 << 20
+from emulator.yaml import List, Map, Node, Reader, Scalar, not_none, peel, read
+from emulator.yaml import Unusable as Unusable
+from emulator.yaml import duration as duration
+
 _SOURCE = "source"
-_DURATION = "duration"
 _PAGE = "page"
 _FACTS = "vonage-facts, default "
 _OURS = "vsim's own"
-
-
-class Unusable(Exception):
-    """A config, scenario or control input that can't be used: one line for a person, exit code 2."""
-
-    def __init__(self, where: str, what: str) -> None:
-        super().__init__(f"{where}: {what}" if where else what)
-        self.where = where
-        self.what = what
+AUTO = "auto"
 
 
 def _meta(description: str, source: str = _OURS, **constraints: Any) -> Meta:
@@ -41,14 +34,14 @@ def _meta(description: str, source: str = _OURS, **constraints: Any) -> Meta:
 def _seconds(description: str, source: str = _OURS, least: float = 0) -> Meta:
     return Meta(
         description=description + " Seconds, or text such as 500ms, 10s, 2m, 1h.",
-        extra={_SOURCE: source, _DURATION: True},
+        extra={_SOURCE: source, "text": "duration"},
         ge=least,
     )
 
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Seed = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
-E164 = Annotated[str, Meta(pattern="^[1-9][0-9]{6,14}$")]
+E164 = Annotated[str, Meta(pattern="^[1-9][0-9]{6,14}$", extra={"write": "write digits only, country code first"})]
 
 
 class _Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -183,7 +176,14 @@ class ControlSettings(_Section, frozen=True):
 class MediaSettings(_Section, frozen=True):
     """RTP."""
 
-    ports: Annotated[str, _meta("First and last UDP port.", _FACTS + "45", pattern="^[0-9]{1,5}-[0-9]{1,5}$")] = "10000-20000"
+    ports: Annotated[
+        str,
+        Meta(
+            description="First and last UDP port.",
+            extra={_SOURCE: _FACTS + "45", "write": "write FIRST-LAST"},
+            pattern="^[0-9]{1,5}-[0-9]{1,5}$",
+        ),
+    ] = "10000-20000"
     port: Annotated[
         Port | None,
         _meta("One port, and the next for RTCP, for all calls of an address, which are told apart by the address in their SDP."),
@@ -225,7 +225,7 @@ class MediaSettings(_Section, frozen=True):
     record_octets: Annotated[int, _meta("What all recordings of a run take at most; then nothing more is recorded.", ge=1 << 20)] = 4 << 30
     tones: Annotated[bool, _meta("Look for digits that are sent as tones, which the trunk does not relay.", _PAGE)] = True
     silence_timeout: Annotated[float, _seconds("A call without RTP for so long is hung up; 0 never.")] = 60.0
-    tick: Annotated[float, _seconds("Above `tick_above` sockets, how often they are read; 0 at every wake-up.")] = 0.002
+    tick: Annotated[float, _seconds("Above `tick_above` sockets, how often they are read; 0 at every wake-up.")] = 0.004
     tick_above: Annotated[int, _meta("Sockets above which the tick is used.", ge=0)] = 200
 
     @property
@@ -400,7 +400,9 @@ class Config(_Section, frozen=True):
         _meta("`loopback`: each proxy on an address of its own with the standard ports. `ports`: all on one address."),
     ] = "loopback" if sys.platform == "linux" else "ports"
     bind: Annotated[str, _meta("The address of the `ports` layout.")] = "127.0.0.1"
-    advertise: Annotated[str | None, _meta("What SDP, Contact and DNS say instead of `bind`.")] = None
+    advertise: Annotated[
+        str | None, _meta("The address that SDP, Contact and DNS say instead of `bind`; `auto` takes the one that the default route has.")
+    ] = None
     strict: Annotated[bool, _meta("Refuse what would only be warned about.")] = False
     seed: Annotated[Seed | None, _meta("Every random choice follows from it.")] = None
     ephemeral: Annotated[bool, _meta("Let the system choose every port.")] = False
@@ -429,48 +431,24 @@ class Config(_Section, frozen=True):
 # -- reading ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Scalar:
-    """A single value as text and where it stands; `quoted` text is never taken for null."""
-
-    text: str
-    place: str
-    quoted: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Mapping:
-    items: Sequence[tuple[_Scalar, "_Node"]]
-    place: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Sequence:
-    items: Sequence["_Node"]
-    place: str
-
-
-_Node = _Scalar | _Mapping | _Sequence
-
-
 def load(path: str | None = None, environ: Mapping[str, str] | None = None, flags: Mapping[str, Any] | None = None) -> Config:
     """The config of a file, the environment and flags, the later ones winning.
 
     `path` None reads `vsim.yaml` if there is one. `flags` maps dotted setting names to text, lists of text, or None for "not given".
     Raises `Unusable` with every mistake, a line each, as `place: what, and what to write instead`.
     """
-    problems: list[str] = []
+    reader = Reader()
+    problems = reader.problems
     values: dict[str, Any] = {}
-    places: dict[tuple[str, ...], str] = {}
     if path is not None or Path("vsim.yaml").is_file():
-        values = _build(_read(path or "vsim.yaml"), Config, "", problems, places, ())
-    for names, scalar in _overlays(environ or {}, flags or {}, problems):
-        _overlay(values, names, scalar, problems)
+        values = reader.build(read(path or "vsim.yaml"), Config)
+    for names, node in _overlays(environ or {}, flags or {}, problems):
+        _overlay(values, names, node, problems)
     if not problems:
         try:
             config = msgspec.convert(values, Config)
         except msgspec.ValidationError as error:
-            problems.append(_located(str(error), path, places))
+            problems.append(reader.located(str(error), path or "config"))
         else:
             problems.extend(_check(config, path or "config"))
     if problems:
@@ -478,227 +456,7 @@ def load(path: str | None = None, environ: Mapping[str, str] | None = None, flag
     return config
 
 
-def _located(text: str, path: str | None, places: Mapping[tuple[str, ...], str]) -> str:
-    """msgspec's message with the place of the value it speaks of."""
-    what, _, at = text.partition(" - at `")
-    names = tuple(re.findall(r"[A-Za-z_0-9]+", at))
-    while names and names not in places:
-        names = names[:-1]
-    return f"{places.get(names, path or 'config')}: {what}"
-
-
-def _read(path: str) -> _Node:
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise Unusable(path, f"{(error.strerror or str(error)).lower()}; name a file that can be read") from None
-    if len(data) > MAX_FILE_OCTETS:
-        raise Unusable(path, f"{len(data)} octets; a config has at most {MAX_FILE_OCTETS}")
-    try:
-        text = data.decode("utf-8")
-        node = YAML(typ="safe", pure=True).compose(text)
-    except UnicodeDecodeError as error:
-        raise Unusable(path, f"octet {error.start} is not UTF-8; save the file as UTF-8") from None
-    except MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark is not None else path
-        raise Unusable(place, f"{error.problem or error.context}; write YAML") from None
-    except YAMLError as error:
-        raise Unusable(path, f"{error}; write one YAML document") from None
-    except RecursionError:
-        raise Unusable(path, "nested too deeply; write a flat config") from None
-    if node is None:
-        return _Mapping((), path)
-    return _from_yaml(node, path, 0)
-
-
-def _from_yaml(node: Any, path: str, depth: int) -> _Node:
-    mark = node.start_mark
-    place = f"{path}:{mark.line + 1}:{mark.column + 1}"
-    if node.anchor:
-        raise Unusable(place, "an anchor; write the value out")  # aliases could make a small file huge
-    if depth > 20:
-        raise Unusable(place, "nested too deeply; write a flat config")
-    if node.id == "mapping":
-        items: list[tuple[_Scalar, _Node]] = []
-        for key, value in node.value:
-            if key.id != "scalar":
-                raise Unusable(place, "a key that is not plain text; write `name: value`")
-            mark = key.start_mark
-            items.append(
-                (
-                    _Scalar(key.value, f"{path}:{mark.line + 1}:{mark.column + 1}"),
-                    _from_yaml(value, path, depth + 1),
-                )
-            )
-        return _Mapping(items, place)
-    if node.id == "sequence":
-        return _Sequence([_from_yaml(item, path, depth + 1) for item in node.value], place)
-    return _Scalar(node.value, place, node.style is not None)
-
-
-def _build(
-    node: _Node,
-    kind: Any,
-    name: str,
-    problems: list[str],
-    places: dict[tuple[str, ...], str],
-    at: tuple[str, ...],
-) -> Any:
-    """A node as the plain data that `kind` is made from; mistakes go to `problems`."""
-    places[at] = node.place
-    plain, meta = _peel(kind)
-    if _is_null(node) and _optional(plain):
-        return None
-    plain = _not_none(plain)
-    if isinstance(plain, type) and issubclass(plain, Struct):
-        return _build_struct(node, plain, name, problems, places, at)
-    origin = get_origin(plain)
-    if origin is dict:
-        if not isinstance(node, _Mapping):
-            problems.append(f"{node.place}: {name} is one value; write `key: value` lines")
-            return {}
-        return {
-            key.text: _build(value, get_args(plain)[1], key.text, problems, places, (*at, key.text))
-            for key, value in _unique(node, problems)
-        }
-    if origin is tuple:
-        if isinstance(node, _Mapping):
-            problems.append(f"{node.place}: {name} is a mapping; write a list, `- value` or [a, b]")
-            return []
-        items = node.items if isinstance(node, _Sequence) else [node]
-        return [_build(item, get_args(plain)[0], name, problems, places, (*at, str(k))) for k, item in enumerate(items)]
-    if not isinstance(node, _Scalar):
-        problems.append(f"{node.place}: {name} is a {'list' if isinstance(node, _Sequence) else 'mapping'}; write one value")
-        return None
-    return _leaf(node, plain, meta, kind, name, problems)
-
-
-def _build_struct(
-    node: _Node,
-    kind: type[Struct],
-    name: str,
-    problems: list[str],
-    places: dict[tuple[str, ...], str],
-    at: tuple[str, ...],
-) -> dict[str, Any]:
-    if _is_null(node):
-        return {}
-    if not isinstance(node, _Mapping):
-        problems.append(f"{node.place}: {name or 'the file'} is not a mapping; write `key: value` lines")
-        return {}
-    hints = get_type_hints(kind, include_extras=True)
-    values: dict[str, Any] = {}
-    for key, value in _unique(node, problems):
-        if key.text not in hints:
-            problems.append(f"{key.place}: unknown key {key.text!r}{_suggest(key.text, hints)}")
-            continue
-        values[key.text] = _build(value, hints[key.text], key.text, problems, places, (*at, key.text))
-    for field in msgspec.structs.fields(kind):
-        if field.required and field.name not in values:
-            problems.append(f"{node.place}: {field.name} is missing; write `{field.name}: …`")
-    return values
-
-
-def _unique(node: _Mapping, problems: list[str]) -> Iterator[tuple[_Scalar, _Node]]:
-    seen: set[str] = set()
-    for key, value in node.items:
-        if key.text in seen:
-            problems.append(f"{key.place}: {key.text} stands here a second time; remove one")
-        else:
-            seen.add(key.text)
-            yield key, value
-
-
-def _leaf(node: _Scalar, kind: Any, meta: Meta | None, annotated: Any, name: str, problems: list[str]) -> Any:
-    text = node.text
-    if meta is not None and (meta.extra or {}).get(_DURATION):
-        seconds = duration(text)
-        if seconds is None:
-            problems.append(f"{node.place}: {name} {text!r} is no time; write seconds, or text such as 500ms, 10s, 2m")
-        return seconds
-    if kind is bool:
-        value = {
-            "true": True,
-            "yes": True,
-            "on": True,
-            "1": True,
-            "false": False,
-            "no": False,
-            "off": False,
-            "0": False,
-        }.get(text.lower())
-        if value is None:
-            problems.append(f"{node.place}: {name} {text!r} is neither true nor false")
-        return value
-    if get_origin(kind) is Literal and all(isinstance(choice, int) for choice in get_args(kind)):
-        choices = {str(choice): choice for choice in get_args(kind)}
-        if text not in choices:
-            problems.append(f"{node.place}: {name} {text!r} is none of {', '.join(choices)}")
-        return choices.get(text)
-    if get_origin(kind) is Literal:
-        if text not in get_args(kind):
-            problems.append(f"{node.place}: {name} {text!r} is none of {', '.join(get_args(kind))}{_suggest(text, get_args(kind), '; ')}")
-        return text
-    try:
-        return msgspec.convert(text, annotated, strict=False)
-    except msgspec.ValidationError as error:
-        problems.append(f"{node.place}: {name} {text!r}: {_plainly(str(error))}")
-        return None
-
-
-def _plainly(text: str) -> str:
-    """msgspec's words for a mistake, in the user's terms."""
-    text = text.partition(" - at ")[0]
-    if "matching regex" in text:
-        return "write digits only, country code first" if "[1-9]" in text else "write FIRST-LAST"
-    return (
-        text.replace("Expected `str`", "write text")
-        .replace("Expected `int`", "write a whole number")
-        .replace("Expected `int | null`", "write a whole number")
-        .replace("`", "")
-        .replace(", got str", "")
-    )
-
-
-def duration(text: str) -> float | None:
-    """Seconds of `500ms`, `10s`, `2m`, `1h` or a plain number; None for anything else."""
-    match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*(ms|s|m|h)?", text.strip())
-    return float(match[1]) * {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}[match[2]] if match else None
-
-
-def _peel(kind: Any) -> tuple[Any, Meta | None]:
-    """An annotated type as the type and what is said of it."""
-    if get_origin(kind) is Annotated:
-        args = get_args(kind)
-        return args[0], next((arg for arg in reversed(args[1:]) if isinstance(arg, Meta)), None)
-    return kind, None
-
-
-def _optional(kind: Any) -> bool:
-    return get_origin(kind) in (Union, types.UnionType) and type(None) in get_args(kind)
-
-
-def _not_none(kind: Any) -> Any:
-    if _optional(kind):
-        (inner,) = (arg for arg in get_args(kind) if arg is not type(None))
-        return inner
-    return kind
-
-
-def _is_null(node: _Node) -> bool:
-    return isinstance(node, _Scalar) and not node.quoted and node.text.lower() in ("", "~", "null", "none")
-
-
-def _suggest(text: str, known: Any, lead: str = "; ") -> str:
-    close = difflib.get_close_matches(text, [str(name) for name in known], 1)
-    return f"{lead}did you mean {close[0]!r}?" if close else f"{lead}known here: {', '.join(sorted(str(name) for name in known))}"
-
-
-def _overlays(environ: Mapping[str, str], flags: Mapping[str, Any], problems: list[str]) -> Iterator[tuple[str, _Node]]:
+def _overlays(environ: Mapping[str, str], flags: Mapping[str, Any], problems: list[str]) -> Iterator[tuple[str, Node]]:
     """The settings of the environment, then those of the flags, as dotted names and nodes."""
     by_variable = {setting.variable: setting.name for setting in settings() if setting.variable}
     for variable, text in environ.items():
@@ -720,46 +478,48 @@ def _overlays(environ: Mapping[str, str], flags: Mapping[str, Any], problems: li
             yield name, _listed(str(value).lower() if isinstance(value, bool) else str(value), flag)
 
 
-_NOT_SETTINGS = frozenset({"VSIM_URL", "VSIM_DNS", "VSIM_CA", "VSIM_CONFIG", "VSIM_KEY", "VSIM_SECRET"})
+_NOT_SETTINGS = frozenset({"VSIM_URL", "VSIM_DNS", "VSIM_CA", "VSIM_CONFIG", "VSIM_KEY", "VSIM_SECRET", "VSIM_NUMBER"})
 """What `vsim env` prints, and what clients read."""
 
 
-def _listed(text: str, place: str) -> _Scalar:
-    return _Scalar(text, place)
+def _listed(text: str, place: str) -> Scalar:
+    return Scalar(text, place)
 
 
-def _accounts(texts: Sequence[str], place: str, problems: list[str]) -> _Sequence:
+def _accounts(texts: Sequence[str], place: str, problems: list[str]) -> List:
     """KEY:SECRET[:NUMBER…] each; without numbers the account gets the default one."""
-    items: list[_Node] = []
+    items: list[Node] = []
     for text in texts:
         key, colon, rest = text.partition(":")
         secret, *numbers = rest.split(":")
         if not (key and colon and secret):
             problems.append(f"{place}: an account without a secret; write KEY:SECRET or KEY:SECRET:NUMBER")
             continue
-        pairs: list[tuple[_Scalar, _Node]] = [
-            (_Scalar("key", place), _Scalar(key, place, True)),
-            (_Scalar("secret", place), _Scalar(secret, place, True)),
+        pairs: list[tuple[Scalar, Node]] = [
+            (Scalar("key", place), Scalar(key, place, True)),
+            (Scalar("secret", place), Scalar(secret, place, True)),
             (
-                _Scalar("numbers", place),
-                _Sequence([_Scalar(n, place) for n in numbers or ["447700900000"]], place),
+                Scalar("numbers", place),
+                List([Scalar(n, place) for n in numbers or ["447700900000"]], place),
             ),
         ]
-        items.append(_Mapping(pairs, place))
-    return _Sequence(items, place)
+        items.append(Map(pairs, place))
+    return List(items, place)
 
 
-def _overlay(values: dict[str, Any], name: str, node: _Node, problems: list[str]) -> None:
+def _overlay(values: dict[str, Any], name: str, node: Node, problems: list[str]) -> None:
     """Put one setting over what a file said."""
     kind: Any = Config
     parts = name.split(".")
     for part in parts[:-1]:
-        kind = _peel(get_type_hints(kind, include_extras=True)[part])[0]
+        kind = peel(get_type_hints(kind, include_extras=True)[part])[0]
         values = values.setdefault(part, {})
     hint = get_type_hints(kind, include_extras=True)[parts[-1]]
-    if isinstance(node, _Scalar) and get_origin(_not_none(_peel(hint)[0])) is tuple:
-        node = _Sequence([_Scalar(text.strip(), node.place) for text in node.text.split(",")], node.place)
-    values[parts[-1]] = _build(node, hint, parts[-1], problems, {}, ())
+    if isinstance(node, Scalar) and get_origin(not_none(peel(hint)[0])) is tuple:
+        node = List([Scalar(text.strip(), node.place) for text in node.text.split(",")], node.place)
+    reader = Reader()
+    values[parts[-1]] = reader.build(node, hint, parts[-1])
+    problems.extend(reader.problems)
 
 
 def _check(config: Config, where: str) -> Iterator[str]:
@@ -784,10 +544,10 @@ def _check(config: Config, where: str) -> Iterator[str]:
         ("advertise", config.advertise),
         *(("dns.hosts", a) for a in config.dns.hosts.values()),
     ):
-        if address is not None and not _is_address(address):
+        if address is not None and not _is_address(address) and (name, address) != ("advertise", AUTO):
             yield f"{where}: {name} {address!r} is no IP address; write one such as 127.0.0.1"
     if config.bind in ("0.0.0.0", "::") and config.advertise is None and config.layout == "ports":
-        yield f"{where}: bind {config.bind} without advertise; say with advertise which address clients reach"
+        yield f"{where}: bind {config.bind} without advertise; say with advertise which address clients reach, or auto"
     yield from (f"{where}: {problem}" for problem in _check_numbers(config))
     for name in media.prompts:
         if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", name) or name in ("echo", "tone", "silence", "nothing", "given"):
@@ -882,14 +642,14 @@ def settings() -> list[Setting]:
 def _walk(kind: type[Struct], prefix: str, variable: Callable[[str], str]) -> Iterator[Setting]:
     hints = get_type_hints(kind, include_extras=True)
     for field in msgspec.structs.fields(kind):
-        plain, meta = _peel(hints[field.name])
+        plain, meta = peel(hints[field.name])
         name = prefix + field.name
         if isinstance(plain, type) and issubclass(plain, Struct):
             yield from _walk(plain, name + ".", variable)
             continue
         extra = (meta.extra or {}) if meta is not None else {}
         default = field.default if field.default is not msgspec.NODEFAULT else field.default_factory
-        inner = _not_none(plain)
+        inner = not_none(plain)
         nested = get_origin(inner) is dict or (
             get_origin(inner) is tuple and isinstance(get_args(inner)[0], type) and issubclass(get_args(inner)[0], Struct)
         )
@@ -901,7 +661,9 @@ def _walk(kind: type[Struct], prefix: str, variable: Callable[[str], str]) -> It
 
 def schema() -> dict[str, Any]:
     """The JSON Schema of vsim.yaml, for editors."""
-    return msgspec.json.schema(Config)
+    from emulator.schema import document  # for editors only
+
+    return document(Config, "vsim.yaml")
 
 
 def table() -> str:

@@ -76,3 +76,19 @@ def test_export_copies_what_a_client_and_a_server_need(tmp_path: Path) -> None:
     written = authority.export(tmp_path / "out")
     assert [path.name for path in written] == ["ca.pem", "server.pem", "server.key"]
     assert stat.S_IMODE(written[2].stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("flaw", ["expired", "wrong-name", "unknown-ca", "self-signed"])
+def test_a_flawed_certificate_has_its_flaw_and_no_other(tmp_path: Path, flaw: str) -> None:
+    authority = Authority(tmp_path)
+    good = authority.ensure(NAMES, ADDRESSES)
+    made = authority.flawed(flaw, NAMES, ADDRESSES)
+    own, *chain = x509.load_pem_x509_certificates(made.certificate.read_bytes())
+    ca = x509.load_pem_x509_certificate(good.ca.read_bytes())
+    names = own.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(x509.DNSName)
+    assert (own.not_valid_after_utc < datetime.now(UTC)) is (flaw == "expired")
+    assert (names == ["elsewhere.invalid"]) is (flaw == "wrong-name")
+    assert (own.issuer == ca.subject) is (flaw in ("expired", "wrong-name")) and bool(chain) is (own.issuer == ca.subject)
+    assert (own.issuer == own.subject) is (flaw == "self-signed")
+    assert made.key.stat().st_mode & 0o777 == 0o600
+    assert authority.ensure(NAMES, ADDRESSES) == good  # the good one stays

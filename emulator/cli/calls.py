@@ -56,7 +56,7 @@ def calls(state: str | None, limit: int, as_json: bool, url: str | None, endpoin
                 str(call["status"] or "-"),
                 _lasted(call),
                 call["codec"] or "-",
-                ", ".join(finding["code"] for finding in call["findings"]) or "-",
+                ", ".join(dict.fromkeys(finding["code"] for finding in call["findings"])) or "-",
             )
         )
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from emulator import __version__
-from emulator.control import telephony
+from emulator.control import faults, scenarios, telephony
 from emulator.control.model import CallDetail, CallList, Done, Endpoints, EventList, Health, Held
 from emulator.control.routes import ApiRequest, ApiResponse, Route, problem, result
 from emulator.journal.journal import Journal
@@ -15,7 +15,7 @@ _PAGE = 100
 _MOST = 1000
 
 
-class Emulator(telephony.Trunk, Protocol):
+class Emulator(telephony.Trunk, faults.Emulator, scenarios.Emulator, Protocol):
     """What the API asks of the emulator."""
 
     ready: bool
@@ -43,9 +43,11 @@ ROUTES = (
     Route("GET", "/v1/calls/{id}", "one call with its messages; `last` is the newest", CallDetail, "_call"),
     Route("DELETE", "/v1/calls/{id}", "hang up", Done, "_hang_up"),
     Route("GET", "/v1/events", "events; a server-sent stream when Accept asks for text/event-stream", EventList, "_events", _EVENTS_QUERY),
-    Route("POST", "/v1/reset", "hang up every call and forget what was", Done, "_reset"),
+    Route("POST", "/v1/reset", "hang up every call, end every fault, and forget what was", Done, "_reset"),
     Route("GET", "/openapi.json", "this description", dict[str, Any], "_openapi"),
     *telephony.ROUTES,
+    *faults.ROUTES,
+    *scenarios.ROUTES,
 )  # fmt: skip
 LONGEST_BODY = max(route.most for route in ROUTES)
 """Octets; of some routes, most of them take less."""
@@ -58,7 +60,9 @@ class Api:
         """`address` is where it listens, `hosts` are further names it may be called by."""
         self._emulator = emulator
         self._journal = journal
-        self._sections = (self, telephony.Telephony(emulator, journal))
+        self._sections = (
+            self, telephony.Telephony(emulator, journal), faults.Troubles(emulator, journal), scenarios.Stories(emulator),
+        )  # fmt: skip
         self._hosts = frozenset({"localhost", address.lower(), *(host.lower() for host in hosts)})
 
     def handle(self, request: ApiRequest) -> ApiResponse:
@@ -157,7 +161,7 @@ class Api:
 
     def _reset(self, request: ApiRequest) -> ApiResponse:
         self._emulator.reset()
-        return result(Done("every call hung up, journal emptied"))
+        return result(Done("every call hung up, every fault ended, journal emptied"))
 
     def _openapi(self, request: ApiRequest) -> ApiResponse:
         from emulator.control.openapi import document

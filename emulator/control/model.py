@@ -27,6 +27,8 @@ class AccountKey(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     key: str
     secret: str | None = None
+    numbers: list[str] = []
+    """Its own; each is a caller ID that it may show."""
 
 
 class MediaEndpoint(msgspec.Struct, kw_only=True):
@@ -50,7 +52,7 @@ class Endpoints(msgspec.Struct, kw_only=True):
 
     def without_secret(self) -> "Endpoints":
         """What may go over HTTP."""
-        return msgspec.structs.replace(self, account=AccountKey(key=self.account.key))
+        return msgspec.structs.replace(self, account=AccountKey(key=self.account.key, numbers=self.account.numbers))
 
 
 class Health(msgspec.Struct):
@@ -249,3 +251,42 @@ class Problem(msgspec.Struct, omit_defaults=True):
     status: int
     detail: str
     problems: list[ForwardProblem] = []
+
+
+class FaultModel(msgspec.Struct):
+    """A fault: on one line, and as it was given. `state` is `on`, `waiting` for its time, `away` for a moment when it flaps, or `over`;
+    `added` is Unix time in seconds; `matched` what met every condition, `hits` what was struck."""
+
+    id: str
+    fault: str
+    spec: dict[str, Any]
+    state: str
+    added: float
+    matched: int
+    hits: int
+    near_misses: list[str]
+
+
+class FaultList(msgspec.Struct):
+    """Faults, oldest first; how each proxy that is down is so; and the seed from which every chance follows."""
+
+    faults: list[FaultModel]
+    down: dict[str, list[str]]
+    seed: int
+
+
+class Outages(msgspec.Struct):
+    """Which proxies were taken down or up just now, and how each that is down is so. `fault` is the id of what has taken them down."""
+
+    changed: list[str]
+    down: dict[str, list[str]]
+    fault: str | None = None
+
+
+class FailoverModel(msgspec.Struct):
+    """What clients did while part of the trunk was down: outages, clients with their attempts and what to fix, and all of it as text, a
+    line each."""
+
+    outages: list[dict[str, Any]]
+    clients: list[dict[str, Any]]
+    text: list[str]

@@ -8,9 +8,17 @@ import msgspec
 from emulator import __version__
 from emulator.control.api import ROUTES
 from emulator.control.model import Problem
+from emulator.scenario.schema import schema as loosened
+from emulator.scenario.spec import DownSpec, FaultSpec, UpSpec
 from emulator.trunk.callers import Ring
 
 _TEMPLATE = "#/components/schemas/{name}"
+_FAULTS_TEMPLATE = "#/components/schemas/faults.{name}"
+"""A fault is told with some words that are other models' names."""
+
+
+_READ_BY_HAND = {"ring": "Ring", "add_fault": "faults.FaultSpec", "down": "faults.DownSpec", "up": "faults.UpSpec"}
+"""Bodies whose times may be text, and what they are."""
 
 
 def document() -> dict[str, Any]:
@@ -18,6 +26,8 @@ def document() -> dict[str, Any]:
     kinds = [*(route.result for route in ROUTES), Problem]
     bodies = [*(route.takes for route in ROUTES if route.takes is not None), Ring]
     schemas, components = msgspec.json.schema_components([*kinds, *bodies], ref_template=_TEMPLATE)
+    for kind in (FaultSpec, DownSpec, UpSpec):
+        components.update({f"faults.{name}": one for name, one in loosened(kind, _FAULTS_TEMPLATE)[1].items()})
     taken = iter(schemas[len(kinds) :])
     schemas = schemas[: len(kinds)]
     error = {
@@ -49,8 +59,8 @@ def document() -> dict[str, Any]:
         }
         if route.takes is not None:
             body = next(taken)
-            if route.handler == "ring":
-                body = {"$ref": _TEMPLATE.format(name="Ring")}  # read by hand, for its times may be text
+            if route.handler in _READ_BY_HAND:
+                body = {"$ref": _TEMPLATE.format(name=_READ_BY_HAND[route.handler])}
             operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
         paths.setdefault(route.path, {})[route.method.lower()] = operation
     return {

@@ -1,6 +1,7 @@
 """The zone's server: UDP and TCP on one port, and forwarding of other names to one upstream when there is one."""
 
 import struct
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet import defer, error
@@ -31,6 +32,8 @@ class Nameserver:
         self.upstream = upstream
         self.forwards: set[Exchange] = set()
         self.connections: set[_Stream] = set()
+        self.heard: Callable[[bytes, bytes], None] | None = None
+        """Told of each query that has been answered, and of the answer, while somebody wants to know."""
         self._udp: Any = None
         self._tcp: Any = None
         self.port = 0
@@ -58,6 +61,19 @@ class Nameserver:
         self.forwards.clear()
         ports = [port for port in (self._udp, self._tcp) if port is not None]
         return defer.DeferredList([defer.maybeDeferred(port.stopListening) for port in ports])
+
+    def ask(self, query: bytes, stream: bool, reply: Callable[[bytes], None]) -> None:
+        """Have one query answered."""
+        heard = self.heard
+        if heard is None:
+            self.handle(query, stream, reply)
+            return
+
+        def told(answer: bytes) -> None:
+            heard(query, answer)
+            reply(answer)
+
+        self.handle(query, stream, told)
 
     def handle(self, query: bytes, stream: bool, reply: Any) -> None:
         """Answer one query by calling `reply(octets)`, at once or when the upstream has answered, or never."""
@@ -99,7 +115,7 @@ class _Datagrams(DatagramProtocol):
                 except OSError:
                     pass  # the client has gone; it asks again if it must
 
-        self._server.handle(data, False, reply)
+        self._server.ask(data, False, reply)
 
 
 class _Streams(Factory):
@@ -134,7 +150,7 @@ class _Stream(Protocol):
                 break
             query, self._buffer = self._buffer[2:end], self._buffer[end:]
             self._rearm()
-            self._server.handle(query, True, self._reply)
+            self._server.ask(query, True, self._reply)
 
     def _reply(self, answer: bytes) -> None:
         transport: Any = self.transport

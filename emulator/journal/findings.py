@@ -280,6 +280,13 @@ _LOCATE = (
     Kind("locate.too-many", "note", "at most 16 addresses of a target", "name fewer; the first 16 are tried", "vsim's own bound"),
 )  # fmt: skip
 
+_FAULTS = (
+    Kind("fault.refused", "error", "nothing else; a fault that was set answers so", "do with it what the real trunk's answer would ask for; `vsim fault list` names the fault", "vsim's own"),
+    Kind("fault.down", "error", "its clients at another target; this proxy was taken down", "go on to the next target; `vsim up` ends it", "vsim's own; RFC 3263 4.3"),
+)  # fmt: skip
+
 CATALOGUE: dict[str, Kind] = {
-    kind.code: kind for section in (_SIGNALLING, _DIGEST, _NUMBERS, _INBOUND, _TLS, _MEDIA, _RTP, _SRTP, _DTMF, _LOCATE) for kind in section
+    kind.code: kind
+    for section in (_SIGNALLING, _DIGEST, _NUMBERS, _INBOUND, _TLS, _MEDIA, _RTP, _SRTP, _DTMF, _LOCATE, _FAULTS)
+    for kind in section
 }

@@ -180,6 +180,11 @@ class Chain:
         for impairment in self._impairments.values():
             impairment.close()
 
+    @property
+    def lost(self) -> int:
+        """Packets that went nowhere."""
+        return sum(impairment.lost for impairment in self._impairments.values())
+
     def counters(self) -> dict[str, dict[str, int]]:
         """Of each impairment by name: packets `seen` and `hit`; of those that hold packets, also `early` and `refused`."""
         return {name: impairment.counters() for name, impairment in self._impairments.items()}

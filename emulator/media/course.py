@@ -29,7 +29,7 @@ class Course:
         hear: Packets,
     ) -> None:
         """`silence` is the codec's payload for it. `send` takes what leaves, `hear` what is left of what came."""
-        chance, room = Chance(ids), Room()
+        chance, room = Chance(ids if plan.seed is None else Ids(plan.seed)), Room()
         rewriting = [spec for spec in plan.sent if spec[0] in REWRITING]
         others = [spec for spec in plan.sent if spec[0] not in REWRITING]
         self._after = after = chain(others, send, clock, chance, silence, room)
@@ -50,3 +50,8 @@ class Course:
     def counters_heard(self) -> dict[str, dict[str, int]]:
         """Of each impairment by name, of what comes."""
         return self.arriving.counters()
+
+    @property
+    def lost(self) -> int:
+        """Packets of ours that went nowhere."""
+        return self.leaving.lost + self._after.lost

@@ -38,7 +38,7 @@ class Events:
         self._echoes = line.plan.echo_digits and line.plan.echoes
         self._event_clock = 0
         self._digits: Digits | None = None
-        self._findings: list[Finding] = []  # of events that are counted in a clock no more
+        self._findings: dict[str, Finding] = {}  # of events whose clock is no longer agreed: each code once, however often it changes
         self._quiet: Timer | None = None
         self._unheeded = 0
 
@@ -82,7 +82,11 @@ class Events:
         digits, self._digits = self._digits, None
         if digits is not None:
             digits.close(now)
-            self._findings.extend(digits.findings())
+            self._note(digits)
+
+    def _note(self, digits: Digits) -> None:
+        for finding in digits.findings():
+            self._findings.setdefault(finding.code, finding)
 
     def close(self) -> None:
         """The call is over: a digit under way is a digit, and is echoed no more. Harmless when done before."""
@@ -94,7 +98,8 @@ class Events:
 
     def findings(self) -> list[Finding]:
         """What was odd about the events so far."""
-        found = [*self._findings, *(self._digits.findings() if self._digits is not None else ())]
+        now = self._digits.findings() if self._digits is not None else []
+        found = [*self._findings.values(), *(finding for finding in now if finding.code not in self._findings)]
         if self._unheeded:
             found.append(Finding("dtmf.too-many", f"{self._unheeded} digits after the first {_KEPT}"))
         return found

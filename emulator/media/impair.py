@@ -83,6 +83,11 @@ class Impairment:
     def _impair(self, packet: bytes | memoryview) -> None:
         raise NotImplementedError
 
+    @property
+    def lost(self) -> int:
+        """Packets that went nowhere."""
+        return 0
+
     def close(self) -> None:
         """Nothing is sent from now on; harmless when done before."""
         self._closed = True
@@ -96,6 +101,10 @@ class Impairment:
 
 
 class _Losing(Impairment):
+    @property
+    def lost(self) -> int:
+        return self.hit
+
     def _impair(self, packet: bytes | memoryview) -> None:
         if self._loses():
             self.hit += 1

@@ -36,6 +36,8 @@ class Plan:
     """What is sent where SRTP was agreed."""
     other_port: bool = False
     """Send from another port than the description announces."""
+    seed: int | None = None
+    """What happens to packets by chance follows from it; without one from the call's other random choices."""
     record: bool = False
     """Record the call, whether or not all are recorded."""
 

@@ -55,11 +55,13 @@ def snapshot(stream: "Stream") -> dict[str, Any]:
         "remote": f"{agreement.remote[0]}:{agreement.remote[1]}",
         "send": agreement.send,
         "receive": agreement.receive,
+        "plays": "silence" if any(name == "silence" for name, _ in stream.plan.sent) else stream.plan.play,
         "packets_received": heard.packets,
         "packets_sent": stream.sent,
         "heard": heard.snapshot(codec.name),
         "sent": {
             "packets": stream.sent,
+            "left": stream.sent - (course.lost if course is not None else 0),
             "octets": stream.sent_octets,
             "lost": theirs.lost if theirs is not None else None,
             "jitter_ms": round(1000 * theirs.jitter / codec.clock, 2) if theirs is not None else None,

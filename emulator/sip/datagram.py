@@ -9,6 +9,7 @@ from twisted.internet.interfaces import IHalfCloseableDescriptor, IReadDescripto
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from emulator.problems import in_words
 from emulator.sip import icmp
 from emulator.sip.flow import Address, sent_by
 from emulator.sip.transport import Receiver
@@ -45,6 +46,9 @@ class UdpFlow:
     def send(self, data: bytes) -> None:
         self._listener.send(data, self.peer)
 
+    def reset(self) -> None:
+        """There is no connection."""
+
     def answers_at(self, port: int) -> None:
         """Nothing to note: a datagram needs no connection."""
 
@@ -59,8 +63,20 @@ class UdpListener:
     def __init__(self, reactor: Any, receiver: Receiver, bind: Address, advertise: str | None = None) -> None:
         """Binds at once; raises `OSError` when it can't. `advertise` replaces the bound host in Via and Contact."""
         self._reactor = reactor
-        self._receive = receiver.receive
+        self.receive = receiver.receive
+        """Takes what arrives."""
         self._flow_lost = receiver.flow_lost
+        self._open(bind)
+        self.bound: Address = (bind[0], self._socket.getsockname()[1])
+        self.local: Address = (advertise or bind[0], self.bound[1])
+        self.sent_by = sent_by(self.local)
+        self._flows: dict[Any, UdpFlow] = {}
+        self.failures: dict[Address, str] = {}
+        """Why the last datagram to a peer did not arrive, where that was told; forgotten when a new path to it is asked for."""
+        self.unsent = 0
+        """Datagrams the system would not take."""
+
+    def _open(self, bind: Address) -> None:
         family = socket.AF_INET6 if ":" in bind[0] else socket.AF_INET
         self._socket = sock = socket.socket(family, socket.SOCK_DGRAM)
         try:
@@ -73,19 +89,16 @@ class UdpListener:
         except OSError:
             sock.close()
             raise
-        self.bound: Address = (bind[0], sock.getsockname()[1])
-        self.local: Address = (advertise or bind[0], self.bound[1])
-        self.sent_by = sent_by(self.local)
         # Read into one buffer and copied: a message that is kept would else keep the pages of the largest datagram there could be.
         self._buffer = bytearray(_MAX_DATAGRAM)
         self._view = memoryview(self._buffer)
         self._recvfrom_into = sock.recvfrom_into
         self._sendto = sock.sendto
-        self._flows: dict[Any, UdpFlow] = {}
-        self.failures: dict[Address, str] = {}
-        """Why the last datagram to a peer did not arrive, where that was told; forgotten when a new path to it is asked for."""
-        self.unsent = 0
-        """Datagrams the system would not take."""
+
+    def reopen(self) -> None:
+        """Bind again where it was bound before `stop`, and read. Raises `OSError`."""
+        self._open(self.bound)
+        self.start()
 
     def start(self) -> None:
         self._reactor.addReader(self)
@@ -116,7 +129,7 @@ class UdpListener:
         """Nothing is written through the reactor."""
 
     def doRead(self) -> None:
-        recvfrom_into, buffer, view, receive, flows = self._recvfrom_into, self._buffer, self._view, self._receive, self._flows
+        recvfrom_into, buffer, view, receive, flows = self._recvfrom_into, self._buffer, self._view, self.receive, self._flows
         for _ in range(_READS_PER_WAKE):
             try:
                 length, address = recvfrom_into(buffer)
@@ -161,7 +174,7 @@ class UdpListener:
         self.unsent += 1
         if isinstance(problem, OSError) and problem.errno not in _BUSY:
             # in a turn of its own: whoever sends is in the middle of something
-            self._reactor.callLater(0, self._lose, peer, (problem.strerror or str(problem)).lower())
+            self._reactor.callLater(0, self._lose, peer, in_words(problem))
         # else: UDP promises nothing, and retransmission is the transaction's
 
     def _read_errors(self) -> None:

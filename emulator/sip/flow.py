@@ -45,6 +45,9 @@ class Flow(Protocol):
     def send(self, data: bytes) -> None:
         """Send one whole message; errors come back as a closed flow, never as an exception."""
 
+    def reset(self) -> None:
+        """Cut a connection off, without a word; a datagram's path has none."""
+
     def answers_at(self, port: int) -> None:
         """For a connection: responses that find it gone go to this port of its peer, over a new one (RFC 3261 18.2.2)."""
 

@@ -60,12 +60,14 @@ def names_of(versions: tuple[int, ...]) -> str:
     return ", ".join(_VERSIONS[version] for version in versions) or "no version known"
 
 
-def server_context(certificate: Path, key: Path, allow_1_3: bool = False, ask_client: bool = False) -> "SSL.Context":
+def server_context(
+    certificate: Path, key: Path, allow_1_3: bool = False, ask_client: bool = False, allow_1_2: bool = True
+) -> "SSL.Context":  # fmt: skip
     """The context of the trunk's listeners. A client certificate is asked for only if `ask_client`, and any is taken (page: TLS)."""
     from OpenSSL import SSL
 
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
-    context.set_min_proto_version(SSL.TLS1_2_VERSION)
+    context.set_min_proto_version(SSL.TLS1_2_VERSION if allow_1_2 else SSL.TLS1_3_VERSION)
     context.set_max_proto_version(SSL.TLS1_3_VERSION if allow_1_3 else SSL.TLS1_2_VERSION)
     context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE)
     context.set_cipher_list(_CIPHERS)
@@ -118,6 +120,12 @@ class TlsFactory(Factory):
         self._make_context = make_context
         self._reactor = reactor
         self._tls: Any = None
+
+    def like(self, make_context: Callable[[], "SSL.Context"], allow_1_3: bool) -> "TlsFactory":
+        """Another one for the same protocols, with a context of its own."""
+        return TlsFactory(
+            self.inner, make_context, self.clock, self.on_failure, self.on_client, self._reactor, self.handshake_seconds, allow_1_3
+        )
 
     def tls(self) -> Any:
         """Twisted's TLS factory, made on the first use."""

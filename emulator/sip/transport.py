@@ -237,6 +237,10 @@ class ConnectionFlow:
             # parameter, if present, using the port in the "sent-by" value" (18.2.2)
             self._listener.dialler.dial((self.peer[0], self._answer_port)).write(data)
 
+    def reset(self) -> None:
+        if self._stream.open:
+            self._stream.abort()
+
     def answers_at(self, port: int) -> None:
         self._answer_port = port
 
@@ -279,13 +283,14 @@ class StreamListener(Factory):
         self.sent_by = ""
         self.address = ""
         """Where it is bound."""
-        self._port: Any = None
+        self.port: Any = None
+        """Twisted's; None when it is closed."""
 
     def listen(self, reactor: Any, bind: Address, advertise: str | None = None, factory: Factory | None = None) -> int:
         """Open the port and return its number; `factory` wraps this one (TLS). Raises `CannotListenError`."""
         self.address = bind[0]
-        self._port = reactor.listenTCP(bind[1], factory or self, backlog=511, interface=bind[0])
-        port: int = self._port.getHost().port
+        self.port = reactor.listenTCP(bind[1], factory or self, backlog=511, interface=bind[0])
+        port: int = self.port.getHost().port
         self.local = (advertise or bind[0], port)
         self.sent_by = sent_by(self.local)
         return port
@@ -301,7 +306,7 @@ class StreamListener(Factory):
             self.dialler.stop()
         for stream in list(self.connections):
             stream.close()
-        port, self._port = self._port, None
+        port, self.port = self.port, None
         return port.stopListening() if port is not None else None
 
 

@@ -4,7 +4,7 @@ Which proxy calls is invented: that of the ring; else the first of the ring's re
 America `us`; Europe, Africa and the Middle East `eu`; all others `ap`), or each of them in turn.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -108,11 +108,14 @@ class Exchange:
 
     def _choose(self, ring: Ring, entry: Entry) -> str:
         region = ring.region or entry.region or regions.region_of_number(ring.number)
-        proxies = regions.proxies_of(region)
+        proxies = self._up(regions.proxies_of(region)) or self._up(regions.PROXIES) or regions.proxies_of(region)
         if self._policy.proxies == "first":
             return proxies[0]
         self._turn += 1
         return proxies[(self._turn - 1) % len(proxies)]
+
+    def _up(self, proxies: Sequence[str]) -> Sequence[str]:
+        return [name for name in proxies if not self._office.proxies[name].down]
 
     # -- when a call is over --------------------------------------------------------------------------------------
 

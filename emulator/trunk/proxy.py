@@ -9,7 +9,7 @@ from emulator.trunk.regions import Place
 class Proxy:
     """Its place, its endpoint with its own transactions, its nonces, its health."""
 
-    __slots__ = ("endpoint", "name", "nonces", "paths", "place")
+    __slots__ = ("down", "endpoint", "name", "nonces", "paths", "place")
 
     paths: Paths
     """How it reaches a customer; set by whoever opens its listeners."""
@@ -19,3 +19,5 @@ class Proxy:
         self.place = place
         self.endpoint = endpoint
         self.nonces = nonces
+        self.down = False
+        """Whether it is down for all transports: while another one is not, no call goes out by it."""

@@ -79,6 +79,8 @@ class Trunk:
         """How a call shall go: each is asked in turn, with what the one before it said; the first is told the policy's."""
         self._open_port = open_port
         self.report = report
+        self.witness: Callable[[str, str, str, bool, bytes], None] | None = None
+        """Sees every message while a scenario runs: proxy, transport, the peer's `address:port`, whether it came in, octets."""
         self._checked: set[tuple[str, str, str]] = set()
         key = ids.take(32)
         names = tuple(place.name for place in places)
@@ -127,6 +129,8 @@ class Trunk:
 
     def on_message(self, endpoint: Endpoint, flow: Flow, incoming: bool, call_id: str, data: bytes) -> None:
         """Keep the messages of calls. The first INVITE of a call makes its record, so a challenged one is there too."""
+        if self.witness is not None:
+            self.witness(endpoint.name, flow.transport, sent_by(flow.peer), incoming, data)
         record = self.journal.find(call_id)
         if record is None:
             if not incoming or not data.startswith(b"INVITE "):
@@ -188,6 +192,10 @@ class Trunk:
                 peer=sent_by(flow.peer),
                 status=status,
             )
+
+    def forget_checks(self) -> None:
+        """Tell of the next health check of each source as of a new one: something has changed that may have moved it."""
+        self._checked.clear()
 
     def _on_register(self, endpoint: Endpoint, request: Request, flow: Flow) -> None:
         """RFC 3261 10.3, with 401 as its challenge (vonage-facts, defaults 2 and 7)."""

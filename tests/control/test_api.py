@@ -18,6 +18,8 @@ from emulator.journal.journal import CallRecord, Journal
 from emulator.trunk.callers import Ring
 from emulator.trunk.directory import Directory, Entry
 from emulator.trunk.status_callback import url_problem
+from tests.scenario.stage import memory_scenarios
+from tests.support.faulty import Faulty
 
 
 class Emulator:
@@ -31,6 +33,8 @@ class Emulator:
             account=AccountKey(key="k", secret="VerySecret"), media=MediaEndpoint(ports=[1, 2]), proxies={},
         )  # fmt: skip
         self.done: list[str] = []
+        self.faults = Faulty().faults
+        self.scenarios = memory_scenarios()
 
     def hang_up(self, id: str) -> bool:
         self.done.append(id)
@@ -179,14 +183,19 @@ def test_a_body_is_bounded(api: Api) -> None:
 
 def filled(path: str) -> str:
     """A route's path with something in its place."""
-    return path.replace("{id}", "1" if "recording" not in path else "2").replace("{number}", "447700900000")
+    return path.replace("{id}", "1" if "recording" not in path else "2").replace("{number}", "447700900000").replace("{step}", "0")
 
 
 BODIES = {
     "ring": b'{"number": "447700900000", "caller": "14155550100"}',
     "dtmf": b'{"digits": "12#"}',
     "hold": b'{"hold": true}',
+    "start_scenario": b'{"name": "x", "steps": [{"run": "true"}, {"wait": 5}]}',
+    "end_command": b'{"code": 0}',
     "put_number": b'{"forward": "sip:1@127.0.0.1:5080"}',
+    "add_fault": b'{"refuse": 503}',
+    "down": b'{"name": "us-3", "for": "30s"}',
+    "up": b'{"name": "us-3"}',
 }
 """Of the requests that have one."""
 

@@ -70,6 +70,15 @@ def test_a_digit_under_way_when_events_get_another_clock_is_a_digit() -> None:
     assert "dtmf.no-marker" in echo.codes() and echo.clock.pending == 0
 
 
+def test_what_is_kept_of_the_events_does_not_grow_with_changes_of_their_clock() -> None:
+    """Found by the fuzzer."""
+    echo = Echo()
+    for k in range(20):
+        echo.stream.change(Agreement(SPEEX, 99, 101, 16000 if k % 2 else 8000, ("192.0.2.1", 4000), None, True, True))
+        echo.press("7", first=20 * k, timestamp=8000 * k, quirk=Quirk.NO_MARKER)
+    assert len(echo.digits) == 20 and [finding.code for finding in echo.stream.findings()].count("dtmf.no-marker") == 1
+
+
 def test_digits_without_end_are_told_of_within_bounds() -> None:
     """robustness 22."""
     echo = Echo()

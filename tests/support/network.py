@@ -39,6 +39,9 @@ class MemoryFlow:
         if self.open and self.sent not in self.drop:
             self.deliver(data)
 
+    def reset(self) -> None:
+        self.open = not self.reliable
+
     def answers_at(self, port: int) -> None:
         self.answer_port = port
 

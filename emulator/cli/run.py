@@ -1,0 +1,136 @@
+"""`vsim run`."""
+
+import glob
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from emulator.config import Unusable
+
+if TYPE_CHECKING:
+    from emulator.scenario.script import Script
+
+_MOST_PARALLEL = 64
+
+
+class _WithProgram(click.Command):
+    """A command whose arguments end with `-- PROGRAM…`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if "--" in args:
+            at = args.index("--")
+            ctx.meta["program"] = tuple(args[at + 1 :])
+            args = args[:at]
+        return super().parse_args(ctx, args)
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        return [*super().collect_usage_pieces(ctx), "[-- COMMAND…]"]
+
+
+@click.command(cls=_WithProgram)
+@click.argument("files", nargs=-1, metavar="FILE|DIR|PATTERN…")
+@click.option("--url", metavar="URL", help="Run on this emulator instead of one of the command's own.")
+@click.option(
+    "--seed", type=click.IntRange(0, (1 << 63) - 1), help="Every random choice follows from it.  [default: the file's, or a new one]"
+)
+@click.option("--repeat", default=1, show_default=True, type=click.IntRange(1, 1000), help="Run each so many times.")
+@click.option("--parallel", default=1, show_default=True, type=click.IntRange(1, _MOST_PARALLEL), help="Run so many at once.")
+@click.option("--fail-fast", is_flag=True, help="Begin no other run once one has failed.")
+@click.option("--keep-going", is_flag=True, help="Go on with a story after a step that failed.")
+@click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="A variable of the files; port.NAME sets a port.")
+@click.option("--junit", metavar="FILE", help="Write a JUnit report; - is standard output.")
+@click.option("--json", "json_file", metavar="FILE", help="Write everything as JSON; - is standard output.")
+@click.pass_context
+def run(
+    ctx: click.Context, files: tuple[str, ...], url: str | None, seed: int | None, repeat: int, parallel: int, fail_fast: bool,
+    keep_going: bool, settings: tuple[str, ...], junit: str | None, json_file: str | None,
+) -> None:  # fmt: skip
+    """Run scenarios, each on an emulator of its own, and say what came of them.
+
+    COMMAND is the program under test: it is started with the variables of `vsim env` when the scenario has begun, and ended when that is
+    over. Exit codes: 0 all passed; else that of the first run that failed: 1 signalling, 2 a file is wrong, 3 media, 4 timed out or
+    emulator not reachable, 5 a command failed.
+    """
+    program = ctx.meta.get("program", ())
+    if not files:
+        raise click.UsageError("name at least one FILE")
+    if url is not None and parallel > 1:
+        raise click.UsageError("--parallel with --url: one emulator runs one scenario at a time")
+    if url is not None and seed is not None:
+        raise click.UsageError("--seed with --url: the seed of an emulator that runs can't be changed; start it with --seed")
+    if json_file == junit == "-":
+        raise click.UsageError("--json and --junit can't both go to standard output")
+    scripts = _load(list(_found(files)), dict(_settings(settings)))
+    from emulator.cli.session import Reports, Session, jobs
+
+    session = Session(jobs(scripts, repeat, seed, url, program), Reports(junit, json_file), url, program, keep_going, fail_fast, parallel)
+    sys.exit(session.run())
+
+
+# -- what is to be run --------------------------------------------------------------------------------------------
+
+
+def _settings(texts: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise click.UsageError(f"--set {text!r}; write NAME=VALUE")
+        yield name, value
+
+
+def _found(names: Sequence[str]) -> Iterator[str]:
+    """The files that are meant, each once. Raises `Unusable`."""
+    seen: set[str] = set()
+    for name in names:
+        for path in _matching(name):
+            if path not in seen:
+                seen.add(path)
+                yield path
+
+
+def _matching(name: str) -> list[str]:
+    if Path(name).is_dir():
+        found = sorted(str(path) for ending in ("yaml", "yml") for path in Path(name).rglob(f"*.{ending}"))
+        found = [path for path in found if _is_scenario(path)]
+        if not found:
+            raise Unusable(name, "no scenario in this folder; write some as docs/scenarios.md says")
+        return found
+    if Path(name).exists() or not any(character in name for character in "*?["):
+        return [name]
+    matched = sorted(path for path in glob.glob(name, recursive=True) if Path(path).is_file())
+    if not matched:
+        raise Unusable(name, "no file matches; name a file, a folder, or a pattern such as scenarios/*.yaml")
+    return matched
+
+
+def _is_scenario(path: str) -> bool:
+    """Whether a file of a folder is one; what can't be read is, so that it is told."""
+    from emulator.scenario.script import kind_of
+    from emulator.yaml import read
+
+    try:
+        return kind_of(read(path)) == "scenario"
+    except Unusable:
+        return True
+
+
+def _load(paths: Sequence[str], settings: dict[str, str]) -> list[tuple[str, "Script"]]:
+    """Every script. Raises `Unusable` with the mistakes of all files."""
+    from emulator.scenario.script import load
+
+    scripts: list[tuple[str, Script]] = []
+    problems: list[str] = []
+    for path in paths:
+        try:
+            script = load(path, settings)
+            script.runs()
+        except Unusable as error:
+            problems.append(str(error))
+        else:
+            scripts.append((path, script))
+    if problems:
+        raise Unusable("", "\n".join(problems))
+    return scripts

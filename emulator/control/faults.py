@@ -1,0 +1,103 @@
+"""The part of the control API by which things go wrong on purpose: faults, and proxies that are down."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from emulator.config import Unusable
+from emulator.control.model import Done, FailoverModel, FaultList, FaultModel, Outages
+from emulator.control.routes import ApiRequest, ApiResponse, Route, decoded, problem, result
+from emulator.journal.journal import Journal
+
+_LISTED = "every fault, what it has struck and what it narrowly missed, and which proxies are down"
+_ADD = "add a fault; the body is a FaultSpec, or text: the same on one line"
+_DOWN = "take a proxy, site, region or all down; the body is a DownSpec"
+
+ROUTES = (
+    Route("GET", "/v1/faults", _LISTED, FaultList, "faults"),
+    Route("POST", "/v1/faults", _ADD, FaultModel, "add_fault", (), dict[str, Any], status=201),
+    Route("DELETE", "/v1/faults/{id}", "take one away", Done, "remove_fault"),
+    Route("DELETE", "/v1/faults", "take every fault away, and every proxy up", Done, "clear_faults"),
+    Route("GET", "/v1/failover", "what clients did while something was down", FailoverModel, "failover"),
+    Route("POST", "/v1/down", _DOWN, Outages, "down", (), dict[str, Any]),
+    Route("POST", "/v1/up", "take it up again; the body is an UpSpec", Outages, "up", (), dict[str, Any]),
+)
+
+
+class Emulator(Protocol):
+    """What is asked of the emulator."""
+
+    @property
+    def faults(self) -> Any:
+        """An `emulator.scenario.faults.Faults`, imported by whoever has need of it."""
+
+
+class Troubles:
+    """Handlers of `ROUTES`, by name."""
+
+    def __init__(self, emulator: Emulator, journal: Journal) -> None:
+        self._emulator = emulator
+        self._journal = journal
+
+    def faults(self, request: ApiRequest) -> ApiResponse:
+        faults = self._emulator.faults
+        return result(FaultList(list(faults.list()), dict(faults.down_now), faults.seed))
+
+    def add_fault(self, request: ApiRequest) -> ApiResponse:
+        from emulator.scenario.spec import fault
+
+        return self._done(request, lambda value, faults: result(faults.get(faults.add(fault(value)).id), 201))
+
+    def clear_faults(self, request: ApiRequest) -> ApiResponse:
+        count = self._emulator.faults.clear()
+        return result(Done(f"{count} fault{'' if count == 1 else 's'} taken away"))
+
+    def remove_fault(self, request: ApiRequest, id: str) -> ApiResponse:
+        try:
+            self._emulator.faults.remove(id)
+        except Unusable as unusable:
+            return problem(404, str(unusable))
+        return result(Done(f"fault {id} taken away"))
+
+    def down(self, request: ApiRequest) -> ApiResponse:
+        from emulator.scenario.reading import read
+        from emulator.scenario.spec import DownSpec
+
+        def act(value: Any, faults: Any) -> ApiResponse:
+            spec = read(value, DownSpec)
+            fault = faults.down(spec.name, spec.how, spec.for_, spec.calls == "keep")
+            return self._outages(faults, fault.proxies, fault.id)
+
+        return self._done(request, act)
+
+    def up(self, request: ApiRequest) -> ApiResponse:
+        from emulator.scenario.reading import read
+        from emulator.scenario.spec import UpSpec
+
+        return self._done(request, lambda value, faults: self._outages(faults, faults.up(read(value, UpSpec).name)))
+
+    def failover(self, request: ApiRequest) -> ApiResponse:
+        from emulator.scenario.failover import failover, lines
+
+        found = failover(self._journal)
+        said = msgspec.to_builtins(found) if found is not None else {"outages": [], "clients": []}
+        text = lines(found) if found is not None else ["nothing was down"]
+        return result(FailoverModel(said["outages"], said["clients"], text))
+
+    def _outages(self, faults: Any, changed: Sequence[str], id: str | None = None) -> ApiResponse:
+        return result(Outages(list(changed), dict(faults.down_now), id))
+
+    def _done(self, request: ApiRequest, act: Any) -> ApiResponse:
+        """What `act` makes of the body; a problem where it can't be."""
+        from emulator.scenario.reading import Unreadable
+
+        try:
+            response: ApiResponse = act(decoded(request.body), self._emulator.faults)
+        except Unreadable as unreadable:
+            return problem(422, str(unreadable))
+        except Unusable as unusable:
+            return problem(422, str(unusable))
+        except ValueError as error:
+            return problem(400, str(error))
+        return response

@@ -1,0 +1,293 @@
+"""A scenario file as it is written: variables, matrix and templates are put in, and what is left is one scenario a run.
+
+Everything happens on nodes that know where they stand, before any of it is typed: a mistake in what a variable or a template brought is
+told at the line that it stands in.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from emulator.config import Config
+from emulator.scenario.check import check
+from emulator.scenario.model import MAX_FILE_OCTETS, MAX_RUNS, MAX_STEPS, Scenario
+from emulator.yaml import At, List, Map, Node, Reader, Scalar, Unusable, from_value, read, suggest, to_value
+
+MAX_DEPTH = 5
+"""Of templates in templates."""
+MAX_TEXT = 8192
+"""Characters of a value once its placeholders are filled in."""
+_PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z][A-Za-z0-9_.-]*)\s*\}\}")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
+_PORT = "port."
+_MADE_UP_PORT = "5999"
+"""Stands for a port that is chosen when the scenario runs."""
+_KINDS = ("scenario", "config")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One scenario, ready to run. `places` says where each value stands, by the keys that lead to it."""
+
+    scenario: Scenario
+    node: Map
+    places: Mapping[At, str]
+    variables: Mapping[str, str]
+
+    def value(self) -> dict[str, Any]:
+        """What POST /v1/scenarios takes."""
+        value: dict[str, Any] = to_value(self.node)
+        return value
+
+    def place(self, at: At) -> str:
+        """Where a value stands, as file:line; empty for one that the file has not got."""
+        where = self.places.get(at, "")
+        return where.rpartition(":")[0] if where.count(":") >= 2 else where
+
+
+class Script:
+    """A file with one scenario and the runs that its matrix makes of it."""
+
+    def __init__(self, node: Node, settings: Mapping[str, str] | None = None) -> None:
+        """`settings` win over the file's variables. Raises `Unusable` for what stands above the runs."""
+        self._reader = Reader()
+        if not isinstance(node, Map):
+            raise Unusable(node.place, "the file is not a mapping; write `name: …` and `steps: …`")
+        self._node = node
+        self.settings = self._settings = dict(settings or {})
+        problems = self._reader.problems
+        self._templates = dict(self._mapping("templates"))
+        self._variables = list(self._mapping("variables"))
+        self.variants = self._matrix()
+        known = {name.text for name, _ in self._variables} | {name for variant in self.variants for name in variant}
+        problems.extend(
+            f"--set {name}: no such variable in {node.place.partition(':')[0]}{suggest(name, known)}"
+            for name in self._settings
+            if name not in known and name.removeprefix(_PORT) not in self.ports
+        )
+        if problems:
+            raise Unusable("", "\n".join(problems))
+
+    @property
+    def ports(self) -> tuple[str, ...]:
+        """Names of the ports that must be chosen before a run."""
+        given = self._node.get("given")
+        ports = given.get("ports") if isinstance(given, Map) else None
+        items = ports.items if isinstance(ports, List) else [ports] if ports is not None else []
+        return tuple(item.text for item in items if isinstance(item, Scalar))
+
+    @property
+    def ports_set(self) -> dict[str, str]:
+        """Those that are chosen from outside."""
+        return {name.removeprefix(_PORT): port for name, port in self._settings.items() if name.startswith(_PORT)}
+
+    def run(self, variant: Mapping[str, str] | None = None, ports: Mapping[str, str] | None = None) -> Run:
+        """The scenario of one variant. Raises `Unusable` with every mistake, a line each."""
+        reader = Reader()
+        values = self._values(variant or {}, ports or {}, reader.problems)
+        node = self._expanded(values, reader.problems)
+        if reader.problems:
+            raise Unusable("", "\n".join(reader.problems))
+        scenario: Scenario = reader.convert(node, Scenario)
+        problems = [*check(scenario, reader.places), *_config_problems(node)]
+        if problems:
+            raise Unusable("", "\n".join(problems))
+        return Run(scenario, node, reader.places, {name: values[name] for name in values if not name.startswith(_PORT)})
+
+    def runs(self) -> list[Run]:
+        """Every run, with made-up ports; raises `Unusable` with the mistakes of all of them, each once."""
+        made: list[Run] = []
+        problems: dict[str, None] = {}
+        for variant in self.variants:
+            try:
+                made.append(self.run(variant))
+            except Unusable as error:
+                problems.update(dict.fromkeys(str(error).splitlines()))
+        if problems:
+            raise Unusable("", "\n".join(problems))
+        return made
+
+    # -- what stands above the runs -------------------------------------------------------------------------------
+
+    def _mapping(self, name: str) -> Iterator[tuple[Scalar, Node]]:
+        node = self._node.get(name)
+        if node is None:
+            return
+        if not isinstance(node, Map):
+            self._reader.problems.append(f"{node.place}: {name} is not a mapping; write `name: …` lines")
+            return
+        seen: set[str] = set()
+        for key, value in node.items:
+            if name != "templates" and not _NAME.fullmatch(key.text):
+                self._reader.problems.append(f"{key.place}: {key.text!r} is no name; write letters, digits, - and _, with a letter first")
+            elif key.text in seen:
+                self._reader.problems.append(f"{key.place}: {key.text} stands here a second time; remove one")
+            else:
+                seen.add(key.text)
+                yield key, value
+
+    def _matrix(self) -> list[dict[str, str]]:
+        """The values of each run's own variables: all combinations of lists, or a list of mappings as it stands."""
+        node, problems = self._node.get("matrix"), self._reader.problems
+        if node is None:
+            return [{}]
+        variants: list[dict[str, str]] = []
+        if isinstance(node, List):
+            for item in node.items:
+                if not isinstance(item, Map) or not all(isinstance(value, Scalar) for _, value in item.items):
+                    problems.append(f"{item.place}: a combination is a mapping of single values; write {{codec: PCMA, transport: UDP}}")
+                    continue
+                variants.append({key.text: value.text for key, value in item.items if isinstance(value, Scalar)})
+        else:
+            axes: list[tuple[str, list[str]]] = []
+            for key, value in self._mapping("matrix"):
+                items = value.items if isinstance(value, List) else [value]
+                if not items or not all(isinstance(item, Scalar) for item in items):
+                    problems.append(f"{value.place}: {key.text} is no list of single values; write [a, b]")
+                    continue
+                axes.append((key.text, [item.text for item in items if isinstance(item, Scalar)]))
+            count = 1
+            for _, texts in axes:
+                count *= len(texts)
+            if count > MAX_RUNS:
+                problems.append(f"{node.place}: {count} combinations; {MAX_RUNS} are the most")
+                return [{}]
+            variants = [dict(zip([name for name, _ in axes], texts, strict=True)) for texts in product(*(texts for _, texts in axes))]
+        if len(variants) > MAX_RUNS:
+            problems.append(f"{node.place}: {len(variants)} combinations; {MAX_RUNS} are the most")
+        if not variants and not problems:
+            problems.append(f"{node.place}: no combination; write at least one, or leave matrix out")
+        return variants
+
+    # -- one run --------------------------------------------------------------------------------------------------
+
+    def _values(self, variant: Mapping[str, str], ports: Mapping[str, str], problems: list[str]) -> dict[str, str]:
+        """Every placeholder of one run, and its value."""
+        values = {_PORT + name: self.ports_set.get(name) or ports.get(name, _MADE_UP_PORT) for name in self.ports}
+        values.update({name: text for name, text in self._settings.items() if not name.startswith(_PORT)})
+        for name, text in variant.items():
+            values.setdefault(name, text)
+        for key, node in self._variables:
+            if key.text in values:
+                continue
+            if not isinstance(node, Scalar):
+                problems.append(f"{node.place}: {key.text} is not a single value; write text")
+                continue
+            values[key.text] = _filled(node, values, problems).text
+        return values
+
+    def _expanded(self, values: Mapping[str, str], problems: list[str]) -> Map:
+        """The file without variables, matrix and templates, which are put in."""
+        node = self._node.without("variables", "matrix", "templates")
+        items: list[tuple[Scalar, Node]] = []
+        for key, value in node.items:
+            if key.text == "steps" and isinstance(value, List):
+                items.append((key, List(list(self._steps(value.items, values, problems, ())), value.place)))
+            else:
+                items.append((key, _put(value, values, problems)))
+        return Map(items, node.place)
+
+    def _steps(self, steps: Sequence[Node], values: Mapping[str, str], problems: list[str], within: tuple[str, ...]) -> Iterator[Node]:
+        """Steps with their placeholders filled in, and those of a template in place of each `use`."""
+        made = 0
+        for step in steps:
+            use = step.get("use") if isinstance(step, Map) else None
+            if use is None:
+                made += 1
+                yield _put(step, values, problems)
+            else:
+                for inner in self._used(use, values, problems, within):
+                    made += 1
+                    yield inner
+            if made > MAX_STEPS:
+                problems.append(f"{step.place}: more than {MAX_STEPS} steps; split the story")
+                return
+
+    def _used(self, use: Node, values: Mapping[str, str], problems: list[str], within: tuple[str, ...]) -> Iterator[Node]:
+        """`use: NAME`, or `use: {template: NAME, with: {variable: value}}`."""
+        place, name, given = use.place, "", dict(values)
+        if isinstance(use, Map):
+            for key, value in use.items:
+                if key.text == "template" and isinstance(value, Scalar):
+                    name = _filled(value, values, problems).text
+                elif key.text == "with" and isinstance(value, Map):
+                    for variable, text in value.items:
+                        if isinstance(text, Scalar):
+                            given[variable.text] = _filled(text, values, problems).text
+                        else:
+                            problems.append(f"{text.place}: {variable.text} is not a single value; write text")
+                else:
+                    problems.append(f"{key.place}: {key.text!r} does not belong here; write {{template: NAME, with: {{variable: value}}}}")
+        elif isinstance(use, Scalar):
+            name = _filled(use, values, problems).text
+        template = next((node for key, node in self._templates.items() if key.text == name), None)
+        if template is None:
+            known = [key.text for key in self._templates]
+            problems.append(f"{place}: no template {name!r}{suggest(name, known) if known else '; write it under `templates:`'}")
+        elif name in within or len(within) >= MAX_DEPTH:
+            problems.append(f"{place}: template {name!r} is used within {' → '.join(within)}; write the steps out")
+        elif not isinstance(template, List):
+            problems.append(f"{template.place}: template {name!r} is no list of steps; write `- step` lines")
+        else:
+            yield from self._steps(template.items, given, problems, (*within, name))
+
+
+def _config_problems(node: Map) -> list[str]:
+    """What is wrong with `given.config`."""
+    given = node.get("given")
+    config = given.get("config") if isinstance(given, Map) else None
+    if config is None:
+        return []
+    reader = Reader()
+    reader.build(config, Config, "config")
+    return reader.problems
+
+
+def load(path: str, settings: Mapping[str, str] | None = None) -> Script:
+    """The script of a file. Raises `Unusable`."""
+    return Script(read(path, "scenario", MAX_FILE_OCTETS), settings)
+
+
+def from_json(value: Any) -> Run:
+    """The one run of a decoded JSON document. Raises `Unusable`."""
+    script = Script(from_value(value))
+    if len(script.variants) != 1:
+        raise Unusable("matrix", f"{len(script.variants)} runs; send them one by one, or use `vsim run`")
+    return script.run(script.variants[0])
+
+
+def kind_of(node: Node) -> str:
+    """Whether a document is a `scenario` or a `config`, by its keys."""
+    keys = {key.text for key, _ in node.items} if isinstance(node, Map) else set()
+    ours = keys & {"steps", "given", "never", "deadline", "matrix", "variables", "templates", "description", "name"}
+    theirs = keys & {field for field in Config.__struct_fields__ if field != "seed"}
+    return _KINDS[0] if "steps" in keys or len(ours) > len(theirs) else _KINDS[1]
+
+
+def _put(node: Node, values: Mapping[str, str], problems: list[str]) -> Node:
+    """A node with every placeholder in it filled in."""
+    if isinstance(node, Map):
+        return Map([(_filled(key, values, problems), _put(value, values, problems)) for key, value in node.items], node.place)
+    if isinstance(node, List):
+        return List([_put(item, values, problems) for item in node.items], node.place)
+    return _filled(node, values, problems)
+
+
+def _filled(node: Scalar, values: Mapping[str, str], problems: list[str]) -> Scalar:
+    if "{{" not in node.text:
+        return node
+
+    def value(match: "re.Match[str]") -> str:
+        name = match[1]
+        if name not in values:
+            problems.append(f"{node.place}: no variable {name!r}{suggest(name, values) if values else '; write it under `variables:`'}")
+            return ""
+        return values[name]
+
+    text = _PLACEHOLDER.sub(value, node.text)
+    if len(text) > MAX_TEXT:
+        problems.append(f"{node.place}: {len(text)} characters once its placeholders are filled in; {MAX_TEXT} are the most")
+        text = ""
+    return Scalar(text, node.place, node.quoted)

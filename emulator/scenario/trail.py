@@ -1,0 +1,108 @@
+"""What clients did, attempt by attempt, as the journal has it: INVITEs with what became of them, health checks, registrations, and what
+reached proxies that were down."""
+
+from collections.abc import Iterable, Sequence
+
+from emulator.journal.events import Event
+from emulator.journal.journal import CallRecord, Journal
+from emulator.sip.message import Malformed, Request, Response, parse
+
+NO_ANSWER = "no answer"
+_UNFINISHED = (NO_ANSWER, "401", "407")
+
+
+class Attempt:
+    """`time` is Unix time, `client` an address without its port, `result` a status or `no answer`."""
+
+    __slots__ = ("acknowledged", "call", "call_id", "client", "proxy", "result", "time", "transport", "what")
+
+    def __init__(self, time: float, client: str, what: str, proxy: str, transport: str, result: str, call_id: str = "") -> None:
+        self.time = time
+        self.client = client
+        self.what = what
+        """A method, or `connection`."""
+        self.proxy = proxy
+        self.transport = transport
+        self.result = result
+        self.call_id = call_id
+        self.acknowledged: bool | None = None
+        """Whether a refused INVITE got its ACK; None for anything else."""
+        self.call: str | None = None
+        """The journal's number of the call."""
+
+
+def attempts(journal: Journal, since: float) -> dict[str, list[Attempt]]:
+    """By client, oldest first, from `since` on, in Unix time. Attempts to connect that nobody signed are the only client's, when there is
+    one; else `unknown`'s."""
+    seen = [*_from_calls(reversed(list(journal.calls())), since), *_from_events(journal.events(), since)]
+    clients: dict[str, list[Attempt]] = {}
+    for one in sorted(_once(seen), key=lambda one: one.time):
+        clients.setdefault(one.client, []).append(one)
+    unknown = clients.pop("", [])
+    if unknown and len(clients) == 1:
+        (own,) = clients.values()
+        own[:] = sorted([*own, *unknown], key=lambda one: one.time)
+    elif unknown:
+        clients["unknown"] = unknown
+    return clients
+
+
+def _from_calls(records: Iterable[CallRecord], since: float) -> Iterable[Attempt]:
+    """The INVITEs of calls from clients, each with its final answer. A challenge and what answers it are one attempt."""
+    for record in records:
+        if record.direction != "outbound" or not record.messages:
+            continue
+        offset = record.started - record.messages[0][0]  # from the monotonic clock to Unix time
+        last: Attempt | None = None
+        for seconds, incoming, proxy, data in record.messages:
+            time = seconds + offset
+            if time < since or not data.startswith((b"INVITE ", b"ACK ", b"SIP/2.0 ")):
+                continue
+            try:
+                message = parse(data)
+            except Malformed:
+                continue
+            if isinstance(message, Request):
+                if message.method == "INVITE" and incoming and not message.to_tag:
+                    if last is None or last.proxy != proxy or last.result not in _UNFINISHED:
+                        if last is not None:
+                            yield last
+                        last = Attempt(time, _host(record.peer), "INVITE", proxy, record.transport, NO_ANSWER, record.call_id)
+                        last.call = record.id
+                elif message.method == "ACK" and incoming and last is not None and last.acknowledged is not None:
+                    last.acknowledged = True
+            elif isinstance(message, Response) and not incoming and last is not None and message.cseq.method == "INVITE":
+                if message.status >= 200 and last.result in _UNFINISHED:
+                    last.result = str(message.status)
+                    last.acknowledged = False if message.status >= 300 else None
+        if last is not None:
+            yield last
+
+
+def _from_events(events: Iterable[Event], since: float) -> Iterable[Attempt]:
+    for event in events:
+        fields = event.fields
+        if event.time < since:
+            continue
+        if event.kind == "down.request":
+            result = str(fields["status"]) if fields.get("status") else NO_ANSWER
+            yield Attempt(
+                event.time, _host(fields["peer"]), fields["method"], fields["proxy"], fields["transport"], result, fields["call_id"]
+            )
+        elif event.kind == "down.connection":
+            client = _host(fields["peer"]) if fields.get("peer") else ""
+            yield Attempt(event.time, client, "connection", fields["proxy"], fields["transport"], "reset" if client else NO_ANSWER)
+        elif event.kind == "options":
+            yield Attempt(event.time, _host(fields["peer"]), "OPTIONS", fields["proxy"], fields["transport"], str(fields["status"]))
+        elif event.kind == "register":
+            yield Attempt(event.time, _host(fields["peer"]), "REGISTER", fields["proxy"], fields["transport"], "200")
+
+
+def _once(seen: Sequence[Attempt]) -> list[Attempt]:
+    """Without what an event says of an INVITE that a call has too."""
+    calls = {(one.call_id, one.proxy) for one in seen if one.call is not None}
+    return [one for one in seen if one.call is not None or one.what != "INVITE" or (one.call_id, one.proxy) not in calls]
+
+
+def _host(peer: str) -> str:
+    return peer.rpartition(":")[0].strip("[]")

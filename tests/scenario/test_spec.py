@@ -1,0 +1,262 @@
+"""The language of faults: every example reads, one line and a mapping are the same, mistakes say what to write."""
+
+import json
+
+import jsonschema
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emulator.media.chain import IMPAIRMENTS, _parameters
+from emulator.media.impair import Pattern, Range
+from emulator.scenario import kinds
+from emulator.scenario.kind import Kind
+from emulator.scenario.kinds import KINDS
+from emulator.scenario.media_kinds import NOT_IMPAIRMENTS, Media
+from emulator.scenario.reading import Unreadable, about, fields, struct_of
+from emulator.scenario.schema import schema
+from emulator.scenario.spec import CONDITIONS, TIMING, FaultSpec, Where, fault
+
+EXAMPLES = [example for kind in KINDS.values() for example in kind.EXAMPLES]
+
+
+@pytest.mark.parametrize("line", EXAMPLES)
+def test_each_example_reads_prints_and_reads_again(line: str) -> None:
+    spec = fault(line)
+    assert fault(str(spec)) == spec
+    assert fault(msgspec.to_builtins(spec)) == spec
+    assert fault(json.loads(msgspec.json.encode(spec))) == spec
+    assert spec.kind == line.split()[0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_has_examples_and_says_what_it_is(kind: str) -> None:
+    model = KINDS[kind]
+    assert model.EXAMPLES and (model.__doc__ or "").strip()
+    assert all(example.split()[0] == kind for example in model.EXAMPLES)
+    assert not model.MAIN or model.MAIN in fields(model)
+    assert set(model.CONDITIONS) <= set(CONDITIONS)
+    assert set(model.TIMING) <= set(TIMING)
+    for name, field in fields(model).items():
+        said = about(field)
+        assert struct_of(field.type) or (said is not None and said.description), name
+    assert struct_of(fields(FaultSpec)[kind].type) is model
+
+
+def test_no_name_means_two_things() -> None:
+    for model in KINDS.values():
+        assert not set(fields(model)) & {*TIMING, "where"}
+    assert not set(CONDITIONS) & set(TIMING)
+    assert not set(KINDS) & {*TIMING, "where"}
+    assert set(fields(FaultSpec)) == {*KINDS, *TIMING, "where"}
+
+
+def test_a_mapping_as_scenario_files_have_it() -> None:
+    spec = fault(
+        {"refuse": {"status": 503, "headers": {"Retry-After": 5}}, "where": {"site": "us-3", "method": "INVITE"}, "times": 2, "for": "30s"}
+    )
+    assert spec.refuse == kinds.Refuse(status=503, headers={"Retry-After": "5"})
+    assert spec.where == Where(site=("us-3",), method=("INVITE",))
+    assert (spec.times, spec.for_, spec.from_) == (2, 30.0, 0.0)
+    assert spec == fault("refuse 503 headers.Retry-After=5 where site=us-3 method=INVITE times=2 for=30s")
+    assert spec.where.proxies() == ("us-3-1", "us-3-2")
+
+
+@pytest.mark.parametrize(
+    ("short", "long"),
+    [
+        ({"refuse": 503}, {"refuse": {"status": "503"}}),
+        ({"drop": None}, {"drop": {}}),
+        ({"drop": True, "where": {"status": 200}}, {"drop": {}, "where": {"status": ["200"]}}),
+        ({"answer": "never"}, {"answer": {"never": True}}),
+        ({"answer": "20s"}, {"answer": {"delay": 20}}),
+        ({"media": "one-way"}, {"media": {"one-way": {}}}),
+        ({"media": "none"}, {"media": {"play": "nothing"}}),
+        ({"media": {"loss": "5%"}}, {"media": {"loss": {"probability": 0.05}}}),
+        ({"down": 503}, {"down": {"how": "503"}}),
+        ({"tls": "Expired"}, {"tls": {"fault": "expired"}}),
+        ({"drop": True, "where": {"transport": "udp"}}, {"drop": {}, "where": {"transport": ["UDP"]}}),
+        ({"drop": True, "where": {"number": 447700900200}}, {"drop": {}, "where": {"number": ["447700900200"]}}),
+        ({"drop": True, "where": {"method": "INVITE,BYE"}}, {"drop": {}, "where": {"method": ["INVITE", "BYE"]}}),
+        ({"drop": True, "nth": "1, 3"}, {"drop": {}, "nth": [1, 3]}),
+        ({"drop": True, "probability": "20%"}, {"drop": True, "probability": 0.2}),
+        ({"withhold": "bye"}, {"withhold": {"method": "BYE"}}),
+    ],
+)  # fmt: skip
+def test_short_forms(short: dict[str, object], long: dict[str, object]) -> None:
+    assert fault(short) == fault(long)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "path", "remedy"),
+    [
+        ("refsue 503", (), "did you mean 'refuse'?"),
+        ("", (), "write one of refuse, "),
+        ("refuse 'x", (), "close the quotes"),
+        ("refuse", ("refuse",), "status is missing; write a code from 300 to 699 such as 503"),
+        ("refuse abc", ("refuse", "status"), "'abc'; write a code from 300 to 699"),
+        ("refuse 200", ("refuse", "status"), "from 300 to 699"),
+        ("refuse 503 later", ("refuse",), "'later' is one word too many"),
+        ("refuse 503 site=us-3", ("refuse", "site"), "write it behind `where`"),
+        ("refuse 503 reasn=x", ("refuse", "reasn"), "did you mean 'reason'?"),
+        ("refuse 503 where sit=us-3", ("where", "sit"), "did you mean 'site'?"),
+        ("refuse 503 where site=us-9", ("where", "site"), "no site 'us-9'; did you mean"),
+        ("refuse 503 where proxy=us-3-1 region=eu", ("where",), "no proxy is in all of these places"),
+        ("refuse 503 where method=INVITE method=BYE", ("method",), "stands there twice"),
+        ("refuse 503 where number=abc", ("where", "number"), "digits such as 447700900200"),
+        ("refuse 503 where status=200", ("where", "status"), "means nothing for refuse; it can be told by proxy, "),
+        ("drop where status=99", ("where", "status"), "a code such as 200, or 18x, 4xx"),
+        ("drop where direction=sideways", ("where", "direction"), "write one of in, out"),
+        ("drop where header.From=(", ("where", "header", "From"), "is no regular expression"),
+        ("drop where status=200 in-dialog=yes", ("where", "in-dialog"), "says nothing of a response"),
+        ("drop where in-dialog=perhaps", ("where", "in-dialog"), "write true or false"),
+        ("drop times=0", ("times",), "a whole number from 1 to"),
+        ("drop for=soon", ("for",), "a time such as 500ms"),
+        ("drop probability=200%", ("probability",), "a share such as 5% or 0.05"),
+        ("drop flapping=5s", ("flapping",), "write a mapping with down, up"),
+        ("down drop times=3", ("times",), "it takes from, for, flapping"),
+        ("dns nxdomain where method=INVITE", ("where", "method"), "it can be told by name, type"),
+        ("delay 3x", ("delay", "by"), "a time such as 500ms, 10s, 2m"),
+        ("media", ("media",), "nothing is done to it"),
+        ("media loss=200%", ("media", "loss"), "a share"),
+        ("answer", ("answer",), "as ever; write a time, never"),
+        ("answer never delay=3s", ("answer",), "write one of them"),
+        ("rewrite", ("rewrite",), "write set.NAME=TEXT"),
+        ("rewrite set.Bad\\ Name=1", ("rewrite",), "is no header"),
+        ("redirect us-3-9", ("redirect", "to"), "write self, a proxy such as us-3-1, or a URI"),
+        ("redirect self status=350", (), ""),
+        ("wrong cseq value=x", ("wrong", "value"), "is no number"),
+        ("tls expire", ("tls", "fault"), "did you mean 'expired'?"),
+        ("reset 100 where method=INVITE", ("where", "method"), "unknown when octets are counted"),
+        ({"refuse": 503, "drop": True}, (), "refuse and drop in one fault"),
+        ({"where": {"site": "us-3"}}, (), "nothing goes wrong here"),
+        ({"refuse": {"status": 503, "header": {}}}, ("refuse", "header"), "did you mean 'headers'?"),
+        ({"refuse": 503, "time": 3}, ("time",), "did you mean 'times'?"),
+        ({"rfuse": 503}, ("rfuse",), "did you mean 'refuse'?"),
+        ({"drop": "x"}, ("drop",), "write true, for there is nothing to say"),
+        ({"drop": True, "where": ["us-3"]}, ("where",), "a list; write a mapping with proxy, "),
+        ({"drop": True, "nth": [1, "x"]}, ("nth", 1), "a number such as 3"),
+        (5, (), "no fault; write a mapping"),
+        (["drop"], (), "no fault; write a mapping"),
+    ],
+)  # fmt: skip
+def test_a_mistake_says_what_to_write(wrong: object, path: tuple[object, ...], remedy: str) -> None:
+    if not remedy:
+        assert fault(wrong)
+        return
+    with pytest.raises(Unreadable) as caught:
+        fault(wrong)
+    assert caught.value.problems[0].path == path
+    assert remedy in caught.value.problems[0].text
+
+
+def test_all_mistakes_come_at_once_with_the_path_they_have_in_a_file() -> None:
+    with pytest.raises(Unreadable) as caught:
+        fault({"refuse": 999, "where": {"sit": "us-3", "method": "IN VITE"}, "times": -1}, ("steps", 3, "fault"))
+    assert [problem.path for problem in caught.value.problems] == [
+        ("steps", 3, "fault", "refuse"), ("steps", 3, "fault", "where", "sit"), ("steps", 3, "fault", "where", "method"),
+        ("steps", 3, "fault", "times"),
+    ]  # fmt: skip
+    assert str(caught.value).splitlines()[0].startswith("steps.4.fault.refuse: 999; write a code from 300 to 699")
+
+
+def test_hostile_values_are_refused_and_not_grown() -> None:
+    for value in ("x" * 10000, float("nan"), float("inf"), 10**40, {"a": {}}, [[[]]], True, None, "\x00", "٣"):
+        for make in ("times", "probability", "for"):
+            if make == "for" and value is None:
+                continue
+            try:
+                fault({"drop": True, make: value})
+            except Unreadable as error:
+                assert len(str(error)) < 500
+    with pytest.raises(Unreadable):
+        fault({"drop": True, "where": {"proxy": ["us-3-1"] * 1000}})
+
+
+@given(st.text(max_size=60))
+def test_no_line_does_harm(text: str) -> None:
+    for line in (text, f"refuse 503 {text}", f"drop where {text}", f"media {text}"):
+        try:
+            spec = fault(line)
+        except Unreadable:
+            continue
+        assert fault(str(spec)) == spec
+
+
+_NAMES = st.sampled_from(["us-3-1", "us-4-2", "eu-3-1"])
+
+
+_HEADERS = st.dictionaries(st.sampled_from(["Retry-After", "X-A"]), st.text("ab '\"=.,", max_size=9))
+_METHODS = st.lists(st.sampled_from(["INVITE", "BYE"]), unique=True).map(tuple)
+_REGEXES = st.dictionaries(st.sampled_from(["From", "To"]), st.sampled_from(["^a b", "x,y", "'\"", "é"]))
+_WHERE = st.builds(
+    Where, proxy=st.lists(_NAMES, unique=True).map(tuple), method=_METHODS, in_dialog=st.none() | st.booleans(), header=_REGEXES
+)
+_TIMES = st.floats(0.001, 80000).map(lambda value: round(value, 3))
+_NTH = st.lists(st.integers(1, 99)).map(tuple)
+
+
+@given(
+    st.builds(kinds.Refuse, status=st.integers(300, 699), headers=_HEADERS), _WHERE, st.none() | st.integers(1, 99), _NTH,
+    st.sampled_from([1.0, 0.5, 0.015]), st.none() | _TIMES,
+)  # fmt: skip
+def test_whatever_can_be_said_can_be_said_on_one_line(
+    refuse: kinds.Refuse, where: Where, times: int | None, nth: tuple[int, ...], probability: float, seconds: float | None
+) -> None:
+    spec = FaultSpec(refuse=refuse, where=where, times=times, nth=nth, probability=probability, for_=seconds)
+    assert fault(str(spec)) == spec
+
+
+# -- media says what the impairments of emulator.media can do ------------------------------------------------------
+
+
+def test_each_impairment_can_be_said_with_each_of_its_parameters() -> None:
+    said = {name: struct_of(field.type) for name, field in fields(Media).items() if name not in NOT_IMPAIRMENTS}
+    assert set(said) == set(IMPAIRMENTS)
+    for name, model in said.items():
+        assert model is not None
+        parameters = _parameters(IMPAIRMENTS[name])
+        assert set(fields(model)) == set(parameters), name
+        for key, parameter in parameters.items():
+            limits = getattr(parameter.annotation, "__metadata__", [None])[0]
+            own = about(fields(model)[key])
+            assert own is not None
+            if isinstance(limits, Range):
+                assert own.ge is not None and own.ge >= limits.low and own.le is not None and own.le <= limits.high, (name, key)
+            elif isinstance(limits, Pattern):
+                assert own.pattern == f"^{limits.regex}$", (name, key)
+
+
+# -- the schema ----------------------------------------------------------------------------------------------------
+
+
+def document() -> dict[str, object]:
+    top, components = schema(FaultSpec)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **top, "$defs": components}
+
+
+def test_the_schema_is_one_and_takes_what_we_take() -> None:
+    made = document()
+    jsonschema.Draft202012Validator.check_schema(made)
+    validator = jsonschema.Draft202012Validator(made)
+    for line in EXAMPLES:
+        validator.validate(json.loads(msgspec.json.encode(fault(line))))
+    for value in (
+        {"refuse": 503, "for": "30s"}, {"drop": True}, {"drop": None}, {"media": {"loss": "5%"}}, {"answer": "never"},
+        {"drop": True, "where": {"method": "INVITE", "number": 447700900200, "transport": "UDP"}, "nth": 3, "probability": "20%"},
+    ):  # fmt: skip
+        fault(value)
+        validator.validate(value)
+    for value in (
+        {"refuse": {"status": 200}},
+        {"drop": True, "tims": 3},
+        {"drop": True, "where": {"sit": "us-3"}},
+        {"drop": True, "for": "soon"},
+    ):
+        with pytest.raises(jsonschema.ValidationError):
+            validator.validate(value)
+
+
+def test_the_base_of_kinds_is_not_one() -> None:
+    assert Kind not in KINDS.values()
