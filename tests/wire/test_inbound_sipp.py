@@ -251,6 +251,15 @@ def test_a_contact_that_nobody_listens_at_is_reached_over_its_connection(serve: 
     assert (call["state"], call["ended_by"]) == ("ended", "caller") and codes(call) == set()
 
 
+def test_an_update_is_refused_and_harms_nothing(serve: Serve, tmp_path: Path) -> None:
+    """interop-quirks 24: Allow names no UPDATE."""
+    steps = (receive("INVITE"), *TAKES, request("UPDATE", 1, sdp=True), receive("405"), *HUNG_UP)
+    with Sipp(tmp_path, *steps, flags=("-rtp_echo",)) as customer:
+        call = ring(serve, customer.target(), talk=1)
+        customer.got("BYE")
+    assert (call["state"], call["ended_by"]) == ("ended", "caller") and call["media"]["packets_received"] > 10
+
+
 def test_a_reliable_provisional_response_gets_its_prack(tmp_path: Path) -> None:
     """Where the INVITE says that 100rel is supported (RFC 3262); its SDP is early media."""
     serve = Serve(tmp_path, env={"VSIM_FORWARDING_SUPPORTED": "timer,100rel"})

@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
@@ -11,9 +12,12 @@ from typing import Any
 import pytest
 
 from tests.support.baresip import Baresip
+from tests.support.callee import Callee
 from tests.support.inbound import codes, hang_up, nothing_left, outcomes, over, ring, sent
+from tests.support.phone import SDP
 from tests.support.serve import Serve, need, until
 from tests.support.sipp import ANSWERS, Sipp, free_port, listens, receive, wait
+from tests.wire.test_connections import messages
 from tests.wire.test_inbound_phones import USER, certificate
 from tests.wire.test_linphone import together, voice
 from tests.wire.test_rtpengine import running
@@ -139,6 +143,28 @@ def test_what_can_not_be_reached_makes_room_for_the_next(serve: Serve, tmp_path:
             assert outcomes(alone) == [(1, outcome, None)] and alone["state"] == "refused", (case, alone)
             assert alone["status"] == (486 if outcome == "timeout" else 503), case
             assert len(codes(first)) == 1 and codes(first) == codes(alone), case
+
+
+def test_over_tls_a_contact_that_nobody_listens_at_is_reached_over_its_connection(serve: Serve, tmp_path: Path) -> None:
+    """interop-quirks 22: ACK and BYE come over the connection that the INVITE came by."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate(tmp_path))
+    got: list[str] = []
+
+    def takes(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as secure:
+            callee = Callee(secure.sendall, "127.0.0.1", 9, "TLS")
+            (callee.invited,) = messages(secure, 1)
+            callee.answer(200, "Contact: <sip:callee@127.0.0.1:9;transport=tls>\r\n", SDP.replace("192.0.2.10", "127.0.0.1"))
+            ack, bye = messages(secure, 2)
+            callee.answer(200, "", to=bye)
+            got.extend((ack.start, bye.start))
+
+    with Server(takes) as server:
+        call = ring(serve, to(server.port, "tls"), talk=0)
+        assert (call["state"], call["ended_by"], outcomes(call)) == ("ended", "caller", [(1, "answered", 200)])
+        until(lambda: len(got) == 2, "ACK and BYE")
+    assert got == [f"{method} sip:callee@127.0.0.1:9;transport=tls SIP/2.0" for method in ("ACK", "BYE")]
 
 
 def test_a_certificate_that_is_not_trusted_when_it_is_looked_at(tmp_path: Path) -> None:

@@ -103,7 +103,10 @@ def test_a_client_and_its_verdict(plays: Plays, story: Story) -> None:
 def test_two_runs_of_one_seed_have_the_same_trace(tmp_path: Path) -> None:
     """Chance strikes the same calls of a client that does the same."""
     story = Story(
-        "brown-out.yaml", ["direct.sh", "us-3-1", "us-4-1"], flags=["--repeat", "2", "--json", "report.json"], env={"DIRECT_PATIENCE": "4000"}
+        "brown-out.yaml",
+        ["direct.sh", "us-3-1", "us-4-1"],
+        flags=["--repeat", "2", "--json", "report.json"],
+        env={"DIRECT_PATIENCE": "4000"},
     )
     played = play(story, tmp_path)
     assert played.code == 0 and "another way" not in played.output, played.output
