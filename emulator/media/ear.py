@@ -61,9 +61,9 @@ class _Look:
         self._before = before
         self._digit: str | None = None
 
-    def __call__(self, payload_type: int, payload: bytes) -> None:
+    def __call__(self, payload_type: int, timestamp: int, payload: bytes) -> None:
         if self._before is not None:
-            self._before(payload_type, payload)
+            self._before(payload_type, timestamp, payload)
         codec = self._stream.agreement.codec.name
         digit = digit_in(g711.decode(codec, payload)) if codec in _G711 and len(payload) >= 160 else None
         if digit is not None and self._digit is None:

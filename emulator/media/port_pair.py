@@ -68,6 +68,9 @@ class PortPair:
         except OSError:
             # An address no packet can go to, such as a broadcast: the call stays up without media, as on a real network.
             selector.socket_errors += 1
+        else:
+            # Who answers our offer speaks at once: what came before the socket was connected comes before what it hears from now on.
+            selector.read_now(self._watch)
 
     def _aim(self, stream: Stream, remote: Address) -> None:
         self._rtp.connect(remote)
@@ -89,7 +92,7 @@ class PortPair:
             if self._source.peer == self._remote[0] and CROSSING_SECONDS < since < LATE_SECONDS:
                 stream.late += 1
             return
-        if self._source.peer == self._aimed:  # it came before the socket was connected: who answers our offer speaks at once
+        if self._source.peer == self._aimed:  # it came before the socket was connected
             stream.reader(buffer, view, length)
             return
         stream.strangers += 1

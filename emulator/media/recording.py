@@ -8,32 +8,39 @@ from emulator.media.decoder import Decoder, decoder
 from emulator.media.stream import Stream
 from emulator.media.wav import RECORDING_RATE, Recorder, WavError
 
-_SLACK = 0.12
-"""Seconds that a packet may come early or late before the recording follows it: jitter is no silence."""
+_SLACK = 1.0
+"""Seconds that a packet may come before or after the time of its timestamp until the recording follows it, not the timestamp: what is read
+late, on a busy machine or from a busy network, is no silence. A recorder takes what is no older than this."""
+_HALF = 1 << 31
+"""Timestamps are compared modulo 2^32 (RFC 3550 5.1)."""
 
 
 class _Side:
-    """One direction: a decoder, and where its next packet goes."""
+    """One direction: a decoder, and where a packet goes by its timestamp."""
 
     def __init__(self, put: Callable[[int, "array[int]"], None], began: float) -> None:
         self._put = put
         self._began = began
-        self._next = 0
+        self._at: int | None = None  # where the last packet went
+        self._timestamp = 0  # of that one
         self._decoder: Decoder | None = None
         self._decodes = ("", 0)
 
-    def take(self, codec: str, mode: int, payload: bytes, now: float) -> bool:
-        """False when there is no decoder for `codec`."""
+    def take(self, codec: str, mode: int, clock: int, timestamp: int, payload: bytes, now: float) -> bool:
+        """`clock` is that of the timestamp, in Hz. False when there is no decoder for `codec`."""
         if (codec, mode) != self._decodes:
             self._decoder, self._decodes = decoder(codec, mode), (codec, mode)
         if self._decoder is None:
             return False
         samples = self._decoder.decode(payload)
-        here = int((now - self._began) * RECORDING_RATE)
-        if abs(here - self._next) > _SLACK * RECORDING_RATE:
-            self._next = here
-        self._put(self._next, samples)
-        self._next += len(samples)
+        at = here = int((now - self._began) * RECORDING_RATE)
+        if self._at is not None:
+            since = (timestamp - self._timestamp + _HALF) % (2 * _HALF) - _HALF
+            at = self._at + since * RECORDING_RATE // clock
+            if abs(here - at) > _SLACK * RECORDING_RATE:
+                at = here
+        self._at, self._timestamp = at, timestamp
+        self._put(at, samples)
         return True
 
 
@@ -56,17 +63,18 @@ class Recording:
     def path(self) -> str:
         return str(self._recorder.path)
 
-    def _on_heard(self, payload_type: int, payload: bytes) -> None:
-        self._take(self._heard, payload)
+    def _on_heard(self, payload_type: int, timestamp: int, payload: bytes) -> None:
+        self._take(self._heard, timestamp, payload)
 
-    def _on_sent(self, payload_type: int, payload: bytes) -> None:
-        self._take(self._sent, payload)
+    def _on_sent(self, payload_type: int, timestamp: int, payload: bytes) -> None:
+        self._take(self._sent, timestamp, payload)
 
-    def _take(self, side: _Side, payload: bytes) -> None:
+    def _take(self, side: _Side, timestamp: int, payload: bytes) -> None:
         agreement = self._stream.agreement
+        codec = agreement.codec
         try:
-            if not side.take(agreement.codec.name, agreement.mode, payload, self._clock.seconds()):
-                self.problem = f"no decoder for {agreement.codec.name}; install vsim[audio]"
+            if not side.take(codec.name, agreement.mode, codec.clock, timestamp, payload, self._clock.seconds()):
+                self.problem = f"no decoder for {codec.name}; install vsim[audio]"
         except WavError as error:
             self.problem = str(error)
         self._look()

@@ -100,6 +100,20 @@ class Selector:
                 self._on_error(error)
         return len(events)
 
+    def read_now(self, sock: socket.socket) -> None:
+        """Read what waits on a socket, before whatever comes next on others."""
+        buffer, view = self._buffer, self._view
+        for _ in range(_EVENTS_PER_ROUND):
+            read, receive = self._readers[sock.fileno()]
+            try:
+                receive(buffer, view, read(buffer, _DATAGRAM))
+            except BlockingIOError:
+                return
+            except OSError:
+                self.socket_errors += 1
+            except Exception as error:
+                self._on_error(error)
+
     def _rest(self, read: int) -> None:
         """Sleep to the next tick; not at all when behind, or when there was more than a round takes.
 

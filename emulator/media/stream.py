@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # what only some calls need is imported by those
     from emulator.media.events import Events
 
 Reader = Callable[[bytearray, memoryview, int], None]
-Tap = Callable[[int, bytes], None]
+Tap = Callable[[int, int, bytes], None]
 """Told of audio: payload type and payload."""
 
 _ECHO, _HEARD, _EVENT, _UNWANTED = 1, 2, 3, 4
@@ -153,13 +153,13 @@ class Stream:
             self._event(second & MARKER, sequence, timestamp, buffer, length, now)
             return
         if self.tap_heard is not None:
-            self._tap(self.tap_heard, buffer, length)
+            self._tap(self.tap_heard, timestamp, buffer, length)
         if kind == _ECHO:
             self._sequence = own = (self._sequence + 1) & 0xFFFF
             self._timestamp, self._timestamp_at = timestamp, now
             HEADER.pack_into(buffer, 0, first, second, own, timestamp, self.ssrc)
             if self.tap_sent is not None:
-                self._tap(self.tap_sent, buffer, length)
+                self._tap(self.tap_sent, timestamp, buffer, length)
             self._out(buffer, view, length)
             self.sent += 1
             self.sent_octets += length
@@ -190,10 +190,10 @@ class Stream:
         path(buffer, memoryview(buffer), length)
 
     @staticmethod
-    def _tap(tap: Tap, buffer: bytearray, length: int) -> None:
+    def _tap(tap: Tap, timestamp: int, buffer: bytearray, length: int) -> None:
         place = payload_of(buffer, length)
         if place is not None:
-            tap(buffer[1] & PAYLOAD_TYPE_MASK, bytes(buffer[place[0] : place[1]]))
+            tap(buffer[1] & PAYLOAD_TYPE_MASK, timestamp, bytes(buffer[place[0] : place[1]]))
 
     def _event(self, marker: int, sequence: int, timestamp: int, buffer: bytearray, length: int, now: float) -> None:
         self.events += 1
@@ -227,7 +227,7 @@ class Stream:
         HEADER.pack_into(_SCRATCH, 0, VERSION_2, marker * MARKER | payload_type, own, timestamp & 0xFFFFFFFF, self.ssrc)
         _SCRATCH[HEADER_OCTETS:length] = payload
         if self.tap_sent is not None and payload_type == self.agreement.payload_type:
-            self.tap_sent(payload_type, payload)
+            self.tap_sent(payload_type, timestamp & 0xFFFFFFFF, payload)
         try:
             self._out(_SCRATCH, _SCRATCH_VIEW, length)
         except OSError:

@@ -150,8 +150,8 @@ class Handset:
         if self._player is not None:
             self._player.stop()
         self.echo = echo = Echo(played, self._clock)
-        stream.tap_sent = lambda payload_type, payload: echo.sent(payload)
-        stream.tap_heard = lambda payload_type, payload: echo.heard(payload)
+        stream.tap_sent = lambda payload_type, timestamp, payload: echo.sent(payload)
+        stream.tap_heard = lambda payload_type, timestamp, payload: echo.heard(payload)
         self._player = Player(stream, self._clock, played.frames, played.seconds, played.step)
         self._player.start()
 

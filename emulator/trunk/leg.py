@@ -190,7 +190,7 @@ class Leg:
         """The call is answered: media flows, and is missed when it does not."""
         self._answered = True
         if self.stream is not None:
-            if not self.early:
+            if not self.early and not self.quiet:  # who waits for the answer can't tell what overtook it
                 self.stream.answered()
             if self.quiet and self._agreement is not None:
                 self.stream.change(self._agreement)

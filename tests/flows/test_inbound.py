@@ -7,12 +7,13 @@ import pytest
 
 from emulator.journal.journal import CallRecord
 from emulator.media.port import Exhausted
+from emulator.media.stream import Stream
 from emulator.trunk.callers import Ring
 from emulator.trunk.directory import Entry
 from emulator.trunk.policy import ForwardingPolicy, InboundPolicy, InviteForm, Policy
 from tests.support.callee import Callee
 from tests.support.customer import Customer, accepts, answers
-from tests.support.network import Network
+from tests.support.network import MemoryPort, Network
 from tests.support.phone import SDP
 
 NUMBER = "447700900000"
@@ -432,6 +433,24 @@ def test_early_media_is_heard_and_not_answered(network: Network) -> None:
     port.hear(packet.replace(b"\x00\x01", b"\x00\x02", 1))
     assert len(port.sent) == 1 and record.state == "answered"
     assert "media.before-answer" not in [finding.code for finding in record.all_findings] and codes(record) == []
+
+
+def test_media_that_overtook_the_answer_is_not_early(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A port that holds some already hands it over when it is attached: nobody could have waited for what was not read yet."""
+    attach = MemoryPort.attach
+
+    def with_one_that_waited(port: MemoryPort, stream: Stream) -> None:
+        attach(port, stream)
+        if not stream.heard.packets:
+            port.hear(bytes.fromhex("80000001000000a0deadbeef") + b"\xff" * 160)
+
+    monkeypatch.setattr(MemoryPort, "attach", with_one_that_waited)
+    record, customer = up(network)
+    assert record.media is not None and record.media.heard.packets == 1
+    assert "media.before-answer" not in [finding.code for finding in record.all_findings]
+    customer.request("BYE")
+    heard(network, customer, 200)
+    rest(network)
 
 
 def test_a_tone_begins_with_the_answer_not_with_early_media(network: Network) -> None:

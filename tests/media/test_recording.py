@@ -9,7 +9,7 @@ import pytest
 
 from emulator.clock import SteppedClock
 from emulator.ids import Ids
-from emulator.media import shipped
+from emulator.media import g711, shipped
 from emulator.media.codecs import ILBC, PCMU
 from emulator.media.offer import Agreement
 from emulator.media.recording import Recording
@@ -24,13 +24,16 @@ class Tape:
 
     def __init__(self, path: Path, agreement: Agreement) -> None:
         self.clock = SteppedClock()
+        self.timestamp = 0xFFFFFC00  # which wraps soon
         self.stream = Stream(agreement, self.clock, Ids(1))
         self.recorder = Recorder(path)
         self.recording = Recording(self.stream, self.recorder, self.clock)
 
-    def hear(self, payload: bytes) -> None:
+    def hear(self, payload: bytes, seconds: float = 0.02) -> None:
+        """A packet whose timestamp is that of the one before and so many seconds."""
         assert self.stream.tap_heard is not None
-        self.stream.tap_heard(self.stream.agreement.payload_type, payload)
+        self.timestamp = (self.timestamp + round(seconds * self.stream.agreement.codec.clock)) & 0xFFFFFFFF
+        self.stream.tap_heard(self.stream.agreement.payload_type, self.timestamp, payload)
 
     def samples(self) -> "array[int]":
         """The left channel."""
@@ -52,13 +55,40 @@ def test_jitter_is_no_silence_and_a_pause_is(tmp_path: Path) -> None:
     assert len(samples) == pytest.approx(8000 * 1.25 + 160, abs=2)
 
 
+def test_what_was_read_late_stands_where_its_timestamp_says(tmp_path: Path) -> None:
+    """A machine that was busy for half a second reads what came meanwhile at once."""
+    tape = Tape(tmp_path / "a.wav", Agreement(PCMU, 0, None, 0, REMOTE, None, True, True))
+    payloads = [bytes((0x80 + k,)) * 160 for k in range(60)]
+    for payload in payloads[:10]:
+        tape.hear(payload)
+        tape.clock.advance(0.02)
+    tape.clock.advance(0.6)
+    for payload in payloads[10:40]:
+        tape.hear(payload)
+    for payload in payloads[40:]:
+        tape.hear(payload)
+        tape.clock.advance(0.02)
+    assert tape.samples() == g711.decode("PCMU", b"".join(payloads))
+
+
+def test_a_pause_in_timestamps_is_one_and_a_jump_of_theirs_is_none(tmp_path: Path) -> None:
+    tape = Tape(tmp_path / "a.wav", Agreement(PCMU, 0, None, 0, REMOTE, None, True, True))
+    tape.hear(b"\x80" * 160)
+    tape.clock.advance(0.1)
+    tape.hear(b"\x80" * 160, 0.5)  # it came early for its timestamp
+    tape.clock.advance(0.02)
+    tape.hear(b"\x80" * 160, 5000)  # another source
+    samples = tape.samples()
+    assert [at for at in range(0, len(samples), 160) if samples[at]] == [0, 960, 4000]
+
+
 def test_another_frame_of_ilbc_gets_another_decoder(tmp_path: Path) -> None:
     pytest.importorskip("av")
     tape = Tape(tmp_path / "a.wav", Agreement(ILBC, 97, None, 0, REMOTE, None, True, True, mode=20))
     for mode in (20, 30):
         tape.stream.agreement.mode = mode
         for payload in shipped.frames("iLBC", "tone", mode):
-            tape.hear(payload)
+            tape.hear(payload, mode / 1000)
             tape.clock.advance(mode / 1000)
     samples = tape.samples()
     for part in (samples[4000:7500], samples[11000:15000]):

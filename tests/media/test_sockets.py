@@ -138,19 +138,25 @@ def test_what_is_sent_to_the_port_comes_back_from_it(place: Ground) -> None:
     assert (stream.heard.packets, stream.sent) == (1, 1)
 
 
-def test_what_came_before_the_answer_was_read_is_the_calls(place: Ground) -> None:
+def test_what_came_before_the_answer_was_read_is_the_calls_and_comes_first(place: Ground) -> None:
     """Whoever answers our offer speaks at once: its first packets may overtake its answer (RFC 3264 5.1)."""
     phone, stranger = place.phone(), place.phone()
     port = place.ports.open(HOST)
-    for number in range(3):
+
+    def say(number: int) -> None:
         phone.say(port.number, PACKET[:2] + struct.pack("!H", number) + PACKET[4:])
+
+    for number in range(3):
+        say(number)
     stranger.say(port.number)
     agreement = Agreement(PCMU, 0, 101, 8000, phone.address, (HOST, phone.rtcp.getsockname()[1]), True, True)
     stream = Stream(agreement, place.clock, Ids(1))
     port.attach(stream)
+    for number in range(3, 6):
+        say(number)
     for _ in range(3):
         place.settle()
-    assert (stream.heard.packets, stream.sent) == (3, 3)
+    assert (stream.heard.packets, stream.sent, stream.heard.reordered) == (6, 6, 0)
     assert stream.strangers + getattr(place.ports, "strangers", 0) == 1
 
 

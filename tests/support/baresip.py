@@ -6,6 +6,7 @@ import socket
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -113,13 +114,13 @@ class Baresip:
 
     def listens(self) -> dict[str, int]:
         """Where it takes calls: the port of each transport."""
-        self.command("sipstat")
 
         def found() -> dict[str, int]:
+            self.command("sipstat")
             texts = [str(event.get("data", "")) for event in self._events if event.get("response")]
             return {name.lower(): int(port) for text in texts for port, name in re.findall(r":(\d+) \((\w+)\)", text)}
 
-        return dict(until(found, "its ports"))
+        return dict(until(found, f"its ports; it has told {self._events}"))
 
     def dial(self, uri: str) -> None:
         """Call, and wait for the answer."""
@@ -127,16 +128,23 @@ class Baresip:
         until(lambda: self.saw("CALL_ESTABLISHED") is not None or self.saw("CALL_CLOSED") is not None, f"an answer from {uri}")
         assert self.saw("CALL_CLOSED") is None, f"{uri}: {self.saw('CALL_CLOSED')}\n{self.printed()}"
 
-    def press(self, digit: str, echoed: bool = True) -> None:
-        """A digit, and wait until it has been heard again where somebody echoes it."""
+    def press(self, digit: str) -> None:
+        """A digit, and wait until it has been heard again."""
         count = self.digits.count(digit)
         self.command("sndcode", digit)
         time.sleep(_PRESSED)
         self.command("sndcode", _END)
-        if echoed:
-            until(lambda: self.digits.count(digit) > count, f"the digit {digit} again; heard were {self.digits!r}")
-        else:
-            time.sleep(_PRESSED)
+        until(lambda: self.digits.count(digit) > count, f"the digit {digit} again; heard were {self.digits!r}")
+
+    def dial_slowly(self, digits: str, events: Callable[[], int], heard: Callable[[], str]) -> None:
+        """Digits that nobody sends back: each is let go of once `events`, how many packets of them have come, has grown, and the next one
+        waits until `heard` ends with it. However busy the machine is none is lost."""
+        for digit in digits:
+            before, so_far = events(), heard()
+            self.command("sndcode", digit)
+            until(lambda: events() > before, f"the first packet of {digit}")  # noqa: B023 - called before the next round
+            self.command("sndcode", _END)
+            until(lambda: heard() == so_far + digit, f"the digit {digit}")  # noqa: B023 - likewise
 
     @property
     def digits(self) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tests.support.baresip import Baresip
 from tests.support.serve import Serve, until
 
 NUMBER, CALLER = "447700900000", "14155550100"
@@ -49,6 +50,15 @@ def over(serve: Serve, call: dict[str, Any]) -> dict[str, Any]:
     return dict(until(lambda: (now := shown(serve, call))["state"] not in ("trying", "ringing", "answered") and now, "the end of the call"))
 
 
+def press(serve: Serve, call: dict[str, Any], phone: Baresip, digits: str) -> None:
+    """Digits of the customer's, until the journal has them."""
+
+    def media() -> dict[str, Any]:
+        return dict(shown(serve, call)["media"])
+
+    phone.dial_slowly(digits, lambda: int(media()["events_received"]), lambda: str(media()["digits"]))
+
+
 def hang_up(serve: Serve, call: dict[str, Any]) -> None:
     assert ask(serve, "DELETE", f"/v1/calls/{call['id']}")[0] == 200
 
@@ -59,8 +69,8 @@ def sent(serve: Serve, call: dict[str, Any], incoming: bool = False) -> list[str
 
 
 def starts(messages: list[str]) -> list[str]:
-    """Method or status of each message."""
-    return [text.split(" ")[1 if text.startswith("SIP/2.0 ") else 0] for text in messages]
+    """Method or status of each message; one that was sent again counts once."""
+    return [text.split(" ")[1 if text.startswith("SIP/2.0 ") else 0] for text in dict.fromkeys(messages)]
 
 
 def outcomes(call: dict[str, Any]) -> list[tuple[int, str, int | None]]:

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import pytest
 
 from tests.support.baresip import Baresip
-from tests.support.inbound import codes, hang_up, nothing_left, outcomes, over, ring, samples, sent, shown, starts
+from tests.support.inbound import codes, hang_up, nothing_left, outcomes, over, press, ring, samples, sent, starts
 from tests.support.serve import Serve, need, until
 from tests.wire.test_inbound_phones import check, odd
-from tests.wire.test_linphone import together, voice
+from tests.wire.test_linphone import PATIENT, together, voice
 from tests.wire.test_rtpengine import both, free_port
 
 
@@ -57,15 +57,14 @@ def test_calls_through_it_over_each_transport_plain_and_secure(serve: Serve, sbc
     def call(number: int, transport: str, secure: bool) -> None:
         directory = tmp_path / f"{transport}-{secure}"
         directory.mkdir()
-        phone_said, said = voice(directory / "in.wav", number), voice(directory / "said.wav", 10 + number)
+        phone_said, said = voice(directory / "in.wav", number, PATIENT), voice(directory / "said.wav", 10 + number)
         with Baresip(directory, "127.0.0.1", "PCMA", account=";answermode=auto") as phone:
             where = sbc.target(transport, phone.listens()["udp"], ";media=srtp" if secure else "")
             call = ring(serve, where, "answered", samples=samples(directory / "said.wav"), record=True, digits="19#")
             assert call["state"] == "answered", call
             until(lambda: phone.played >= 2.5, "two and a half seconds of the call")
             until(lambda: phone.digits == "19#", f"the caller's digits at the phone; there were {phone.digits!r}")
-            phone.press("5", echoed=False)
-            until(lambda: shown(serve, call)["media"]["digits"] == "5", "the phone's digit in the journal")
+            press(serve, call, phone, "5")
             if number % 2:
                 phone.hang_up()
             else:
@@ -98,7 +97,7 @@ def test_it_refuses_or_asks_for_credentials(serve: Serve, sbc: Sbc, transport: s
 
 def test_the_hunt_goes_past_what_is_down_or_silent(serve: Serve, sbc: Sbc, tmp_path: Path) -> None:
     """503, silence over each transport, and at last the phone, which rings before it answers."""
-    voice(tmp_path / "in.wav", 1)
+    voice(tmp_path / "in.wav", 1, PATIENT)
     with Baresip(tmp_path, "127.0.0.1", "PCMA") as phone, ThreadPoolExecutor(1) as pool:
         quick = ";timeout=2000"
         way = [
@@ -117,7 +116,7 @@ def test_the_hunt_goes_past_what_is_down_or_silent(serve: Serve, sbc: Sbc, tmp_p
 
 def test_cancelled_through_it(serve: Serve, sbc: Sbc, tmp_path: Path) -> None:
     """By the caller while the phone rings, and by the ring limit after 100 and nothing more."""
-    voice(tmp_path / "in.wav", 1)
+    voice(tmp_path / "in.wav", 1, PATIENT)
 
     def given_up() -> None:
         call = ring(serve, sbc.target("tcp", "trying"))

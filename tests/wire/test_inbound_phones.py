@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from tests.support.baresip import Baresip
-from tests.support.inbound import ask, codes, hang_up, nothing_left, outcomes, over, recording, ring, samples, sent, shown, starts
+from tests.support.inbound import ask, codes, hang_up, nothing_left, outcomes, over, press, recording, ring, samples, sent, shown, starts
 from tests.support.serve import Serve, need, run, until
 from tests.support.sipp import free_port
-from tests.wire.test_linphone import Linphone, likeness, together, voice
+from tests.wire.test_linphone import PATIENT, Linphone, likeness, together, voice
 from tests.wire.test_phones import recorded
 
 USER = "447700900000"
@@ -89,7 +89,7 @@ def test_baresip_takes_calls_over_each_transport_plain_and_secure(serve: Serve, 
     def call(number: int, transport: str, secure: bool, codec: str) -> None:
         directory = tmp_path / f"{transport}-{secure}"
         directory.mkdir()
-        phone_said, said = voice(directory / "in.wav", number), voice(directory / "said.wav", 10 + number)
+        phone_said, said = voice(directory / "in.wav", number, PATIENT), voice(directory / "said.wav", 10 + number)
         account = ";answermode=auto" + (";mediaenc=srtp-mand" if secure else "")
         with Baresip(directory, "127.0.0.1", codec, account=account, certificate=both) as phone:
             where = target(transport, phone.listens()[transport], secure)
@@ -97,9 +97,7 @@ def test_baresip_takes_calls_over_each_transport_plain_and_secure(serve: Serve, 
             assert call["state"] == "answered", call
             until(lambda: phone.played >= 3, "three seconds of the call")
             until(lambda: phone.digits == "19#", f"the caller's digits at the phone; there were {phone.digits!r}")
-            for digit in "2*8":
-                phone.press(digit, echoed=False)
-            until(lambda: shown(serve, call)["media"]["digits"] == "2*8", "the phone's digits in the journal")
+            press(serve, call, phone, "2*8")
             if secure:
                 phone.hang_up()
             else:
@@ -199,7 +197,7 @@ def test_both_hold_a_call_and_take_it_up_again(serve: Serve, tmp_path: Path) -> 
     def with_baresip(transport: str, secure: bool) -> None:
         directory = tmp_path / f"baresip-{transport}"
         directory.mkdir()
-        voice(directory / "in.wav", 1)
+        voice(directory / "in.wav", 1, PATIENT)
         account = ";answermode=auto" + (";mediaenc=srtp-mand" if secure else "")
         with Baresip(directory, "127.0.0.1", "PCMA", account=account) as phone:
             call = ring(serve, target(transport, phone.listens()[transport], secure), "answered")
@@ -255,7 +253,7 @@ def test_they_ring_and_are_cancelled_refuse_or_answer_in_their_own_time(serve: S
     def with_baresip(what: str) -> dict[str, Any]:
         directory = tmp_path / f"baresip-{what}"
         directory.mkdir()
-        voice(directory / "in.wav", 1)
+        voice(directory / "in.wav", 1, PATIENT)
         with Baresip(directory, "127.0.0.1", "PCMA", certificate=both) as phone, ThreadPoolExecutor(1) as pool:
             placed = pool.submit(ring, serve, target("tls", phone.listens()["tls"], False) + beyond, "over")
             until(lambda: phone.saw("CALL_INCOMING") is not None, "ringing")
@@ -321,7 +319,7 @@ def test_they_offer_when_the_trunk_does_not(tmp_path: Path) -> None:
     def with_baresip() -> None:
         directory = tmp_path / "baresip"
         directory.mkdir()
-        phone_said, said = voice(directory / "in.wav", 1), voice(directory / "said.wav", 11)
+        phone_said, said = voice(directory / "in.wav", 1, PATIENT), voice(directory / "said.wav", 11)
         with Baresip(directory, "127.0.0.1", "PCMA,PCMU", account=";answermode=auto", certificate=both) as phone:
             where = target("tls", phone.listens()["tls"], False, "pbx.example.net")
             call = ring(serve, where, "answered", samples=samples(directory / "said.wav"), record=True)

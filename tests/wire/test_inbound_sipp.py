@@ -13,6 +13,7 @@ import pytest
 from tests.support.inbound import codes, hang_up, nothing_left, outcomes, over, recording, ring, samples, sent, shown, starts
 from tests.support.serve import Serve, until
 from tests.support.sipp import ANSWERS, CANCELLED, HUNG_UP, TAKES, Sipp, answer, receive, refusals, request, wait
+from tests.wire.test_inbound_phones import odd
 from tests.wire.test_linphone import together
 from tests.wire.test_phones import noise, similarity
 
@@ -89,7 +90,7 @@ def test_a_call_with_an_echo(serve: Serve, tmp_path: Path) -> None:
             call = ring(serve, customer.target(), talk=3.5, samples=samples(tmp_path / "said.wav"), record=True, digits="19#")
             customer.got("INVITE", "ACK", "BYE")
         assert (call["state"], call["status"], call["ended_by"], call["transport"]) == ("ended", 200, "caller", transport.upper())
-        assert outcomes(call) == [(1, "answered", 200)] and codes(call) == set()
+        assert outcomes(call) == [(1, "answered", 200)] and odd(call) == set()
         heard, own = recording(serve, call)
         assert similarity(said, own) > 0.9 and similarity(said, heard) > 0.6
         assert call["media"]["digits"] == "19#" and call["codec"] == "PCMA"
@@ -107,6 +108,7 @@ def test_a_refusal_ends_the_hunt_or_brings_the_next_target(serve: Serve, refuses
         assert (call["state"], call["status"], call["reason"], call["ended_by"]) == ("refused", status, "Said by SIPp", "called")
     expected = {401: "inbound.challenged", 407: "inbound.challenged"}.get(status, "inbound.redirected" if status < 400 else None)
     assert codes(call) == ({expected} if expected else set())
+    until(lambda: "ACK" in starts(refuses.of(call)), "the ACK at SIPp")
     assert starts(refuses.of(call)) == ["INVITE", "ACK"]  # no second one to another place, or with credentials
 
 
@@ -131,8 +133,7 @@ def test_a_silent_target_makes_room_for_the_next(serve: Serve, takes: Sipp, tmp_
         call = ring(serve, f"{silent.target(parameters=QUICK)}, {takes.target(parameters=QUICK)}", talk=4)
         assert outcomes(call) == [(1, "timeout", None), (2, "answered", 200)] and call["state"] == "ended"
         assert 2 <= call["attempts"][0]["after"] < 10 and codes(call) == {"inbound.timeout"}
-        got = starts(silent.messages())
-        assert set(got) == {"INVITE"} and len(got) <= 3  # 0, 0.5 and 1.5 s after the first
+        assert starts(silent.messages()) == ["INVITE"] and len(silent.messages()) <= 3  # 0, 0.5 and 1.5 s after the first
 
 
 def test_when_all_targets_are_silent_the_caller_gets_486(serve: Serve, tmp_path: Path) -> None:
@@ -235,7 +236,7 @@ def test_the_customer_keeps_a_session_timer(serve: Serve, tmp_path: Path) -> Non
             customer.got("BYE")
             (taken,) = [text for text in customer.messages() if text.startswith("SIP/2.0 200 ") and "CSeq: 1 INVITE" in text]
         assert "\nSession-Expires: 90;refresher=uac" in taken and "\nRequire: timer" in taken
-        assert (call["state"], call["ended_by"]) == ("ended", "caller") and codes(call) == set()
+        assert (call["state"], call["ended_by"]) == ("ended", "caller") and odd(call) == set()
 
     together(call, [("udp",), ("tcp",)])
 
@@ -248,7 +249,7 @@ def test_a_contact_that_nobody_listens_at_is_reached_over_its_connection(serve: 
         call = ring(serve, customer.target(), talk=1)
         ack, bye = customer.got("ACK", "BYE")
     assert ack.startswith(f"ACK {contact} ") and bye.startswith(f"BYE {contact} ")
-    assert (call["state"], call["ended_by"]) == ("ended", "caller") and codes(call) == set()
+    assert (call["state"], call["ended_by"]) == ("ended", "caller") and odd(call) == set()
 
 
 def test_an_update_is_refused_and_harms_nothing(serve: Serve, tmp_path: Path) -> None:
@@ -272,7 +273,7 @@ def test_a_reliable_provisional_response_gets_its_prack(tmp_path: Path) -> None:
             call = ring(serve, customer.target(), talk=1)
             (prack,) = customer.got("PRACK")
         assert "\nRAck: 7 1 INVITE" in prack and (call["state"], call["ended_by"]) == ("ended", "caller")
-        assert [sound["what"] for sound in call["sounds"]] == ["early media", "the customer"] and codes(call) == set()
+        assert [sound["what"] for sound in call["sounds"]] == ["early media", "the customer"] and odd(call) == set()
         serve.check()
     finally:
         serve.stop()

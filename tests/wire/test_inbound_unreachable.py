@@ -19,7 +19,7 @@ from tests.support.serve import Serve, need, until
 from tests.support.sipp import ANSWERS, Sipp, free_port, listens, receive, wait
 from tests.wire.test_connections import messages
 from tests.wire.test_inbound_phones import USER, certificate
-from tests.wire.test_linphone import together, voice
+from tests.wire.test_linphone import PATIENT, together, voice
 from tests.wire.test_rtpengine import running
 
 QUICK = ";timeout=2000"
@@ -193,7 +193,7 @@ def test_a_certificate_that_is_not_trusted_when_it_is_looked_at(tmp_path: Path) 
 def test_a_name_with_two_addresses_of_which_the_first_is_dead(tmp_path: Path) -> None:
     """SRV over each transport (RFC 3263 4.3): closed, silent, broken TLS; the second is tried inside the same target."""
     both = certificate(tmp_path)
-    voice(tmp_path / "in.wav", 1)
+    voice(tmp_path / "in.wav", 1, PATIENT)
     with (
         Sipp(tmp_path / "udp", *ANSWERS) as udp, Sipp(tmp_path / "tcp", *ANSWERS, transport="tcp") as tcp,
         Sipp(tmp_path / "silent", receive("INVITE"), wait(20)) as silent, openssl(tmp_path, "-tls1_3") as only_1_3,

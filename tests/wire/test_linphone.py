@@ -34,15 +34,19 @@ SECURE = {"media.malformed", "srtp.unusable", "media.after-bye"}
 """The same, where SRTP was agreed."""
 
 
-def voice(path: Path, number: int) -> np.ndarray:
-    """Five seconds that no other phone says: a call that hears another one is found out."""
+def voice(path: Path, number: int, seconds: float = 5) -> np.ndarray:
+    """Five seconds that no other phone says: a call that hears another one is found out. The file goes on in silence up to `seconds`."""
     samples = noise(path, 5 * (number + 1))[5 * number * RATE :]
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(RATE)
-        file.writeframes(samples.tobytes())
+        file.writeframes(samples.tobytes() + bytes(2 * int((seconds - 5) * RATE)))
     return samples
+
+
+PATIENT = 120.0
+"""Seconds of a file whose end would end the call: baresip hangs up when its file is over, and a busy machine takes its time."""
 
 
 def likeness(sent: np.ndarray, heard: np.ndarray) -> float:

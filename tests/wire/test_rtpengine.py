@@ -16,7 +16,7 @@ import pytest
 
 from tests.support.baresip import Baresip
 from tests.support.serve import Serve, environment, need, until
-from tests.wire.test_linphone import codes, likeness, messages, together, voice
+from tests.wire.test_linphone import PATIENT, codes, likeness, messages, together, voice
 from tests.wire.test_phones import answers_options, recorded
 
 HERE = Path(__file__).parent
@@ -117,7 +117,7 @@ def calls_through(serve: Serve, sbc: str, directory: Path, ways: list[tuple[str,
     def call(number: int, transport: str, profile: str, codec: str) -> tuple[np.ndarray, Path]:
         own = directory / f"{transport}-{profile}-{codec}"
         own.mkdir()
-        sent = voice(own / "in.wav", number)
+        sent = voice(own / "in.wav", number, PATIENT)
         transcoded = "" if codec == "PCMU" else f".{codec}"
         with Baresip(own, sbc) as phone:
             phone.dial(f"sip:4420712345{number:02}@{sbc};way={transport}.{profile}{transcoded}")
