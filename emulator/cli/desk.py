@@ -52,7 +52,8 @@ class Desk:
         self._as_json = as_json
         self._draws = draws
         self._certificate = certificate
-        self._ending = False
+        self.ending = False
+        """Whether `finish` is under way."""
 
     def open(self, address: str, port: int, transports: tuple[str, ...], authorities: Path | None = None, verify: bool = True) -> None:
         """Open the sockets. Raises `Unusable`."""
@@ -82,8 +83,8 @@ class Desk:
 
     def finish(self) -> None:
         """Hang up what is up, close everything, and stop; harmless when under way."""
-        if not self._ending:
-            self._ending = True
+        if not self.ending:
+            self.ending = True
             limit = self.clock.call_later(_HANG_UP_SECONDS, self._close)
             self.phone.stop(partial(self._stopped, limit))
 
@@ -105,10 +106,9 @@ class Desk:
         if self._as_json:
             return
         if what == "attempt-ended":
-            click.echo(describe(outcome.attempts[-1].as_dict()))
+            say(describe(outcome.attempts[-1].as_dict()))
         elif what == "ringing" and outcome.direction == "taken":
-            click.echo(f"{_who(outcome)} from {outcome.peer} over {outcome.transport}: ringing")
-        sys.stdout.flush()
+            say(f"{_who(outcome)}: ringing")
 
     def told(self, outcome: "Outcome") -> None:
         """A call is over: print it, and have the exit code say it."""
@@ -116,22 +116,17 @@ class Desk:
 
         self.code = max(self.code, CODES[outcome.failed], key=WORST.index)
         if self._as_json:
-            click.echo(json.dumps(outcome.as_dict()))
+            say(json.dumps(outcome.as_dict()))
         else:
             if outcome.direction == "taken":
-                click.echo(
-                    printable(
-                        f"{outcome.caller or 'somebody'} called {outcome.number or 'us'} from {outcome.peer} over {outcome.transport}"
-                    )
-                )
+                say(f"{_who(outcome)}: over")
             for row in rows(outcome):
-                click.echo(painted(str(row), row.good))
+                say(painted(str(row), row.good))
             for finding in outcome.findings:
                 if finding.kind.severity != "note":
-                    click.echo(f"! {finding.code}: {finding.seen}")
+                    say(f"! {finding.code}: {finding.seen}")
         if self._draws:
             self._draw(outcome)
-        sys.stdout.flush()
 
     def _draw(self, outcome: "Outcome") -> None:
         import shutil
@@ -139,11 +134,20 @@ class Desk:
         from emulator.journal.ladder import ladder
 
         for line in ladder(self.phone.ladder(outcome), shutil.get_terminal_size((100, 24)).columns):
-            click.echo(line, err=self._as_json)
+            say(line, err=self._as_json)
 
 
 def _who(outcome: "Outcome") -> str:
-    return printable(f"{outcome.caller or 'somebody'} calls {outcome.number or 'us'}")
+    return printable(f"{outcome.caller or 'somebody'} calls {outcome.number or 'us'} from {outcome.peer} over {outcome.transport}")
+
+
+def say(text: str, err: bool = False) -> None:
+    """A line, at once. Whoever reads no more is no reason to stop half-way."""
+    try:
+        click.echo(text, err=err)
+        (sys.stderr if err else sys.stdout).flush()
+    except OSError:
+        pass
 
 
 def painted(text: str, good: bool) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from emulator.cli import NOT_REACHABLE
-from emulator.cli.desk import Desk
+from emulator.cli.desk import Desk, say
 from emulator.cli.options import client_options
 from emulator.cli.reactor import INTERRUPTED
 from emulator.config import Unusable, duration
@@ -81,6 +81,8 @@ def media_options(default: str) -> Callable[[Callable[..., Any]], Callable[..., 
     "--failover/--no-failover", default=True, help="Try the next target after a 503, silence or a broken connection.  [default: try]"
 )
 @click.option("--patience", metavar="TIME", help="How long a target may be silent.  [default: 32s, as RFC 3261 has it]")
+@click.option("--again", default=0, type=click.IntRange(0, 10000), metavar="N", help="Call so many times more, one after the other.")
+@click.option("--again-after", default="1s", show_default=True, metavar="TIME", help="The pause before each of them.")
 @click.option("--session-expires", type=click.IntRange(90, 7200), metavar="SECONDS", help="Ask for a session timer.")
 @click.option("--dns", metavar="ADDRESS:PORT", help="The name server to ask.  [default: the emulator's]")
 @click.option("--ca", metavar="FILE", help="CA certificates to verify the far end by.  [default: the emulator's]")
@@ -120,16 +122,27 @@ def call(number: str, at: str, transport: str, url: str | None, endpoints: str |
     desk = Desk(how["as_json"], how["draws"], (around.key, around.secret))
     address = how["bind"] or source(to, around)
     if not how["as_json"]:
-        click.echo(printable(f"{how['caller'] or around.number} calls {number} at {to.at} over {to.transport}"))
+        say(printable(f"{how['caller'] or around.number} calls {number} at {to.at} over {to.transport}"))
+
+    left, pause = how["again"], seconds("--again-after", how["again_after"])
 
     def start() -> None:
         desk.open(address, 0, ("UDP", "TCP", "TLS"), around.ca, not how["insecure"])
         desk.line.ask(around.dns)
-        desk.phone.place(to, how["caller"] or around.number, script, over)
+        place()
+
+    def place() -> None:
+        if not desk.ending:
+            desk.phone.place(to, how["caller"] or around.number, script, over)
 
     def over(outcome: "Outcome") -> None:
+        nonlocal left
         desk.told(outcome)
-        desk.finish()
+        if not left:
+            desk.finish()
+            return
+        left -= 1
+        desk.clock.call_later(pause, place)
 
     desk.run(start)
     sys.exit(INTERRUPTED if desk.interrupted else desk.code)
@@ -173,10 +186,9 @@ def answer(listen: str, transport: str | None, **how: Any) -> None:
         desk.open(address, port, transports)
         bound = {name: f"[{at[0]}]:{at[1]}" if ":" in at[0] else f"{at[0]}:{at[1]}" for name, at in desk.line.bound.items()}
         if how["as_json"]:
-            click.echo(json.dumps({"listening": bound}))
+            say(json.dumps({"listening": bound}))
         else:
-            click.echo("listening at " + ", ".join(f"{at} ({name})" for name, at in bound.items()))
-        sys.stdout.flush()
+            say("listening at " + ", ".join(f"{at} ({name})" for name, at in bound.items()))
         desk.phone.answer(script, over)
         if limit is not None:
             desk.clock.call_later(limit, too_late)
@@ -190,7 +202,7 @@ def answer(listen: str, transport: str | None, **how: Any) -> None:
 
     def too_late() -> None:
         if not calls and not desk.phone.calls:
-            click.echo(f"vsim: no call came in {how['limit']}", err=True)
+            say(f"vsim: no call came in {how['limit']}", err=True)
             desk.code = NOT_REACHABLE
         desk.finish()
 

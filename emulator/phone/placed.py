@@ -63,6 +63,7 @@ class PlacedCall(PhoneCall):
         self._began = 0.0
         self._identity = (phone.endpoint.ids.call_id(), phone.endpoint.ids.tag())
         self._given_up = ""
+        self._planned = False  # whether giving up is what was wanted
 
     def start(self) -> None:
         """Look for the targets, and ring the first."""
@@ -70,7 +71,7 @@ class PlacedCall(PhoneCall):
         self._began = self._phone.clock.seconds()
         self.outcome.call_id = self._identity[0]
         if script.cancel_after is not None:
-            self._later(script.cancel_after, self.cancel, f"given up after {script.cancel_after:g} s")
+            self._later(script.cancel_after, self.cancel, f"given up after {script.cancel_after:g} s", True)
         self._later(script.ring_limit, self.cancel, f"no final response in {script.ring_limit:g} s")
         if to.hops is not None:
             self._on_located(list(to.hops))
@@ -190,20 +191,20 @@ class PlacedCall(PhoneCall):
         else:
             super().hang_up()
 
-    def cancel(self, why: str) -> None:
-        """Give up before the answer (RFC 3261 9.1)."""
+    def cancel(self, why: str, planned: bool = False) -> None:
+        """Give up before the answer (RFC 3261 9.1); `planned` when that is what was wanted."""
         if self.over or self._session is not None or self._given_up:
             return
-        self._given_up = why
+        self._given_up, self._planned = why, planned
         if self._lookup is not None:
             self._lookup.cancel()
         if self._try is None or self._try.invitation is None:
             self._fail(why)
-        elif not self._try.heard:  # no CANCEL may go before a provisional response: the target is left to itself
-            self._try.give_up()
-            self.on_try_over(self._try, "timeout", why)
         else:
-            self._try.give_up()
+            tried = self._try
+            if not tried.heard:  # no CANCEL may go before a provisional response: the target is left to itself
+                tried.leave("timeout", why)
+            tried.give_up()
 
     def _fail(self, why: str) -> None:
         self.outcome.problem("timeout", why)
@@ -212,9 +213,9 @@ class PlacedCall(PhoneCall):
     def _close(self) -> None:
         """A final refusal ends it."""
         outcome, wanted = self.outcome, self._calling.status
-        if self._given_up and self._calling.cancel_after is None:
+        if self._given_up and not self._planned:
             outcome.problem("timeout", self._given_up)
-        elif outcome.status != wanted and not (self._given_up and outcome.status == 487):
+        elif outcome.status != wanted and not (self._planned and outcome.status == 487):
             outcome.problem("signalling", f"{outcome.status} {outcome.reason} where {wanted} was wanted")
         self._over()
 
@@ -238,7 +239,7 @@ class _Try:
 
     def on_impatient(self, seconds: float) -> None:
         """The target has been silent for as long as it may."""
-        self._over("timeout", f"no response in {seconds:g} s")
+        self.leave("timeout", f"no response in {seconds:g} s")
         self.give_up()
 
     def on_provisional(self, response: Response) -> None:
@@ -255,15 +256,15 @@ class _Try:
     def on_refused(self, response: Response) -> None:
         self._hear(response)
         ending: Ending = "cancelled" if response.status == 487 else "refused"
-        self._over(ending, "", response)
+        self.leave(ending, "", response)
 
     def on_failed(self, why: str, kind: Failure) -> None:
-        self._over("timeout" if kind == "timeout" else "unreachable", why)
+        self.leave("timeout" if kind == "timeout" else "unreachable", why)
 
     def on_late(self, response: Response) -> None:
         """A 2xx that crossed our CANCEL, or came when the next target was tried: it has had its ACK and BYE."""
         self.attempt.late = response.status
-        self._over("cancelled", f"a {response.status} after it was given up")
+        self.leave("cancelled", f"a {response.status} after it was given up")
 
     def _hear(self, response: Response) -> None:
         self.heard = True
@@ -271,7 +272,8 @@ class _Try:
         if self.patience is not None:
             self.patience.cancel()
 
-    def _over(self, ending: Ending, why: str, response: Response | None = None) -> None:
+    def leave(self, ending: Ending, why: str, response: Response | None = None) -> None:
+        """The call hears of it no more; what follows changes nothing."""
         if self.patience is not None:
             self.patience.cancel()
         if not self._left:

@@ -199,12 +199,12 @@ class Conversation:
         """See `Up`."""
         self.session.hang_up(done, at_once)
 
-    def _refused(self, status: int, finding: Finding | None = None, **told: str) -> None:
+    def _refused(self, status: int, finding: Finding | None = None, by: str = "trunk", **told: str) -> None:
         """The call is over before it was up, by a refusal; `told` is what its event says besides."""
         if finding is not None:
             self.record.finding(finding)
             told["finding"] = str(finding)
-        self._close("trunk")
+        self._close(by)
         self.record.state, self.record.status = "refused", status
         self._calls.journal.event("call.refused", self.record, status=status, **told)
 

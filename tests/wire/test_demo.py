@@ -144,25 +144,27 @@ def test_as_a_user_who_may_nothing(corner: Path) -> None:
         assert not list(folder.iterdir())
 
 
-@pytest.mark.parametrize(
-    ("broken", "code", "text"),
-    [
-        ("", 0, "all of it was seen"),
-        # no echo: media fails
-        ("from emulator.media import plan; plan.Plan.echoes = property(lambda self: False)", 3, "✗ not seen: echo: none of "),
-        # digits are not echoed
-        ("from emulator.media.stream import Stream; Stream._digit = lambda self, digit: None", 3, "✗ not seen: digits: 1234# expected"),
-        # nobody answers
-        ("from emulator.trunk.trunk import Trunk; Trunk._on_invite = lambda *_: None", 4, "✗ not seen: signalling: no final"),
-        # whoever is called is busy
-        ("from emulator.cli import demo; demo._DIALLED = '447700900486'", 1, "✗ not seen: signalling: 486 Busy"),
-    ],
-    ids=["whole", "echo", "digits", "silence", "busy"],
+BROKEN = (
+    ("", 0, "all of it was seen"),
+    ("from emulator.media import plan; plan.Plan.echoes = property(lambda self: False)", 3, "✗ not seen: echo: none of "),
+    ("from emulator.media.events import Events; Events._digit = lambda self, digit: None", 3, "✗ not seen: digits: 1234# expected"),
+    ("from emulator.trunk.trunk import Trunk; Trunk._on_invite = lambda *_: None", 4, "✗ not seen: signalling: no final"),
+    ("from emulator.cli import demo; demo._DIALLED = '447700900486'", 1, "✗ not seen: signalling: 486 Busy"),
 )
-def test_what_was_not_seen_is_said_and_has_its_exit_code(corner: Path, broken: str, code: int, text: str) -> None:
-    done = run(
-        [sys.executable, "-c", f"{broken}\nimport sys; sys.argv = ['vsim', 'demo']\nfrom emulator.cli import main; main()"], 30,
-        cwd=corner / "here", env=environment(TMPDIR=str(corner / "tmp"), PYTHONPATH=str(ROOT)),
-    )  # fmt: skip
-    assert done.returncode == code and text in done.stdout, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr and nothing_left(corner)
+"""What is broken in the emulator, the exit code that this brings, and what is said. Nothing; no echo; no echo of digits; nobody answers;
+whoever is called is busy."""
+
+
+def test_what_was_not_seen_is_said_and_has_its_exit_code(corner: Path) -> None:
+    def broken(how: str) -> subprocess.CompletedProcess[str]:
+        return run(
+            [sys.executable, "-c", f"{how}\nimport sys; sys.argv = ['vsim', 'demo']\nfrom emulator.cli import main; main()"], 30,
+            cwd=corner / "here", env=environment(TMPDIR=str(corner / "tmp"), PYTHONPATH=str(ROOT)),
+        )  # fmt: skip
+
+    with ThreadPoolExecutor(3) as pool:
+        done = list(pool.map(lambda case: broken(case[0]), BROKEN))
+    for (_, code, text), one in zip(BROKEN, done, strict=True):
+        assert one.returncode == code and text in one.stdout, one.stdout + one.stderr
+        assert "Traceback" not in one.stderr
+    assert nothing_left(corner)
