@@ -78,7 +78,7 @@ TABLE = [
         "health-checks-fail.yaml", ["direct.sh", "us-3-1", "us-4-1"], 1, flags=["--set", "patience=2s", "--fail-fast"],
         report=[r"^ +expected +OPTIONS at us-3, answered 200 within 2 s$", r"^ +came +no OPTIONS came$"],
     ),
-    Story("calls-per-second.yaml", ["sbc.sh", "us-3-1"]),
+    Story("calls-per-second.yaml", ["sbc.sh", "us-3-1"], flags=["--set", "calls=4"], env={"SBC_CALLS": "1"}),
     Story(
         "calls-per-second.yaml", ["sbc.sh", "us-3-1"], 1, env={"SBC_CALLS": "20"},
         report=[r"^ +came +limit\.calls-per-second: more than 3 calls of abcd1234 in a second", r"◀─+ 503 Service Unavailable$"],
