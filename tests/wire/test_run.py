@@ -255,33 +255,8 @@ def test_on_an_emulator_that_runs(serve: Serve, caller: Path) -> None:
 # -- the files of scenarios/ --------------------------------------------------------------------------------------
 
 
-def moving(caller: Path, *variables: str) -> list[str]:
-    """A PBX that calls the first of several proxies, and goes on to the next when that fails."""
-    tries = " || ".join(sipp(variable, caller, f"-s {NUMBER} -d 800 -recv_timeout 1500") for variable in variables)
-    return ["sh", "-c", f"while :; do {tries}; sleep 0.2; done"]
-
-
-def stubborn(caller: Path) -> list[str]:
-    return moving(caller, "VSIM_SIP_US_3_1")
-
-
 def file(directory: Path, name: str, program: Sequence[str], *flags: str) -> subprocess.CompletedProcess[str]:
     return vsim_run(directory, SCENARIOS / name, "--set", f"number={NUMBER}", *flags, program=program)
-
-
-def test_site_down(tmp_path: Path, caller: Path) -> None:
-    done = file(tmp_path, "site-down.yaml", moving(caller, "VSIM_SIP_US_3_1", "VSIM_SIP_US_4_1"))
-    assert done.returncode == 0, done.stdout
-    done = file(tmp_path, "site-down.yaml", stubborn(caller), "--set", "patience=4s")
-    assert done.returncode == 1 and "lost where it is down: INVITE to us-3-1" in done.stdout, done.stdout
-
-
-def test_503_with_retry_after(tmp_path: Path, caller: Path) -> None:
-    once = f"{sipp('VSIM_SIP_US_3_1', caller, f'-s {NUMBER}')} ; {sipp('VSIM_SIP_US_4_1', caller, f'-s {NUMBER} -d 800')} ; sleep 20"
-    done = file(tmp_path, "503-retry-after.yaml", ["sh", "-c", once])
-    assert done.returncode == 0, done.stdout
-    done = file(tmp_path, "503-retry-after.yaml", moving(caller, "VSIM_SIP_US_3_1", "VSIM_SIP_US_4_1"))
-    assert done.returncode == 1 and "never call at us-3-1" in done.stdout, done.stdout
 
 
 def test_a_slow_answer(tmp_path: Path, caller: Path) -> None:
