@@ -31,7 +31,7 @@ def changed(behaviour: Behaviour, spec: FaultSpec, seed: int) -> Behaviour:
         timer = replace(
             behaviour.session_timer, ask=True, interval=round(what.interval), refresher="uas", refreshes=what.how == "sent"
         )  # fmt: skip
-        return replace(behaviour, session_timer=timer)
+        return replace(behaviour, session_timer=timer, refresh_every=what.spacing or behaviour.refresh_every)
     if isinstance(what, Dtmf):
         quirk = Quirk[what.quirk.upper().replace("-", "_")]
         return replace(behaviour, media=replace(behaviour.media, digits=what.digits, digits_after=what.delay, quirk=quirk))
@@ -40,7 +40,10 @@ def changed(behaviour: Behaviour, spec: FaultSpec, seed: int) -> Behaviour:
 
 
 def _answered(behaviour: Behaviour, what: kinds.Answer) -> Behaviour:
-    behaviour = replace(behaviour, refuse=None, silent=False, ringing=what.ringing or behaviour.ringing)
+    ringing = what.ringing or behaviour.ringing
+    if not ringing and (what.never or what.delay):  # of a number that is answered at once: what takes its time rings
+        ringing = 180
+    behaviour = replace(behaviour, refuse=None, silent=False, ringing=ringing)
     if what.never:
         return replace(behaviour, answer_after=None)
     if what.status is not None:

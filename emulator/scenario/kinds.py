@@ -232,13 +232,22 @@ class Hold(Kind, frozen=True):
 
 class Refresh(Kind, frozen=True):
     """In a call to the trunk it is the trunk that refreshes the session (RFC 4028), every half `interval`: it does so (`sent`) or never
-    does (`lost`), and then the session runs out at the client."""
+    does (`lost`), and then the session runs out at the client. With `spacing` any client gets a re-INVITE that changes nothing so often."""
 
     MAIN: ClassVar[str] = "how"
     CONDITIONS: ClassVar[tuple[str, ...]] = tuple(name for name in CALL if name != "call")
-    EXAMPLES: ClassVar[tuple[str, ...]] = ("refresh lost", "refresh sent interval=180s where called=447700900100")
+    EXAMPLES: ClassVar[tuple[str, ...]] = (
+        "refresh lost", "refresh sent interval=180s where called=447700900100", "refresh sent spacing=2s"
+    )  # fmt: skip
     how: Annotated[Literal["lost", "sent"], meta("Whether the re-INVITE goes out.")] = "lost"
     interval: Annotated[float, span("The session interval.", ge=90)] = 90.0
+    spacing: Annotated[float, span("From one re-INVITE to the next, for clients without session timers too; of `sent`.", ge=0.5)] | None = (
+        None
+    )
+
+    def __post_init__(self) -> None:
+        if self.how == "lost" and self.spacing is not None:
+            raise ValueError("spacing is for a refresh that is sent; write refresh: sent, or leave spacing out")
 
 
 # -- places -------------------------------------------------------------------------------------------------------

@@ -57,6 +57,14 @@ def test_no_answer() -> None:
     network.phone().call()
 
 
+@pytest.mark.parametrize("line", ["answer 4s", "answer never"])
+def test_a_number_that_does_not_ring_does_so_when_the_answer_takes_its_time(line: str) -> None:
+    network = Faulty(line)
+    phone = network.phone()
+    phone.dial("447700900200")
+    phone.expect(100, 180)
+
+
 def test_rings_and_then_is_busy() -> None:
     network = Faulty("answer 5s status=486")
     phone = network.phone()
@@ -136,6 +144,17 @@ def test_a_refresh_that_is_sent() -> None:
     answer(phone, phone.expect("INVITE"), SDP, "Require: timer\r\nSession-Expires: 120;refresher=uac\r\n")
     phone.expect("ACK")
     assert kinds(network)[-1] == "call.refreshed"
+
+
+def test_a_refresh_so_often_for_a_client_without_session_timers() -> None:
+    network, phone = called("refresh sent spacing=2s")
+    for _ in range(2):
+        speak(network, 99)
+        phone.expect_nothing()
+        speak(network, 2)
+        answer(phone, phone.expect("INVITE"), SDP)
+        phone.expect("ACK")
+        assert kinds(network)[-1] == "call.refreshed"
 
 
 # -- media ---------------------------------------------------------------------------------------------------------
