@@ -1,19 +1,23 @@
-# `make serve` runs the emulator, `make test` checks everything; both set up what they need.
+# `make demo` shows the emulator at work, `make serve` runs it, `make test` checks everything; each sets up what it needs.
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin
 PEERS := sip-tester baresip-core sipsak linphone-cli kamailio kamailio-tls-modules rtpengine-daemon tshark dnsutils openssl sox gcc libc6-dev
 
-.PHONY: serve test unit lint peers bench clean help
+.PHONY: serve demo test unit lint peers bench clean help
 .DEFAULT_GOAL := help
 
 help:
-	@echo 'make serve   run the emulator          make test   lint, types and every test'
+	@echo 'make demo    see it at work, in 5 s    make serve   run the emulator'
+	@echo 'make test    lint, types and every test'
 	@echo 'make unit    tests without a network   make bench  measure (see docs/performance.md)'
 	@echo 'make lint    ruff and mypy             make clean  remove what was made'
 
 serve: $(VENV)/.installed
 	@$(BIN)/vsim serve $(ARGS)
+
+demo: $(VENV)/.installed
+	@$(BIN)/vsim demo
 
 # More workers than cores: most of the time tests of wires wait.
 test: peers lint

@@ -7,11 +7,12 @@ How it is laid out. Three rings; imports point inward only:
     words      bytes, text, values: functions of their arguments  import nothing of ours outside words
 
 `from twisted` stands in wire files only. `sip/`, `media/` and `dns/` never import each other or `trunk/`; `trunk/` is where they
-meet. Nothing imports `service.py` or `cli/`.
+meet, and so is `phone/`, which knows nothing of `trunk/`. Nothing imports `service.py` or `cli/`.
 
     yaml.py schema.py    words    a person's YAML as typed values, mistakes with their place; its JSON Schema
     config.py      words    the one typed model behind vsim.yaml, VSIM_* and flags
     clock.py ids.py chance.py    time and every random choice, handed in; one seed
+    reactor_clock.py   wire    that time, driven by the reactor
     authority.py   wire     the CA and the server certificate on disk
     forwarding_settings.py    machine    what the settings say of calls to the account's numbers
     service.py     wire     the composition root: builds each object once, opens listeners, stops in order
@@ -38,6 +39,8 @@ meet. Nothing imports `service.py` or `cli/`.
       world witness expect expect_calls expect_requests expect_named stage live acts runner scenarios          machines
     journal/       events findings attempt ladder    words   journal    machine
     control/       model routes    words     api telephony faults scenarios openapi    machines    endpoints server client webhook    wires
+    phone/         our own small phone: a stranger to the trunk, built of the same parts
+      signal script    words    echo handset outcome report call placed taken phone    machines    line    wire
     cli/           a file per group of commands; the one place that names the reactor
 
 Four seams end the part without I/O: `Endpoint.receive(data, flow)` and `flow.send(data)` for SIP, `stream.reader(buffer, view, length)`

@@ -475,7 +475,7 @@ def _overlays(environ: Mapping[str, str], flags: Mapping[str, Any], problems: li
             yield name, _listed(str(value).lower() if isinstance(value, bool) else str(value), flag)
 
 
-_NOT_SETTINGS = frozenset({"VSIM_URL", "VSIM_DNS", "VSIM_CA", "VSIM_CONFIG", "VSIM_KEY", "VSIM_SECRET"})
+_NOT_SETTINGS = frozenset({"VSIM_URL", "VSIM_DNS", "VSIM_CA", "VSIM_CONFIG", "VSIM_KEY", "VSIM_SECRET", "VSIM_NUMBER"})
 """What `vsim env` prints, and what clients read."""
 
 

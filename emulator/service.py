@@ -25,6 +25,7 @@ from emulator.media.plan import Plan, Specs
 from emulator.media.port_pair import MediaPorts, PortPair
 from emulator.media.shared_port import SharedPort, SharedPorts
 from emulator.media.sockets import Selector
+from emulator.reactor_clock import ReactorClock
 from emulator.sip import tls
 from emulator.sip.certificate import Identity
 from emulator.sip.datagram import UdpListener
@@ -59,34 +60,6 @@ _STOP_SECONDS = 4.0
 _BINDS = 16
 _RECORDING_OCTETS = 32 << 20
 """The longest recording that is read for the control API: a quarter of an hour."""
-
-
-class ReactorClock(Clock):
-    """The clock of production: one delayed call of the reactor wakes it for its next timer."""
-
-    def __init__(self, reactor: Any, on_error: Callable[[Exception], None]) -> None:
-        super().__init__(seconds=reactor.seconds, wake=self._wake_at)
-        self._reactor = reactor
-        self._report = on_error
-        self._call: Any = None
-        self._due = float("inf")
-
-    def _wake_at(self, due: float) -> None:
-        if due >= self._due and self._call is not None:
-            return
-        delay = max(0.0, due - self.seconds())
-        if self._call is not None and self._call.active():
-            self._call.reset(delay)
-        else:
-            self._call = self._reactor.callLater(delay, self._run)
-        self._due = due
-
-    def _run(self) -> None:
-        self._call = None
-        self._due = float("inf")
-        due = self.run_due(self._report)
-        if due is not None and self._call is None:
-            self._wake_at(due)
 
 
 class Listeners:
@@ -327,7 +300,7 @@ class Service:
             control=f"http://{sent_by((config.control.address, self._control.port))}",
             dns=DnsEndpoint(address=config.dns.address, port=self._nameserver.port),
             ca=str(self._certificates.ca),
-            account=AccountKey(key=account.key, secret=account.secret),
+            account=AccountKey(key=account.key, secret=account.secret, numbers=list(account.numbers)),
             media=MediaEndpoint(ports=self._media_range()),
             proxies={
                 place.name: ProxyEndpoint(host=place.host, address=place.address, udp=place.udp, tcp=place.tcp, tls=place.tls)

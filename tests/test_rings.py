@@ -12,6 +12,7 @@ WIRES = {
     "media/sockets.py", "media/port_pair.py", "media/shared_port.py", "dns/nameserver.py", "dns/exchange.py", "dns/resolver.py",
     "control/server.py", "control/client.py", "control/endpoints.py", "control/webhook.py", "scenario/connections.py",
     "scenario/wires.py", "scenario/listeners.py", "__main__.py",
+    "reactor_clock.py", "phone/line.py",
 }  # fmt: skip
 MACHINES = {
     "clock.py", "ids.py", "sip/digest.py", "sip/transaction.py", "sip/endpoint.py", "sip/dialog.py", "sip/session.py",
@@ -29,6 +30,8 @@ MACHINES = {
     "scenario/behaviours.py", "scenario/failover.py", "scenario/trail.py",
     "scenario/expect.py", "scenario/expect_calls.py", "scenario/expect_named.py", "scenario/expect_requests.py", "scenario/world.py",
     "scenario/stage.py", "scenario/live.py", "scenario/witness.py", "scenario/runner.py", "scenario/acts.py", "scenario/scenarios.py",
+    "phone/echo.py", "phone/handset.py", "phone/outcome.py", "phone/report.py", "phone/call.py", "phone/placed.py", "phone/taken.py",
+    "phone/phone.py",
 }  # fmt: skip
 SEPARATE = ("sip", "media", "dns")
 
@@ -94,6 +97,17 @@ def test_sip_media_and_dns_never_meet_outside_the_trunk(path: Path) -> None:
     if own in SEPARATE:
         foreign = {other for other in ours(path) if other.split("/")[0] in (*SEPARATE, "trunk") and other.split("/")[0] != own}
         assert not foreign
+
+
+@pytest.mark.parametrize("path", files(), ids=relative)
+def test_the_phone_is_a_stranger_to_the_trunk(path: Path) -> None:
+    """It shares the parts of SIP, media and DNS. Of the trunk, its journal and its control API it knows nothing, nor they of it."""
+    own = relative(path)
+    others = {other for other in ours(path) if other.startswith(("trunk/", "control/", "scenario/", "journal/journal.py", "phone/"))}
+    if own.startswith("phone/"):
+        assert not {other for other in others if not other.startswith("phone/")}
+    elif not own.startswith("cli/"):
+        assert not {other for other in others if other.startswith("phone/")}
 
 
 @pytest.mark.parametrize("path", files(), ids=relative)

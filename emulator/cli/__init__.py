@@ -1,6 +1,7 @@
 """The command line. A file per group of commands, imported when its command is called: `vsim --help` must not wait for Twisted."""
 
 import importlib
+import io
 import sys
 
 import click
@@ -11,6 +12,7 @@ OK, SIGNALLING_FAILED, UNUSABLE, MEDIA_FAILED, NOT_REACHABLE, COMMAND_FAILED = r
 """The exit codes, everywhere."""
 
 _COMMANDS = {
+    "demo": ("emulator.cli.demo", "Show the trunk at work: one call out, one call in."),
     "serve": ("emulator.cli.serve", "Run the emulator in the foreground."),
     "wait": ("emulator.cli.running", "Return when the emulator is ready."),
     "env": ("emulator.cli.running", "Print export lines for a shell to eval."),
@@ -21,6 +23,7 @@ _COMMANDS = {
     "calls": ("emulator.cli.calls", "List the calls."),
     "show": ("emulator.cli.calls", "Show one call."),
     "tail": ("emulator.cli.calls", "Print events as they come."),
+    "phone": ("emulator.cli.phone", "Place a call, or take calls, with a small phone."),
     "run": ("emulator.cli.run", "Run scenarios, and say what came of them."),
     "check": ("emulator.cli.check", "Validate config and scenario files without a network."),
     "certs": ("emulator.cli.certs", "Say where the CA is; export certificates."),
@@ -70,6 +73,9 @@ def main() -> None:
     """Run a command; every foreseen error is one line and an exit code."""
     from emulator.config import Unusable
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a character is no reason to fail
     try:
         vsim.main(standalone_mode=False)
     except click.exceptions.Exit as done:

@@ -40,7 +40,7 @@ def wait(timeout: str, url: str | None, endpoints: str | None) -> None:
 @click.command()
 @click.option("--endpoints", metavar="FILE", help="The endpoints file.  [default: vsim.json]")
 def env(endpoints: str | None) -> None:
-    """Print export lines: VSIM_URL, VSIM_DNS, VSIM_CA, VSIM_KEY, VSIM_SECRET, and VSIM_SIP_US_3_1 and so on.
+    """Print export lines: VSIM_URL, VSIM_DNS, VSIM_CA, VSIM_KEY, VSIM_SECRET, VSIM_NUMBER, and VSIM_SIP_US_3_1 and so on.
 
     eval "$(vsim env)"
     """
@@ -59,6 +59,7 @@ def variables(endpoints: dict[str, object]) -> dict[str, str]:
         "VSIM_CA": values.text("ca"),
         "VSIM_KEY": values.text("account", "key"),
         "VSIM_SECRET": values.text("account", "secret"),
+        "VSIM_NUMBER": values.first("account", "numbers"),
     }
     for proxy in values.names("proxies"):
         address = values.text("proxies", proxy, "address")
@@ -80,6 +81,11 @@ class _Values:
     def names(self, *path: str) -> list[str]:
         found = self._find(path)
         return list(found) if isinstance(found, dict) else []
+
+    def first(self, *path: str) -> str:
+        """The first item of a list, empty where there is none."""
+        found = self._find(path)
+        return str(found[0]) if isinstance(found, list) and found else ""
 
     def _find(self, path: tuple[str, ...]) -> object:
         value: object = self._endpoints

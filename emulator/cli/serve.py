@@ -2,15 +2,15 @@
 
 import gc
 import os
-import signal
 import sys
-import traceback
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from emulator.cli.options import config_options
-from emulator.config import Config, Unusable, load
+from emulator.cli.reactor import report, the_reactor
+from emulator.cli.reactor import run as run_on
+from emulator.config import Config, load
 
 if TYPE_CHECKING:
     from emulator.control.model import Endpoints
@@ -35,22 +35,16 @@ def serve(config_file: str | None, **flags: Any) -> None:
 
 def run(config: Config) -> None:
     """Serve until a signal. Raises `Unusable` when it can't start."""
-    reactor = _reactor()
+    reactor = the_reactor()
     from emulator.journal.events import line
     from emulator.service import Service
 
     _raise_descriptor_limit()
     output = _Output(reactor)
-    problem: list[Unusable] = []
-    service = Service(config, reactor, _report)
+    service = Service(config, reactor, report)
 
     def start() -> None:
-        try:
-            endpoints = service.start()
-        except Unusable as error:
-            problem.append(error)
-            reactor.stop()
-            return
+        endpoints = service.start()
         as_json = config.log_format == "json"
         service.journal.listen(lambda event: output.write(event.as_json() if as_json else line(event)))
         if as_json:
@@ -64,15 +58,6 @@ def run(config: Config) -> None:
         gc.freeze()  # what the start made lives as long as the process: no need to walk it again
         gc.set_threshold(*_GC_THRESHOLDS)
 
-    signals = 0
-
-    def on_signal(*_: object) -> None:
-        nonlocal signals
-        signals += 1
-        if signals > 1:
-            os._exit(130)
-        reactor.callFromThread(stop)
-
     def stop() -> None:
         service.stop().addBoth(stopped)
 
@@ -80,12 +65,7 @@ def run(config: Config) -> None:
         output.flush()
         reactor.stop()
 
-    reactor.callWhenRunning(start)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, on_signal)
-    reactor.run(installSignalHandlers=False)
-    if problem:
-        raise problem[0]
+    run_on(reactor, start, stop)
 
 
 def _raise_descriptor_limit() -> None:
@@ -98,24 +78,6 @@ def _raise_descriptor_limit() -> None:
     wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(_DESCRIPTORS, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def _reactor() -> Any:
-    """The reactor, imported without OpenSSL: Twisted would pull it in for a port that may never see a client, at a third of the start."""
-    hidden = [name for name in ("OpenSSL",) if name not in sys.modules]
-    for name in hidden:
-        sys.modules[name] = None  # type: ignore[assignment]  # an import of it fails, which Twisted takes for "not installed"
-    try:
-        from twisted.internet import reactor
-    finally:
-        for name in hidden:
-            del sys.modules[name]
-    return reactor
-
-
-def _report(error: Exception) -> None:
-    """A bug of ours goes to stderr with its traceback, and nowhere else."""
-    traceback.print_exception(error, file=sys.stderr)
 
 
 def banner(endpoints: "Endpoints") -> list[str]:

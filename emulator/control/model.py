@@ -27,6 +27,8 @@ class AccountKey(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     key: str
     secret: str | None = None
+    numbers: list[str] = []
+    """Its own; each is a caller ID that it may show."""
 
 
 class MediaEndpoint(msgspec.Struct, kw_only=True):
@@ -50,7 +52,7 @@ class Endpoints(msgspec.Struct, kw_only=True):
 
     def without_secret(self) -> "Endpoints":
         """What may go over HTTP."""
-        return msgspec.structs.replace(self, account=AccountKey(key=self.account.key))
+        return msgspec.structs.replace(self, account=AccountKey(key=self.account.key, numbers=self.account.numbers))
 
 
 class Health(msgspec.Struct):

@@ -27,10 +27,11 @@ class Resolver:
     """What `emulator.sip.locate.Resolver` asks for. `done` is called once, and never before the question is returned."""
 
     def __init__(
-        self, reactor: Any, clock: Clock, ids: Ids, nameserver: Nameserver, upstream: Address | None = None, timeout: float = 2.0,
+        self, reactor: Any, clock: Clock, ids: Ids, nameserver: Nameserver | None, upstream: Address | None = None, timeout: float = 2.0,
         servers_file: str = "/etc/resolv.conf", hosts_file: str = "/etc/hosts",
     ) -> None:  # fmt: skip
-        """`timeout` is for one question with all its tries and CNAMEs, in seconds."""
+        """`nameserver` is our own, asked first; None where there is none. `timeout` is for one question with all its tries and CNAMEs, in
+        seconds."""
         self.reactor = reactor
         self.clock = clock
         self.ids = ids
@@ -81,10 +82,11 @@ class Resolver:
         self._asking.pop(key, None)
 
     def covers(self, query: bytes) -> bool:
-        return self._nameserver.zone.covers(query)
+        return self._nameserver is not None and self._nameserver.zone.covers(query)
 
     def ask_own(self, query: bytes, reply: Callable[[bytes], None]) -> None:
         """Ask the trunk's own name server, as its clients do."""
+        assert self._nameserver is not None
         self._nameserver.handle(query, True, reply)
 
     def known(self, name: str, kind: Kind) -> Sequence[Any] | None:

@@ -12,7 +12,7 @@ _CODEC = re.compile(r"^m=audio (\d+) (\S+)", re.MULTILINE)
 def ladder(call: Mapping[str, Any], width: int = 100) -> list[str]:
     """Lines of at most `width` characters: time, arrow, start line, what matters in it."""
     peer, proxy = printable(str(call["peer"])), str(call["proxy"])
-    span = max(28, min(60, width - 40))
+    span = max(28, min(60, width - 13 - len(proxy)))
     lines, shown = [], ""
     for message in call["messages"] or [{}]:
         other = printable(str(message.get("peer") or peer))
@@ -21,11 +21,9 @@ def ladder(call: Mapping[str, Any], width: int = 100) -> list[str]:
             lines.append(f"{'':>9}  {other:<{span}}  {proxy}")
         if not message:
             break
-        text = describe(str(message["text"]))
-        if message["incoming"]:
-            arrow = text[: span - 3] + " " + "─" * max(1, span - len(text[: span - 3]) - 2) + "▶"
-        else:
-            arrow = "◀" + "─" * max(1, span - len(text[: span - 3]) - 2) + " " + text[: span - 3]
+        text = describe(str(message["text"]), span - 3)
+        line = "─" * max(1, span - len(text) - 2)
+        arrow = f"{text} {line}▶" if message["incoming"] else f"◀{line} {text}"
         lines.append(f"{message['at']:>8.3f}s  {arrow}"[:width])
     if call.get("messages_dropped"):
         lines.append(f"{'':>9}  … {call['messages_dropped']} more messages were not kept")
@@ -35,18 +33,18 @@ def ladder(call: Mapping[str, Any], width: int = 100) -> list[str]:
     return lines
 
 
-def describe(text: str) -> str:
-    """A message in a few words: method or status, CSeq, credentials, SDP."""
+def describe(text: str, width: int = 100) -> str:
+    """A message in a few words, at most `width` characters of them: method or status, CSeq, credentials, SDP."""
     head, _, body = text.partition("\r\n\r\n")
     start = head.partition("\r\n")[0]
     lower = head.lower()
     if start.startswith("SIP/2.0 "):
-        words = printable(start[8:], 40)
+        words = start[8:]
         method = re.search(r"^cseq:\s*\d+\s+(\w+)", head, re.IGNORECASE | re.MULTILINE)
         if method and method[1] != "INVITE":
-            words += f" ({method[1]})"
+            words = f"{printable(words, 40)} ({method[1]})"
     else:
-        words = printable(start.rpartition(" ")[0], 44)
+        words = start.rpartition(" ")[0]
     notes = []
     if "\nauthorization:" in lower or "\nproxy-authorization:" in lower:
         notes.append("digest")
@@ -55,7 +53,8 @@ def describe(text: str) -> str:
     audio = _CODEC.search(body)
     if audio:
         notes.append(f"SDP {audio[2]} {audio[1]}")
-    return words + (f" [{', '.join(notes)}]" if notes else "")
+    noted = f" [{', '.join(notes)}]" if notes else ""
+    return (printable(words, max(8, min(44, width - len(noted)))) + noted)[:width]
 
 
 def _mark(severity: str) -> str:

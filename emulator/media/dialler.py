@@ -10,7 +10,7 @@ from emulator.media.offer import Agreement
 
 DURATION = 0.1
 """Seconds of a digit where nobody says."""
-_GAP = 0.06
+GAP = 0.06
 """Seconds between two digits: receivers want 40 ms at least (ITU-T Q.24)."""
 _WAITING = 64
 _LONGEST = 8.0
@@ -93,4 +93,4 @@ class Dialler:
                 return
             self._line.emit(event_type, packet.marker, packet.timestamp, packet.payload)
             packet = next(packets, None)
-        self._timer = self._clock.call_later(_GAP, self._next)
+        self._timer = self._clock.call_later(GAP, self._next)

@@ -97,9 +97,9 @@ def _build(value: object, hint: Any, path: Path, problems: list[Problem]) -> Any
         return _build_struct(value, plain, path, problems)
     origin = get_origin(plain)
     if origin is dict:
-        if not isinstance(value, Mapping):
-            return _wrong(problems, path, value, "write `name: value`")
-        return {str(key): _build(item, get_args(plain)[1], (*path, str(key)), problems) for key, item in list(value.items())[:_MOST_ITEMS]}
+        if not isinstance(value, Mapping) or len(value) > _MOST_ITEMS:
+            return _wrong(problems, path, value, f"write `name: value`, at most {_MOST_ITEMS} times")
+        return {str(key): _build(item, get_args(plain)[1], (*path, str(key)), problems) for key, item in value.items()}
     if origin is tuple:
         items = value.split(",") if isinstance(value, str) else value if isinstance(value, list | tuple) else [value]
         if not items or len(items) > _MOST_ITEMS:

@@ -8,7 +8,8 @@ is also written on one line, each key once and dots for nesting; both read to th
 """
 
 import re
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Iterator
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 from msgspec import Struct
@@ -192,7 +193,7 @@ def fault(value: object, path: Path = ()) -> FaultSpec:
     return spec
 
 
-def _check(spec: FaultSpec, kind: str, path: Path) -> Any:
+def _check(spec: FaultSpec, kind: str, path: Path) -> Iterator[Problem]:
     """What no single field can know."""
     model = KINDS[kind]
     said = msgspec.to_builtins(spec)
@@ -222,7 +223,7 @@ def _check(spec: FaultSpec, kind: str, path: Path) -> Any:
     yield from _check_kind(spec, kind, path)
 
 
-def _check_kind(spec: FaultSpec, kind: str, path: Path) -> Any:
+def _check_kind(spec: FaultSpec, kind: str, path: Path) -> Iterator[Problem]:
     answer, media, redirect = spec.answer, spec.media, spec.redirect
     if answer is not None:
         if answer.never and (answer.delay is not None or answer.status is not None):

@@ -88,7 +88,8 @@ class Invitation:
         written: Callable[[Outgoing], bytes] | None = None,
     ) -> None:
         """`from_` and `to` are header values without a tag, `headers` and `route` whole lines ending in CRLF: Contact, Allow,
-        Content-Type and so on, and Route.
+        Content-Type and so on, and Route. `call_id` and `from_tag` are given for an INVITE that another one stands in for (RFC 3263 4.3).
+        `written` makes the octets of the INVITE.
 
         `timer_policy.ask` adds Supported: timer, Session-Expires and Min-SE. `credentials` answers who challenges the INVITE, and later
         requests of the call; without them a challenge is a refusal. A user that lists 100rel in Supported has its PRACKs sent.

@@ -9,7 +9,7 @@ from emulator.dns.nameserver import Nameserver
 from emulator.dns.resolver import Resolver
 from emulator.dns.zone import Zone
 from emulator.ids import Ids
-from emulator.service import ReactorClock
+from emulator.reactor_clock import ReactorClock
 from emulator.sip.locate import LocateError, Locator
 
 

@@ -1,0 +1,57 @@
+"""The reactor, and a command that runs on it until it is done or a signal comes."""
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+INTERRUPTED = 130
+
+
+def the_reactor() -> Any:
+    """The reactor, imported without OpenSSL: Twisted would pull it in for a port that may never see a client, at a third of the start."""
+    hidden = [name for name in ("OpenSSL",) if name not in sys.modules]
+    for name in hidden:
+        sys.modules[name] = None  # type: ignore[assignment]  # an import of it fails, which Twisted takes for "not installed"
+    try:
+        from twisted.internet import reactor
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+    return reactor
+
+
+def report(error: Exception) -> None:
+    """A bug of ours goes to stderr with its traceback, and nowhere else."""
+    traceback.print_exception(error, file=sys.stderr)
+
+
+def run(reactor: Any, start: Callable[[], None], stop: Callable[[], None], last: Callable[[], None] = lambda: None) -> None:
+    """Run the reactor from `start()` until somebody stops it. `stop()` is called on the first SIGINT or SIGTERM and has to see to that;
+    the second ends the process, after `last()`. What `start` raises is raised here."""
+    problem: list[BaseException] = []
+    signals = 0
+
+    def begin() -> None:
+        try:
+            start()
+        except BaseException as error:
+            problem.append(error)
+            reactor.stop()
+
+    def on_signal(*_: object) -> None:
+        nonlocal signals
+        signals += 1
+        if signals > 1:
+            last()
+            os._exit(INTERRUPTED)
+        reactor.callFromThread(stop)
+
+    reactor.callWhenRunning(begin)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, on_signal)
+    reactor.run(installSignalHandlers=False)
+    if problem:
+        raise problem[0]
