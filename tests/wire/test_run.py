@@ -182,7 +182,7 @@ def test_a_program_may_have_its_say_when_the_story_is_over(tmp_path: Path) -> No
     program = ["sh", "-c", "sleep 1; echo heard noise; exit 3"]
     assert vsim_run(tmp_path, file, program=program).returncode == 0
     done = vsim_run(tmp_path, file, "--patience", "20s", program=program)
-    assert done.returncode == 5 and "the program under test ended with exit code 3" in done.stdout and "| heard noise" in done.stdout
+    assert done.returncode == 5 and "ended with exit code 3; its last lines:\n      | heard noise" in done.stdout
     assert vsim_run(tmp_path, file, "--patience", "20s", program=["sh", "-c", "sleep 0.5"]).returncode == 0
     done = vsim_run(tmp_path, file, "--patience", "300ms", "--json", "report.json", program=["sleep", "60"])
     assert done.returncode == 0 and report(tmp_path)["runs"][0]["program"]["code"] is None
