@@ -140,6 +140,7 @@ class ExpectMedia(Part, frozen=True, tag_field="is", tag="media"):
     jitter: Annotated[float | None, seconds("Interarrival jitter of what was heard, at most.")] = None
     mos: Annotated[Annotated[float, Meta(ge=1, le=5)] | None, told("MOS of what was heard, at least.")] = None
     seen_loss: Annotated[float | None, share("Loss that the device reports in RTCP, at least.")] = None
+    anew: Annotated[bool, told("Count from this step on, not from the beginning: echoed, one_way, dtmf, packets, sent.")] = False
     within: _Within = WITHIN
 
 

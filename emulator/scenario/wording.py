@@ -158,6 +158,8 @@ def _media(expected: e.ExpectMedia) -> Iterable[str]:
         yield f"MOS at least {expected.mos:g}"
     if expected.seen_loss is not None:
         yield f"the device reports loss of at least {expected.seen_loss * 100:g} %"
+    if expected.anew:
+        yield "from there on"
 
 
 def _attempts(expected: e.ExpectAttempts) -> Iterable[str]:

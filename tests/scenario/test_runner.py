@@ -283,6 +283,24 @@ def test_what_must_stay_away_is_watched_to_the_end() -> None:
     assert play.state == "passed"
 
 
+def test_media_from_a_line_on() -> None:
+    play = in_call("wait: 1s", "expect: {media: outbound, echoed: true, packets: 30, anew: true, within: 2s}")
+    speak(play)
+    play.after(0.2)
+    assert play.state == "running"
+    play.after(2)
+    assert play.state == "failed" and play.verdict(2).came.startswith("only 9 packets heard from there on (PCMU, 60 packets")
+    play = in_call("wait: 1210ms", "expect: {media: outbound, echoed: true, packets: 30, sent: 25, anew: true, within: 5s}")
+    speak(play)
+    play.after(0.05)
+    assert play.verdict(2).outcome == "running"
+    for number in range(60, 91):
+        play.network.ports[-1].hear(rtp(number))
+        play.after(0.02)
+    play.after(0.2)
+    assert play.state == "passed", play.verdict(2).came
+
+
 def test_digits() -> None:
     def dial(play: Play, digit: int, at: int) -> None:
         for number, duration in enumerate((160, 320, 480, 480, 480)):
@@ -302,6 +320,11 @@ def test_digits() -> None:
     play = in_call("expect: {media: outbound, dtmf: '1#', within: 10s}")
     dial(play, 2, 1)
     assert play.state == "failed" and play.verdict(1).came.startswith("digits 2 (")
+    play = in_call("wait: 1s", "expect: {media: outbound, dtmf: '2', anew: true, within: 10s}")
+    dial(play, 1, 1)
+    play.after(1)
+    dial(play, 2, 2)
+    assert play.state == "passed"
 
 
 # -- calls to the device ------------------------------------------------------------------------------------------
