@@ -230,6 +230,16 @@ class Hold(Kind, frozen=True):
     length: Annotated[float, span("How long the hold lasts.")] = 2.0
 
 
+class Codec(Kind, frozen=True):
+    """The trunk changes the codec in mid-call: it offers this one alone in a re-INVITE. A refusal leaves the call as it was."""
+
+    MAIN: ClassVar[str] = "name"
+    CONDITIONS: ClassVar[tuple[str, ...]] = CALL
+    EXAMPLES: ClassVar[tuple[str, ...]] = ("codec PCMA delay=3s", "codec G722 where called=447700900100")
+    name: Annotated[Literal["PCMA", "PCMU", "G722", "G729", "iLBC", "speex"], meta("Which.")]
+    delay: Annotated[float, span("After the answer.")] = 2.0
+
+
 class Refresh(Kind, frozen=True):
     """In a call to the trunk it is the trunk that refreshes the session (RFC 4028), every half `interval`: it does so (`sent`) or never
     does (`lost`), and then the session runs out at the client. With `spacing` any client gets a re-INVITE that changes nothing so often."""
@@ -333,7 +343,7 @@ KINDS: dict[str, type[Kind]] = {
     "refuse": Refuse, "redirect": Redirect, "challenge": Challenge,
     "delay": Delay, "drop": Drop, "duplicate": Duplicate, "retransmit": Retransmit, "reorder": Reorder, "corrupt": Corrupt,
     "truncate": Truncate, "wrong": Wrong, "rewrite": Rewrite, "withhold": Withhold, "reset": Reset,
-    "answer": Answer, "hang-up": HangUp, "hold": Hold, "refresh": Refresh,
+    "answer": Answer, "hang-up": HangUp, "hold": Hold, "codec": Codec, "refresh": Refresh,
     "media": Media, "dtmf": Dtmf,
     "down": Down, "half-open": HalfOpen, "slow": Slow, "tls": Tls, "dns": Dns,
 }  # fmt: skip

@@ -126,6 +126,44 @@ def test_hold() -> None:
     assert b"a=sendrecv" in phone.expect("INVITE").body
 
 
+PCMA_ONLY = SDP.replace("phone 1 1", "phone 1 2").replace("RTP/AVP 0 8 101", "RTP/AVP 8 101").replace("a=rtpmap:0 PCMU/8000\r\n", "")
+assert "RTP/AVP 8 101" in PCMA_ONLY
+
+
+def test_another_codec_in_mid_call() -> None:
+    network, phone = called("codec PCMA delay=1s")
+    assert record(network)["codec"] == "PCMU"
+    network.clock.advance(1)
+    asked = phone.expect("INVITE")
+    assert b" RTP/AVP 8 101\r\n" in asked.body and b"PCMU" not in asked.body and b"a=sendrecv" in asked.body
+    answer(phone, asked, PCMA_ONLY)
+    phone.expect("ACK")
+    assert record(network)["codec"] == "PCMA"
+    (changed,) = network.events("call.codec-changed")
+    assert changed.fields["codec"] == "PCMA"
+    network.ports[0].hear(rtp(1, payload_type=8))
+    assert network.ports[0].sent[-1][1] & 0x7F == 8
+    phone.in_dialog("BYE")
+    phone.expect(200)
+    assert codes(network) == set()
+
+
+@pytest.mark.parametrize(("body", "status"), [("", 488), (SDP, 200)])
+def test_another_codec_is_refused_and_the_call_goes_on(body: str, status: int) -> None:
+    """By a refusal, or by an answer that is none to the offer."""
+    network, phone = called("codec G722 delay=1s")
+    network.clock.advance(1)
+    asked = phone.expect("INVITE")
+    assert b"G722" in asked.body
+    answer(phone, asked, body, status=status)
+    phone.expect("ACK")
+    assert record(network)["codec"] == "PCMU" and record(network)["state"] == "answered"
+    assert ("codec.refused" if status == 488 else "media.codec") in codes(network)
+    network.ports[0].hear(rtp(1))
+    assert network.ports[0].sent[-1][1] & 0x7F == 0
+    end(network, phone)
+
+
 def test_a_refresh_that_is_lost() -> None:
     network, phone = called("refresh lost", extra="Supported: timer\r\n")
     speak(network, 6099)
