@@ -2,14 +2,16 @@
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin
-PEERS := sip-tester baresip-core sipsak linphone-cli kamailio kamailio-tls-modules rtpengine-daemon tshark dnsutils openssl sox gcc libc6-dev
+PEERS := sip-tester baresip-core sipsak linphone-cli kamailio kamailio-tls-modules rtpengine-daemon tshark dnsutils \
+	openssl sox gcc libc6-dev buildah debootstrap iproute2 nftables docker-compose
+IMAGE ?= vsim
 
-.PHONY: serve demo test unit lint peers bench clean help
+.PHONY: serve demo test unit lint peers image bench clean help
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make demo    see it at work, in 5 s    make serve   run the emulator'
-	@echo 'make test    lint, types and every test'
+	@echo 'make test    lint and every test       make image  build the container image, $(IMAGE)'
 	@echo 'make unit    tests without a network   make bench  measure (see docs/performance.md)'
 	@echo 'make lint    ruff and mypy             make clean  remove what was made'
 
@@ -30,6 +32,14 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# By whichever builder works here. In Docker's image format, for OCI's has no place for the health check.
+image: BUILD = --build-arg VERSION=$(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' emulator/__init__.py) --tag $(IMAGE) $(ARGS) .
+image:
+	@if docker info >/dev/null 2>&1; then docker build $(BUILD); \
+	elif command -v podman >/dev/null 2>&1; then podman build --format docker $(BUILD); \
+	elif command -v buildah >/dev/null 2>&1; then buildah build --format docker $(BUILD); \
+	else echo 'docker, podman or buildah is needed' >&2; exit 2; fi
 
 bench: peers
 	$(BIN)/python -m benchmarks

@@ -14,7 +14,9 @@ meet, and so is `phone/`, which knows nothing of `trunk/`. Nothing imports `serv
     clock.py ids.py chance.py    time and every random choice, handed in; one seed
     reactor_clock.py   wire    that time, driven by the reactor
     authority.py   wire     the CA and the server certificate on disk
-    forwarding_settings.py    machine    what the settings say of calls to the account's numbers
+    own_address.py low_ports.py    wires    what a container needs: its own address, and port 53 without being root
+    problems.py    words    what the operating system refuses, in words
+    trunk_settings.py forwarding_settings.py    machines    what the settings say of the trunk, and of calls to the account's numbers
     service.py     wire     the composition root: builds each object once, opens listeners, stops in order
 
     sip/           RFC 3261 and friends; knows nothing of Vonage

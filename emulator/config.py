@@ -24,6 +24,7 @@ _SOURCE = "source"
 _PAGE = "page"
 _FACTS = "vonage-facts, default "
 _OURS = "vsim's own"
+AUTO = "auto"
 
 
 def _meta(description: str, source: str = _OURS, **constraints: Any) -> Meta:
@@ -399,7 +400,9 @@ class Config(_Section, frozen=True):
         _meta("`loopback`: each proxy on an address of its own with the standard ports. `ports`: all on one address."),
     ] = "loopback" if sys.platform == "linux" else "ports"
     bind: Annotated[str, _meta("The address of the `ports` layout.")] = "127.0.0.1"
-    advertise: Annotated[str | None, _meta("What SDP, Contact and DNS say instead of `bind`.")] = None
+    advertise: Annotated[
+        str | None, _meta("The address that SDP, Contact and DNS say instead of `bind`; `auto` takes the one that the default route has.")
+    ] = None
     strict: Annotated[bool, _meta("Refuse what would only be warned about.")] = False
     seed: Annotated[Seed | None, _meta("Every random choice follows from it.")] = None
     ephemeral: Annotated[bool, _meta("Let the system choose every port.")] = False
@@ -541,10 +544,10 @@ def _check(config: Config, where: str) -> Iterator[str]:
         ("advertise", config.advertise),
         *(("dns.hosts", a) for a in config.dns.hosts.values()),
     ):
-        if address is not None and not _is_address(address):
+        if address is not None and not _is_address(address) and (name, address) != ("advertise", AUTO):
             yield f"{where}: {name} {address!r} is no IP address; write one such as 127.0.0.1"
     if config.bind in ("0.0.0.0", "::") and config.advertise is None and config.layout == "ports":
-        yield f"{where}: bind {config.bind} without advertise; say with advertise which address clients reach"
+        yield f"{where}: bind {config.bind} without advertise; say with advertise which address clients reach, or auto"
     yield from (f"{where}: {problem}" for problem in _check_numbers(config))
     for name in media.prompts:
         if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", name) or name in ("echo", "tone", "silence", "nothing", "given"):

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emulator.config import Config, Unusable
+from emulator.problems import in_words
 from emulator.trunk.policy import ForwardingPolicy, InboundPolicy, InviteForm
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def _template(path: str) -> "Template":
             data = file.read(4 * MAX_OCTETS + 1)
         return parse(data.decode("utf-8"))
     except OSError as error:
-        raise Unusable("forwarding.template", f"{path}: {(error.strerror or str(error)).lower()}; name a file that can be read") from None
+        raise Unusable("forwarding.template", f"{path}: {in_words(error)}; name a file that can be read") from None
     except UnicodeDecodeError as error:
         raise Unusable(path, f"octet {error.start} is not UTF-8; save the file as UTF-8") from None
     except TemplateError as error:

@@ -1,5 +1,6 @@
 """The composition root: builds each object once, opens the listeners, writes the endpoints file, and stops everything in order."""
 
+import errno
 import os
 import shutil
 import tempfile
@@ -16,15 +17,16 @@ from emulator.clock import Clock
 from emulator.config import Config, Unusable, parse_host_port
 from emulator.control import endpoints as endpoints_file
 from emulator.control.model import AccountKey, DnsEndpoint, Endpoints, Held, MediaEndpoint, ProxyEndpoint
-from emulator.forwarding_settings import entries, inbound_policy
+from emulator.forwarding_settings import entries
 from emulator.ids import Ids
 from emulator.journal.findings import Finding, printable
 from emulator.journal.journal import CallRecord, Journal
-from emulator.media.codecs import CODECS
-from emulator.media.plan import Plan, Specs
+from emulator.low_ports import FIRST_UNPRIVILEGED, allowed
 from emulator.media.port_pair import MediaPorts, PortPair
 from emulator.media.shared_port import SharedPort, SharedPorts
 from emulator.media.sockets import Selector
+from emulator.own_address import with_own_address
+from emulator.problems import in_words
 from emulator.reactor_clock import ReactorClock
 from emulator.sip import tls
 from emulator.sip.certificate import Identity
@@ -32,20 +34,13 @@ from emulator.sip.datagram import UdpListener
 from emulator.sip.dialling import Dialler, ProxyPaths
 from emulator.sip.flow import Flow, sent_by
 from emulator.sip.locate import Locator
-from emulator.sip.methods import NOT_ALLOWED, Methods
-from emulator.sip.timers import SessionTimerPolicy
 from emulator.sip.tls_client import TlsClient
 from emulator.sip.transport import Limits, StreamListener
 from emulator.trunk import regions
-from emulator.trunk.accounts import Account, Accounts
-from emulator.trunk.behaviour import Behaviour
-from emulator.trunk.limits import LEGACY_LIMIT, LimitPolicy
-from emulator.trunk.numbers import EMERGENCY
-from emulator.trunk.policy import MediaPolicy, Policy
+from emulator.trunk.accounts import Accounts
 from emulator.trunk.proxy import Proxy
-from emulator.trunk.registrar import RegistrarPolicy
-from emulator.trunk.studio import Studio
 from emulator.trunk.trunk import Trunk
+from emulator.trunk_settings import accounts, customer_ca, policy, studio
 
 if TYPE_CHECKING:
     from emulator.scenario.faults import Faults
@@ -58,6 +53,8 @@ _STOP_SECONDS = 4.0
 """How long calls may take to answer their BYE; with the rest the emulator stops within five seconds."""
 
 _BINDS = 16
+_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""Where a process on this machine reaches what listens on every address of it."""
 _RECORDING_OCTETS = 32 << 20
 """The longest recording that is read for the control API: a quarter of an hour."""
 
@@ -83,7 +80,7 @@ class Service:
 
     def __init__(self, config: Config, reactor: Any, report: Callable[[Exception], None]) -> None:
         """`report` is told of errors that are ours."""
-        self.config = config
+        self.config = config = with_own_address(config)
         self.reactor = reactor
         self.ready = False
         self.clock: Clock = ReactorClock(reactor, report)
@@ -107,8 +104,8 @@ class Service:
         else:
             self._media = MediaPorts(self._selector, self.clock, media.first, media.last, config.ephemeral, media.latch)
         self.trunk = Trunk(
-            self.clock, self.ids, self.journal, Accounts(_accounts(config)), self._places(), self._open_port, report, policy(config),
-            config.policy.product or PRODUCT, studio=_studio(config, self.clock, self._scratch_folder), numbers=lambda: entries(config),
+            self.clock, self.ids, self.journal, Accounts(accounts(config)), self._places(), self._open_port, report, policy(config),
+            config.policy.product or PRODUCT, studio=studio(config, self.clock, self._scratch_folder), numbers=lambda: entries(config),
         )  # fmt: skip
         self._nameserver: Any = None
         self._resolver: Any = None
@@ -266,12 +263,10 @@ class Service:
         self.trunk.locator = Locator(self._resolver, self.ids, self.clock, settings.timeout)
         port = 0 if self.config.ephemeral else settings.port
         try:
-            self._nameserver.listen(settings.address, port)
+            with allowed(port):
+                self._nameserver.listen(settings.address, port)
         except error.CannotListenError as problem:
-            raise Unusable(
-                f"{settings.address}:{port}",
-                f"DNS: {_words(problem.socketError)}; choose another with dns.port",
-            ) from None
+            raise _unopened("DNS", "dns.port", settings.address, port, problem.socketError) from None
 
     def _start_control(self) -> None:
         from emulator.control.api import Api
@@ -282,12 +277,10 @@ class Service:
         hosts = (*settings.allowed_hosts, *((self.config.advertise,) if self.config.advertise else ()))
         self._control = ControlServer(self.reactor, self.clock, Api(self, self.journal, settings.address, hosts), self.journal)
         try:
-            self._control.listen(settings.address, port)
+            with allowed(port):
+                self._control.listen(settings.address, port)
         except error.CannotListenError as problem:
-            raise Unusable(
-                f"{settings.address}:{port}",
-                f"control API: {_words(problem.socketError)}; choose another with control.port",
-            ) from None
+            raise _unopened("control API", "control.port", settings.address, port, problem.socketError) from None
 
     def _describe(self, places: Sequence[regions.Place]) -> Endpoints:
         config = self.config
@@ -297,8 +290,8 @@ class Service:
             pid=os.getpid(),
             version=__version__,
             layout=config.layout,
-            control=f"http://{sent_by((config.control.address, self._control.port))}",
-            dns=DnsEndpoint(address=config.dns.address, port=self._nameserver.port),
+            control=f"http://{sent_by((_LOOPBACK.get(config.control.address, config.control.address), self._control.port))}",
+            dns=DnsEndpoint(address=self._reached(config.dns.address), port=self._nameserver.port),
             ca=str(self._certificates.ca),
             account=AccountKey(key=account.key, secret=account.secret, numbers=list(account.numbers)),
             media=MediaEndpoint(ports=self._media_range()),
@@ -307,6 +300,10 @@ class Service:
                 for place in places
             },
         )
+
+    def _reached(self, address: str) -> str:
+        """Where clients reach what listens at `address`: every address of a machine is none to send to."""
+        return (self.config.advertise or _LOOPBACK[address]) if address in _LOOPBACK else address
 
     def _on_stranger(self, packets: int, peer: tuple[str, int]) -> None:
         """Media came to a shared port that belongs to no call."""
@@ -403,7 +400,7 @@ class Service:
             with open(record.recording, "rb") as file:
                 data = file.read(_RECORDING_OCTETS + 1)
         except OSError as error:
-            raise Unusable("", f"the recording of call {record.id} is not there any more ({_words(error)})") from None
+            raise Unusable("", f"the recording of call {record.id} is not there any more ({in_words(error)})") from None
         if len(data) > _RECORDING_OCTETS:
             raise Unusable("", f"the recording of call {record.id} is longer than can be had this way; it is {record.recording}")
         return data
@@ -500,160 +497,13 @@ class Service:
         return defer.DeferredList([one if isinstance(one, defer.Deferred) else defer.succeed(one) for one in waiting])
 
 
-def customer_ca(config: Config) -> Path | None:
-    """The file to verify customers by. Raises `Unusable` when it holds no certificates."""
-    name = config.tls.customer_ca
-    if name is None:
-        return None
-    import ssl
-
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(name)
-    except OSError as problem:
-        raise Unusable("tls.customer_ca", f"{name}: {_words(problem)}; name a file of CA certificates (PEM)") from None
-    return Path(name)
-
-
 def _taken(place: regions.Place, transport: str, port: int, problem: OSError) -> Unusable:
     fix = "stop what listens there, or use --ephemeral or another layout"
-    return Unusable(sent_by((place.address, port)), f"{transport} of {place.name}: {_words(problem)}; {fix}")
+    return Unusable(sent_by((place.address, port)), f"{transport} of {place.name}: {in_words(problem)}; {fix}")
 
 
-def _words(problem: OSError) -> str:
-    return (problem.strerror or str(problem)).lower()
-
-
-def _accounts(config: Config) -> list[Account]:
-    return [Account(account.key, account.secret, account.numbers, account.verified) for account in config.accounts]
-
-
-def policy(config: Config) -> Policy:
-    """What the settings say of the trunk."""
-    settings, timer = config.policy, config.session_timer
-    return Policy(
-        strict=config.strict,
-        foreign_nonces=config.digest.foreign_nonces == "accept",
-        authorization_header=config.digest.accept_authorization,
-        require_qop=config.digest.require_qop,
-        userhash=config.digest.userhash,
-        refuse_after=config.digest.refuse_after,
-        options_status=settings.options_status,
-        late_offers=settings.late_offer == "accept" and not config.strict,
-        reliable_provisionals=settings.reliable_provisionals == "honour",
-        anonymous_calls=settings.anonymous_calls,
-        own_from_host=settings.from_host == "trunk",
-        regionless_status=settings.regionless_status,
-        lenient_numbers=settings.called_number == "lenient",
-        challenge=config.digest.challenge,
-        realm=config.digest.realm,
-        algorithms=tuple(dict.fromkeys(config.digest.algorithms)),
-        nonce_lifetime=config.digest.nonce_lifetime,
-        caller_id=settings.caller_id,
-        destinations=settings.destinations,
-        magic_numbers=settings.magic_numbers,
-        emergency_status=settings.emergency_status,
-        emergency_numbers=EMERGENCY if settings.emergency_numbers is None else frozenset(settings.emergency_numbers),
-        max_calls=config.limits.calls,
-        max_transactions=config.limits.transactions,
-        limits=_limits(config),
-        registrar=_registrar(config),
-        behaviour=Behaviour(
-            ringing=settings.ringing,
-            answer_after=settings.answer_after,
-            silence_timeout=config.media.silence_timeout,
-            longest=settings.longest_call,
-            session_timer=SessionTimerPolicy(timer.minimum, timer.refresher, timer.ask, timer.interval),
-            methods=_methods(config),
-            reinvites=settings.reinvites == "accept",
-            t38_status=settings.t38_status,
-            media=_plan(config),
-        ),
-        media=_spoken(config),
-        inbound=inbound_policy(config),
-    )
-
-
-def _spoken(config: Config) -> MediaPolicy:
-    media = config.media
-    by_name = {codec.name: codec for codec in CODECS}
-    mode = None if media.ilbc_mode == "offered" else int(media.ilbc_mode)
-    return MediaPolicy(tuple(by_name[name] for name in dict.fromkeys(media.codecs)), media.crypto_on_avp, media.crypto_lifetime, mode)
-
-
-def _plan(config: Config) -> Plan:
-    media = config.media
-    return Plan(
-        media.play, media.echo_digits, _impairments("media.impair_sent", media.impair_sent),
-        _impairments("media.impair_heard", media.impair_heard), media.digits, media.digits_after, _quirk(media.digits_quirk), media.srtp,
-        media.other_port,
-    )  # fmt: skip
-
-
-def _impairments(name: str, texts: Sequence[str]) -> Specs:
-    if not texts:
-        return ()
-    from emulator.media.chain import check, described  # only who impairs media has need of it
-
-    try:
-        return tuple(check(described(texts)))
-    except ValueError as error:
-        raise Unusable(name, str(error)) from None
-
-
-def _quirk(name: str | None) -> Any:
-    if name is None:
-        return None
-    from emulator.media.dtmf_sender import Quirk
-
-    return Quirk[name.upper().replace("-", "_")]
-
-
-def _studio(config: Config, clock: Clock, scratch: Callable[[], Path]) -> Studio:
-    """Prompts and recordings; files are read now, for reading one takes too long while calls are up."""
-    media = config.media
-    prompts: dict[str, Any] = {}
-    named = {f"media.prompts.{name}": (name, path) for name, path in media.prompts.items()}
-    if media.plays_file:
-        named["media.play"] = (media.play, media.play)
-    if named:
-        from emulator.media.wav import WavError, read
-
-        for setting, (name, path) in named.items():
-            try:
-                prompts[name] = read(path)
-            except WavError as error:
-                raise Unusable(setting, str(error)) from None
-    folder = Path(media.record) if media.record is not None else None
-    if folder is not None:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            if not os.access(folder, os.W_OK):
-                raise PermissionError(13, "may not be written")
-        except OSError as error:
-            raise Unusable("media.record", f"{folder}: {_words(error)}; name a folder that can be written") from None
-    return Studio(clock, prompts, folder, media.record_seconds, media.tones, scratch, media.record_octets)
-
-
-def _methods(config: Config) -> Methods:
-    policy = config.policy
-    refused: dict[str, int] = {"UPDATE": policy.update_status, "REFER": policy.refer_status}
-    if policy.info_status != 200:
-        refused["INFO"] = policy.info_status
-    if policy.reliable_provisionals == "refuse":
-        refused["PRACK"] = NOT_ALLOWED
-    return Methods(refused)
-
-
-def _limits(config: Config) -> LimitPolicy:
-    limits = config.limits
-    default = LEGACY_LIMIT if limits.preset == "legacy" else None
-    return LimitPolicy(limits.calls_per_second or default, limits.calls_at_once or default, limits.excess_status, config.strict)
-
-
-def _registrar(config: Config) -> RegistrarPolicy | None:
-    settings = config.registrar
-    if not settings.accept:
-        return None
-    return RegistrarPolicy(
-        settings.default_expires, settings.minimum_expires, settings.maximum_expires, settings.contacts, challenge=settings.challenge
-    )
+def _unopened(what: str, setting: str, address: str, port: int, problem: OSError) -> Unusable:
+    fix = f"choose another with {setting}"
+    if problem.errno == errno.EACCES and 0 < port < FIRST_UNPRIVILEGED:
+        fix += ", or allow low ports: capability NET_BIND_SERVICE, or sysctl net.ipv4.ip_unprivileged_port_start=0"
+    return Unusable(sent_by((address, port)), f"{what}: {in_words(problem)}; {fix}")

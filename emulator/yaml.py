@@ -21,6 +21,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 import msgspec
 from msgspec import Meta, Struct
 
+from emulator.problems import in_words
+
 MAX_FILE_OCTETS = 1 << 20
 _MAX_DEPTH = 20
 _MANY = 8
@@ -81,7 +83,7 @@ def read(path: str, subject: str = "config", octets: int = MAX_FILE_OCTETS) -> N
     try:
         data = Path(path).read_bytes()
     except OSError as error:
-        raise Unusable(path, f"{(error.strerror or str(error)).lower()}; name a file that can be read") from None
+        raise Unusable(path, f"{in_words(error)}; name a file that can be read") from None
     if len(data) > octets:
         raise Unusable(path, f"{len(data)} octets; a {subject} has at most {octets}")
     try:

@@ -174,3 +174,10 @@ def test_mistakes_in_a_forward_list_are_told_by_column(tmp_path: Path) -> None:
 def test_a_number_that_may_be_left_out_is_asked_for_in_plain_words() -> None:
     with pytest.raises(Unusable, match="--media-port: port 'abc': write a whole number"):
         load(None, {}, {"media.port": "abc"})
+
+
+def test_what_kubernetes_sets_for_a_service_of_this_name_is_no_setting() -> None:
+    ports = [f"VSIM_PORT_{port}_{transport}" for port in (53, 5060, 5061, 8060, 10000) for transport in ("UDP", "TCP")]
+    names = [f"{name}{part}" for name in ports for part in ("", "_PROTO", "_PORT", "_ADDR")]
+    names += ["VSIM_PORT", "VSIM_SERVICE_HOST", *(f"VSIM_SERVICE_PORT{part}" for part in ("", "_DNS", "_SIP", "_SIP_TLS", "_CONTROL"))]
+    assert load(None, dict.fromkeys(names, "tcp://192.0.2.1:53")) == load(None, {})

@@ -12,7 +12,7 @@ WIRES = {
     "media/sockets.py", "media/port_pair.py", "media/shared_port.py", "dns/nameserver.py", "dns/exchange.py", "dns/resolver.py",
     "control/server.py", "control/client.py", "control/endpoints.py", "control/webhook.py", "scenario/connections.py",
     "scenario/wires.py", "scenario/listeners.py", "__main__.py",
-    "reactor_clock.py", "phone/line.py",
+    "reactor_clock.py", "phone/line.py", "own_address.py", "low_ports.py",
 }  # fmt: skip
 MACHINES = {
     "clock.py", "ids.py", "sip/digest.py", "sip/transaction.py", "sip/endpoint.py", "sip/dialog.py", "sip/session.py",
@@ -23,7 +23,8 @@ MACHINES = {
     "media/recording.py", "media/decoder.py", "media/wav.py", "trunk/studio.py", "trunk/accounts.py", "trunk/calls.py",
     "trunk/leg.py", "trunk/conversation.py", "trunk/policy.py", "trunk/proxy.py", "trunk/admission.py", "trunk/registrar.py",
     "trunk/limits.py", "trunk/directory.py", "trunk/exchange.py", "trunk/forwarding.py", "trunk/inbound.py", "trunk/rung.py",
-    "forwarding_settings.py", "trunk/trunk.py", "journal/journal.py", "control/api.py", "control/telephony.py", "control/openapi.py",
+    "trunk_settings.py", "forwarding_settings.py", "trunk/trunk.py", "journal/journal.py",
+    "control/api.py", "control/telephony.py", "control/openapi.py",
     "control/faults.py", "control/scenarios.py",
     "scenario/rules.py", "scenario/fault.py", "scenario/faults.py", "scenario/sight.py", "scenario/gate.py", "scenario/signalling.py",
     "scenario/answers.py", "scenario/outage.py", "scenario/outages.py", "scenario/seams.py", "scenario/names.py", "scenario/wiring.py",

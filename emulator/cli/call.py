@@ -15,6 +15,7 @@ from emulator.cli.options import client_options
 from emulator.config import Unusable, duration
 from emulator.journal.attempt import describe
 from emulator.journal.findings import printable
+from emulator.problems import in_words
 
 if TYPE_CHECKING:
     from emulator.control.client import Client
@@ -188,7 +189,7 @@ def _keep(client: "Client", id: str, path: Path) -> None:
     try:
         path.write_bytes(data)
     except OSError as error:
-        raise Unusable("--record", f"{path}: {(error.strerror or str(error)).lower()}") from None
+        raise Unusable("--record", f"{path}: {in_words(error)}") from None
 
 
 # -- words --------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from emulator.config import load
+from emulator.own_address import with_own_address
 
 
 @click.command()
@@ -16,7 +17,7 @@ def certs(directory: str | None, config_file: str | None) -> None:
     from emulator.authority import Authority
     from emulator.trunk import regions
 
-    config = load(config_file, os.environ)
+    config = with_own_address(load(config_file, os.environ))
     places = regions.loopback_layout() if config.layout == "loopback" else regions.ports_layout(config.advertise or config.bind)
     authority = Authority(Path(config.tls.directory) if config.tls.directory else None)
     made = authority.ensure(regions.service_hosts(), tuple(dict.fromkeys(place.address for place in places)))

@@ -65,7 +65,7 @@ def _checked(name: str) -> str:
 
         runs = load_scenario(name).runs()
         return "good" if len(runs) == 1 else f"good, {len(runs)} runs"
-    from emulator.service import policy  # what no single setting can know is found when they are put to use
+    from emulator.trunk_settings import policy  # what no single setting can know is found when they are put to use
 
     config = load(name)
     try:

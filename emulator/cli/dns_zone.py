@@ -6,6 +6,7 @@ import click
 
 from emulator.cli.options import client_options
 from emulator.config import load
+from emulator.own_address import with_own_address
 from emulator.trunk import regions
 
 
@@ -17,7 +18,7 @@ def dns_zone(hosts: bool, config_file: str | None, url: str | None, endpoints: s
     """Print the zone as a master file: of the emulator named by --url or --endpoints, else of the configured layout."""
     from emulator.trunk.names import Preference, trunk_zone
 
-    config = load(config_file, os.environ)
+    config = with_own_address(load(config_file, os.environ))
     places = _running(url, endpoints) if url or endpoints else _configured(config.layout, config.advertise or config.bind)
     dns = config.dns
     zone = trunk_zone(places, dns.hosts, dns.ttl, Preference(dns.priorities, dns.weight, dns.naptr), dns.services)

@@ -17,6 +17,7 @@ from emulator.cli.free_ports import FreePorts
 from emulator.cli.own_emulator import Interrupted
 from emulator.cli.play import Options, Player, places
 from emulator.cli.progress import progress
+from emulator.problems import in_words
 from emulator.scenario.report import Result, as_json, as_junit, exit_code, odd_traces, summary
 from emulator.scenario.script import Script
 
@@ -63,7 +64,7 @@ class Reports:
                 try:
                     Path(file).write_bytes(made(results))
                 except OSError as error:
-                    fail(f"{file}: {(error.strerror or str(error)).lower()}; name a file that can be written", UNUSABLE)
+                    fail(f"{file}: {in_words(error)}; name a file that can be written", UNUSABLE)
 
 
 class Session:

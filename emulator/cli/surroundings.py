@@ -11,6 +11,7 @@ from typing import Any
 from emulator.config import Unusable, parse_host_port
 from emulator.control.client import NotReachable, find, read_endpoints
 from emulator.phone.placed import Destination
+from emulator.problems import in_words
 from emulator.sip.flow import Address
 from emulator.sip.locate import Hop, Transport
 from emulator.trunk import regions
@@ -108,7 +109,7 @@ def source(to: Destination, around: Surroundings) -> str:
         try:
             probe.connect((target, 9))  # of a datagram socket: no packet goes out
         except OSError as problem:
-            raise Unusable("--at", f"{target}: {(problem.strerror or str(problem)).lower()}") from None
+            raise Unusable("--at", f"{target}: {in_words(problem)}") from None
         address: str = probe.getsockname()[0]
     return address
 

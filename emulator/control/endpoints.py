@@ -9,6 +9,7 @@ import msgspec
 
 from emulator.config import Unusable
 from emulator.control.model import Endpoints
+from emulator.problems import in_words
 
 
 def write(path: Path, endpoints: Endpoints) -> None:
@@ -25,7 +26,7 @@ def write(path: Path, endpoints: Endpoints) -> None:
     except OSError as error:
         raise Unusable(
             str(path),
-            f"{(error.strerror or str(error)).lower()}; name a file that can be written with --endpoints",
+            f"{in_words(error)}; name a file that can be written with --endpoints",
         ) from None
 
 

@@ -14,6 +14,7 @@ from zope.interface import implementer
 from emulator.clock import Clock, Timer
 from emulator.dns.answer import answers, failed, truncated
 from emulator.ids import Ids
+from emulator.problems import in_words
 
 Address = tuple[str, int]
 _ROUNDS = 2
@@ -147,7 +148,7 @@ class _Datagrams:
             self._socket.connect(self.server)
             self._socket.send(self.query)
         except OSError as error:
-            return _words(error)
+            return in_words(error)
         self._reactor = reactor
         reactor.addReader(self)
         return ""
@@ -181,7 +182,7 @@ class _Datagrams:
             except BlockingIOError:
                 return
             except OSError as error:  # what ICMP said
-                self._exchange.on_failure(self, _words(error))
+                self._exchange.on_failure(self, in_words(error))
                 return
             if answers(self.query, data):
                 self._exchange.on_answer(self, data)
@@ -246,8 +247,4 @@ class _Streams(ClientFactory):
 
     def clientConnectionFailed(self, connector: Any, reason: Failure) -> None:
         problem: Any = getattr(reason.value, "osError", None)
-        self._stream.fail(f"no TCP connection: {_words(problem) if problem is not None else reason.value}")
-
-
-def _words(problem: OSError) -> str:
-    return (problem.strerror or str(problem)).lower()
+        self._stream.fail(f"no TCP connection: {in_words(problem) if problem is not None else reason.value}")

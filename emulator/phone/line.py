@@ -13,6 +13,7 @@ from emulator.journal.findings import Finding
 from emulator.media.port_pair import MediaPorts
 from emulator.media.sockets import Selector
 from emulator.phone.phone import Phone
+from emulator.problems import in_words
 from emulator.sip import tls
 from emulator.sip.certificate import Identity
 from emulator.sip.datagram import UdpListener
@@ -167,4 +168,4 @@ class _Paths:
 
 def _taken(address: Address, problem: OSError | error.CannotListenError) -> Unusable:
     cause = problem.socketError if isinstance(problem, error.CannotListenError) else problem
-    return Unusable(sent_by(address), f"{(cause.strerror or str(cause)).lower()}; listen on another port, or on 0 for any")
+    return Unusable(sent_by(address), f"{in_words(cause)}; listen on another port, or on 0 for any")

@@ -10,6 +10,7 @@ from twisted.internet import error
 from twisted.internet.protocol import Factory
 
 from emulator.clock import Clock, Timer
+from emulator.problems import in_words
 from emulator.scenario import kinds
 from emulator.scenario.connections import Faulty
 from emulator.scenario.wiring import Choose, How
@@ -77,7 +78,7 @@ class UdpWires:
         try:
             self._listener.reopen()
         except OSError as problem:
-            self._stuck("UDP", (problem.strerror or str(problem)).lower())
+            self._stuck("UDP", in_words(problem))
             self._retry = self._clock.call_later(_RETRY_SECONDS, self._open)
             return
         self._closed = False

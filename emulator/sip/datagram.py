@@ -9,6 +9,7 @@ from twisted.internet.interfaces import IHalfCloseableDescriptor, IReadDescripto
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from emulator.problems import in_words
 from emulator.sip import icmp
 from emulator.sip.flow import Address, sent_by
 from emulator.sip.transport import Receiver
@@ -173,7 +174,7 @@ class UdpListener:
         self.unsent += 1
         if isinstance(problem, OSError) and problem.errno not in _BUSY:
             # in a turn of its own: whoever sends is in the middle of something
-            self._reactor.callLater(0, self._lose, peer, (problem.strerror or str(problem)).lower())
+            self._reactor.callLater(0, self._lose, peer, in_words(problem))
         # else: UDP promises nothing, and retransmission is the transaction's
 
     def _read_errors(self) -> None:

@@ -10,8 +10,8 @@ import pytest
 from emulator.config import Config, Unusable, load
 from emulator.forwarding_settings import entries
 from emulator.journal.journal import CallRecord
-from emulator.service import policy
 from emulator.trunk.callers import Ring
+from emulator.trunk_settings import policy
 from tests.support.customer import accepts, answers
 from tests.support.network import Network
 from tests.support.phone import SDP

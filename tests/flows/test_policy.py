@@ -7,7 +7,7 @@ import pytest
 
 from emulator.authority import Authority
 from emulator.config import Config, Unusable, load
-from emulator.service import customer_ca, policy
+from emulator.trunk_settings import customer_ca, policy
 from tests.support.network import Network
 from tests.support.phone import SDP, Phone
 
