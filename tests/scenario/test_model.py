@@ -237,6 +237,7 @@ def test_a_matrix_makes_a_run_for_each_combination() -> None:
     made = script("name: '{{a}}'\nmatrix: {a: [1, 2]}\nsteps: [note: x]\n", a="9")
     assert {run.scenario.name for run in made.runs()} == {"9"}
 
+
 def test_what_is_set_narrows_a_matrix() -> None:
     text = "name: '{{codec}} {{transport}}'\nmatrix: {codec: [PCMA, PCMU], transport: [UDP, TLS]}\nsteps: [note: x]\n"
     assert [run.scenario.name for run in script(text, codec="PCMU").runs()] == ["PCMU UDP", "PCMU TLS"]

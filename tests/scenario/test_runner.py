@@ -492,6 +492,41 @@ def test_a_request_of_another_call() -> None:
     assert play.verdict(1).came == "1 BYE came: BYE of another call"
 
 
+@pytest.mark.parametrize(
+    ("match", "came"),
+    [
+        ("{method: BYE, call: outbound}", None), ("{status: 200}", None), ("{method: BYE, status: 20x, proxy: us-3-1}", None),
+        ("{method: BYE, peer: '192.0.2.10:*', transport: UDP}", None),
+        ("{method: BYE, status: [481, 5xx]}", "2 answers came: 100 to BYE at us-3-1; 200 to BYE at us-3-1"),
+        ("{method: CANCEL}", "no answer came"),
+        ("{site: us-4}", "1 answer came: 200 to BYE at us-3-1"), ("{transport: TLS}", "1 answer came: 200 to BYE over UDP"),
+        ("{peer: '10.*'}", "1 answer came: 200 to BYE from 192.0.2.10:5070"),
+    ],
+)  # fmt: skip
+def test_answers(match: str, came: str | None) -> None:
+    """A copy of an answer is no other answer."""
+    play = in_call("hangup: outbound", f"expect: {{answer: {match}, within: 2s}}", f"never: {{answer: {match}, count: 2, for: 1s}}")
+    phone = play.phone  # type: ignore[attr-defined]
+    bye = phone.expect("BYE")
+    for _ in range(2):
+        phone.respond(bye, 100)
+        phone.respond(bye, 200)
+        play.after(1)
+    play.after(3)
+    assert (play.state, play.verdict(2).came) == ("failed", came) if came else play.state == "passed", play.verdict(2).came
+
+
+def test_answers_to_invites_that_bring_a_call() -> None:
+    play = rung(
+        "{answer: {call: inbound, peer: '*:5090', status: 200}}",
+        "expect: {answer: {call: inbound, method: INVITE, status: 503}}",
+        "expect: {answer: {call: inbound, status: 404}, within: 1s}",
+    )
+    play.after(2)
+    assert play.outcomes == ["done", "met", "met", "failed"], [verdict.came for verdict in play.runner.report().steps]
+    assert play.verdict(3).came == "2 answers came: 503 to INVITE at eu-3-1; 200 to INVITE at eu-3-1"
+
+
 def test_events() -> None:
     play = in_call(
         "expect: {event: {kind: call.*, call: outbound, fields: {by: caller}}, as: end, within: 2s}",
