@@ -3,6 +3,7 @@
 A scenario is the XML of its parts in order. CSeq numbers are given where they matter; SIPp fills in the rest.
 """
 
+import re
 from collections.abc import Sequence
 
 _AUDIO = {"PCMU": (0, "PCMU/8000"), "PCMA": (8, "PCMA/8000"), "events": (101, "telephone-event/8000")}
@@ -18,9 +19,18 @@ _SAME = "[last_Via:]\n[last_From:]\n[last_To:]{tag}\n[last_Call-ID:]\n[last_CSeq
 _TAG = ";tag=[pid]SIPp[call_number]"
 
 
+_OF_INVITE = "[branch of the INVITE]"
+_ELEMENT = re.compile(r"^  <(?:send|recv|pause|nop)\b.*?(?=^  <(?:send|recv|pause|nop)\b|\Z)", re.M | re.S)
+
+
 def scenario(name: str, *parts: str) -> str:
     """A whole file."""
-    return f'<?xml version="1.0" encoding="ISO-8859-1" ?>\n<scenario name="{name}">\n{"".join(parts)}</scenario>\n'
+    story, invited = "", 0
+    for at, element in enumerate(_ELEMENT.findall("".join(parts))):
+        if "\nINVITE " in element:
+            invited = at
+        story += element.replace(_OF_INVITE, f"[branch-{at - invited}]")  # SIPp counts what stands between
+    return f'<?xml version="1.0" encoding="ISO-8859-1" ?>\n<scenario name="{name}">\n{story}</scenario>\n'
 
 
 def sdp(audio: Sequence[str] = ("PCMU", "PCMA", "events"), version: int = 1, direction: str = "sendrecv") -> str:
@@ -45,11 +55,13 @@ def _with(body: str) -> str:
     return f"Content-Type: application/sdp\nContent-Length: [len]\n\n{body}"
 
 
-def request(method: str, cseq: int, *lines: str, body: str = "", inside: bool = True, branch: str = "[branch]") -> str:
-    """A request: inside the dialog, or, like the INVITE that begins one and the CANCEL of that, not."""
+def request(method: str, cseq: int, *lines: str, body: str = "", inside: bool = True) -> str:
+    """A request: inside the dialog; or of the transaction of the last INVITE, as its CANCEL is, and the ACK of a refusal."""
     uri = "[next_url]" if inside else "sip:[service]@[remote_ip]:[remote_port]"
-    who = _WHO.format(caller=CALLER, to_tag="[peer_tag_param]" if inside else "", cseq=cseq, method=method)
-    head = f"{method} {uri} SIP/2.0\nVia: SIP/2.0/[transport] [local_ip]:[local_port];branch={branch}\n{who}"
+    to_tag = "[peer_tag_param]" if inside or method == "ACK" else ""
+    who = _WHO.format(caller=CALLER, to_tag=to_tag, cseq=cseq, method=method)
+    branch = "[branch]" if inside or method == "INVITE" else _OF_INVITE
+    head = f"{method} {uri} SIP/2.0\nVia: SIP/2.0/[transport] [local_ip]:[local_port];rport;branch={branch}\n{who}"
     return _send("\n".join((head, *lines, _with(body))), method != "ACK")
 
 
@@ -59,10 +71,13 @@ def invite(cseq: int, *lines: str, body: str = "", inside: bool = False) -> str:
 
 
 def challenged(cseq: int) -> str:
-    """The challenge to an INVITE, and its ACK, which belongs to the INVITE's own transaction."""
-    who = _WHO.format(caller=CALLER, to_tag="[peer_tag_param]", cseq=cseq, method="ACK")
-    ack = f"ACK sip:[service]@[remote_ip]:[remote_port] SIP/2.0\nVia: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch-1]\n{who}"
-    return receive(407, auth=True) + _send(f"{ack}\nContent-Length: 0\n", False)
+    """The challenge to an INVITE, and its ACK."""
+    return receive(407, auth=True) + request("ACK", cseq, inside=False)
+
+
+def refused(status: int, cseq: int = 2) -> str:
+    """A refusal of the INVITE, and its ACK."""
+    return receive(status) + request("ACK", cseq, inside=False)
 
 
 def dial(*lines: str, body: str = "") -> str:
@@ -97,9 +112,9 @@ def pause(milliseconds: int) -> str:
     return f'  <pause milliseconds="{milliseconds}"/>\n'
 
 
-def play(path: str) -> str:
-    """Speak what a file of PCMU holds, over and over."""
-    return f'  <nop><action><exec rtp_stream="{path},-1,0"/></action></nop>\n'
+def play(path: str, payload_type: int = 0) -> str:
+    """Speak what a file of G.711 holds, over and over."""
+    return f'  <nop><action><exec rtp_stream="{path},-1,{payload_type}"/></action></nop>\n'
 
 
 def respond(status: str, body: str = "", own_tag: bool = True, repeated: bool = False) -> str:

@@ -8,6 +8,10 @@ for modules in /usr/lib/baresip/modules /usr/local/lib/baresip/modules; do
   if [ -d "$modules" ]; then break; fi
 done
 transport=$(echo "${VSIM_VAR_TRANSPORT:-udp}" | tr A-Z a-z)
+codec=${VSIM_VAR_CODEC:-PCMU}
+if [ "$codec" = G722 ]; then codec=G722/16000; fi
+encryption=
+if [ "${VSIM_VAR_MEDIA:-}" = SRTP ]; then encryption=";mediaenc=srtp-mand"; fi
 at=$VSIM_SIP_US_3_1
 if [ "$transport" = tls ]; then at=$VSIM_SIP_US_3_1_TLS; fi
 folder=$(mktemp -d "$PWD/softphone.XXXXXX")
@@ -31,8 +35,7 @@ module_app account.so
 module_app menu.so
 ${SOFTPHONE_CONFIG:-}
 END
-echo "<sip:447700900000@$at>;auth_user=$VSIM_KEY;auth_pass=$VSIM_SECRET;regint=0;audio_codecs=${VSIM_VAR_CODEC:-PCMU}${SOFTPHONE_ACCOUNT:-}" \
-  > "$folder/accounts"
+echo "<sip:447700900000@$at>;auth_user=$VSIM_KEY;auth_pass=$VSIM_SECRET;regint=0;audio_codecs=$codec$encryption${SOFTPHONE_ACCOUNT:-}" > "$folder/accounts"
 : > "$folder/contacts"
 baresip -4 -v -f "$folder" -e "/dial sip:$VSIM_VAR_NUMBER@$at;transport=$transport" -t "$seconds" > "$folder/output" 2>&1
 cat "$folder/output"
