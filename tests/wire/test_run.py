@@ -186,6 +186,18 @@ def test_a_command_that_fails_is_exit_5(tmp_path: Path) -> None:
     assert vsim_run(tmp_path, story(tmp_path, "run: {command: exit 3, code: 3}", "wait: 1s"), program=["true"]).returncode == 0
 
 
+def test_a_program_may_have_its_say_when_the_story_is_over(tmp_path: Path) -> None:
+    file = story(tmp_path, "wait: 100ms")
+    program = ["sh", "-c", "sleep 1; echo heard noise; exit 3"]
+    assert vsim_run(tmp_path, file, program=program).returncode == 0
+    done = vsim_run(tmp_path, file, "--patience", "20s", program=program)
+    assert done.returncode == 5 and "ended with exit code 3; its last lines:\n      | heard noise" in done.stdout
+    assert vsim_run(tmp_path, file, "--patience", "20s", program=["sh", "-c", "sleep 0.5"]).returncode == 0
+    done = vsim_run(tmp_path, file, "--patience", "300ms", "--json", "report.json", program=["sleep", "60"])
+    assert done.returncode == 0 and report(tmp_path)["runs"][0]["program"]["code"] is None
+    assert vsim_run(tmp_path, file, "--patience", "soon", program=["true"]).returncode == 2
+
+
 def test_ctrl_c_ends_everything(tmp_path: Path) -> None:
     file = story(tmp_path, "run: {command: 'echo $$ > command.pid; sleep 60', within: 60s}")
     program = ["sh", "-c", "echo $$ > program.pid; echo $VSIM_URL > url; trap '' TERM; sleep 60 & echo $! > child.pid; wait"]
