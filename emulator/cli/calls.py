@@ -10,16 +10,14 @@ import click
 
 from emulator.cli.options import client_options
 from emulator.journal.attempt import describe
+from emulator.journal.journal import STATES
 
 _ARROWS = {"outbound": "→", "inbound": "←"}
 """Toward the telephone network, and toward the customer."""
 
 
 @click.command()
-@click.option(
-    "--state",
-    help="Only calls in this state: challenged, trying, ringing, answered, ended, refused, cancelled.",
-)
+@click.option("--state", type=click.Choice(STATES), help="Only calls in this state.")
 @click.option(
     "--limit",
     default=20,

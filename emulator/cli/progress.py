@@ -43,7 +43,7 @@ def ending(result: Result) -> list[str]:
     """What is said when a run is over."""
     if result.passed:
         return [f"  passed in {time_in_words(result.seconds)}"]
-    again = [f"  again: vsim run --seed {result.seed} {result.file}"] if result.seed is not None and result.report is not None else []
+    again = [f"  again: {printable(result.again, 1000)}"] if result.again and result.report is not None else []
     return [f"  failed ({result.kind}) after {time_in_words(result.seconds)}", *failure_lines(result), *again]
 
 

@@ -1,6 +1,7 @@
 """`vsim run`."""
 
 import glob
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -66,8 +67,17 @@ def run(
     scripts = _load(list(_found(files)), dict(_settings(settings)))
     from emulator.cli.session import Reports, Session, jobs
 
-    session = Session(jobs(scripts, repeat, seed, url), Reports(junit, json_file), url, program, keep_going, fail_fast, parallel)
+    reports = Reports(junit, json_file)
+    reports.check()
+    again = _again(settings, program)
+    session = Session(jobs(scripts, repeat, seed, url, again), reports, url, program, keep_going, fail_fast, parallel)
     sys.exit(session.run())
+
+
+def _again(settings: Sequence[str], program: Sequence[str]) -> tuple[str, str]:
+    """What stands before and behind the file in the command that runs it again."""
+    before = "".join(f"--set {shlex.quote(text)} " for text in settings)
+    return before, f" -- {shlex.join(program)}" if program else ""
 
 
 # -- what is to be run --------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shlex
 import shutil
 import signal
 import sys
@@ -17,6 +18,7 @@ from emulator.cli.free_ports import FreePorts
 from emulator.cli.own_emulator import Interrupted
 from emulator.cli.play import Options, Player, places
 from emulator.cli.progress import progress
+from emulator.config import Unusable
 from emulator.problems import in_words
 from emulator.scenario.report import Result, as_json, as_junit, exit_code, odd_traces, summary
 from emulator.scenario.script import Script
@@ -36,8 +38,11 @@ class Job:
     result: Result
 
 
-def jobs(scripts: Sequence[tuple[str, Script]], repeat: int, seed: int | None, url: str | None) -> list[Job]:
-    """Every run of every file, `repeat` times. All that have no seed of their own share one; with `url` the emulator has it."""
+def jobs(
+    scripts: Sequence[tuple[str, Script]], repeat: int, seed: int | None, url: str | None, again: tuple[str, str] = ("", "")
+) -> list[Job]:
+    """Every run of every file, `repeat` times. All that have no seed of their own share one; with `url` the emulator has it. `again` is
+    what stands before and behind the file's name in the command that runs it again."""
     by_chance = random.SystemRandom().randrange(_SEEDS)
     made: list[Job] = []
     for path, script in scripts:
@@ -45,6 +50,8 @@ def jobs(scripts: Sequence[tuple[str, Script]], repeat: int, seed: int | None, u
             chosen = next(value for value in (seed, one.scenario.seed, by_chance) if value is not None) if url is None else None
             for repetition in range(1, repeat + 1):
                 result = Result(name=one.scenario.name, file=path, seed=chosen, variables=variant, repetition=repetition)
+                if chosen is not None:
+                    result.again = f"vsim run --seed {chosen} {again[0]}{shlex.quote(path)}{again[1]}"
                 made.append(Job(script, variant, result))
     return made
 
@@ -55,6 +62,20 @@ class Reports:
 
     junit: str | None = None
     json: str | None = None
+
+    def check(self) -> None:
+        """Raises `Unusable` where nothing can be written: told before the runs, not after them."""
+        for file in (self.junit, self.json):
+            if file is not None and file != "-":
+                path = Path(file)
+                new = not path.exists()
+                try:
+                    with path.open("ab"):
+                        pass
+                    if new:
+                        path.unlink()
+                except OSError as error:
+                    raise Unusable(file, f"{in_words(error)}; name a file that can be written") from None
 
     def write(self, results: Sequence[Result]) -> None:
         for file, made in ((self.junit, as_junit), (self.json, as_json)):

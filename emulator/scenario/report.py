@@ -41,6 +41,8 @@ class Result(msgspec.Struct, kw_only=True):
     ladders: dict[str, list[str]] = msgspec.field(default_factory=dict)
     """Of the calls concerned, by their number."""
     program: Program | None = None
+    again: str = ""
+    """The command that runs it again, the same way; empty where that is not to be had."""
     skipped: bool = False
     """It was not run, for another one had failed before."""
 
@@ -211,7 +213,7 @@ def _why(result: Result) -> str:
     if failed is None:
         return result.why or (result.report.why if result.report is not None else "")
     place = result.places.get(failed.where, failed.where)
-    return f"{place}: expected {failed.text}; {failed.came or 'nothing'} came"
+    return f"{place}: expected {failed.text}; {failed.came or 'nothing came'}"
 
 
 def _seconds(value: float) -> float:

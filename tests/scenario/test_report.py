@@ -106,7 +106,7 @@ def test_junit_has_a_suite_a_file_and_a_case_a_run() -> None:
     assert good.is_passed and good.time == 1.5 and "✓ call at us-4-1" in good.system_out
     (failure,) = bad.result
     assert isinstance(failure, junitparser.Failure) and failure.type == "signalling"
-    assert failure.message == "story.yaml:4: expected call at us-4-1; 1 call came: at us-3-1 came"
+    assert failure.message == "story.yaml:4: expected call at us-4-1; 1 call came: at us-3-1"
     assert "INVITE ───▶" in failure.text
     error, skipped = second
     assert isinstance(error.result[0], junitparser.Error) and error.result[0].message == UNREACHABLE.why and skipped.is_skipped

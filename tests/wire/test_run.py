@@ -115,7 +115,7 @@ def test_signalling_that_was_not_as_expected_is_exit_1(tmp_path: Path, caller: P
         "    story.yaml:4\n      expected  call at us-4 within 3 s\n      came      no call came; lost where it is down: INVITE to us-3-1"
         in done.stdout
     )
-    assert "  again: vsim run --seed " in done.stdout and "| " in done.stdout
+    assert "  again: vsim run --seed " in done.stdout and " story.yaml -- sh -c " in done.stdout and "| " in done.stdout
     (suite,) = junitparser.JUnitXml.fromfile(str(tmp_path / "junit.xml"))
     (failure,) = next(iter(suite)).result
     assert isinstance(failure, junitparser.Failure) and failure.type == "signalling"
