@@ -5,7 +5,7 @@ import importlib
 import io
 import os
 import sys
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 import click
 
@@ -57,8 +57,7 @@ class _Commands(click.Group):
         except OSError as error:
             if error.errno not in _OUTPUT_FAILED or error.filename is not None:
                 raise
-            with open(os.devnull, "wb") as nowhere:
-                os.dup2(nowhere.fileno(), 1)  # the interpreter writes once more when it ends
+            drop(sys.stdout)
             if isinstance(error, BrokenPipeError):
                 sys.exit(OK)
             fail(f"standard output: {in_words(error)}; make room, or write elsewhere", UNUSABLE)
@@ -113,6 +112,22 @@ def main() -> None:
         if isinstance(error, Refused):
             fail(str(error), UNUSABLE)
         raise
+
+
+def say(text: str, stream: TextIO | None = None) -> None:
+    """A line, at once; to standard output unless told otherwise. That nobody reads on is no reason to stop half-way, and no verdict."""
+    out = stream or sys.stdout
+    try:
+        click.echo(text, out)
+        out.flush()
+    except BrokenPipeError:
+        drop(out)
+
+
+def drop(stream: TextIO) -> None:
+    """What a stream holds, and whatever is printed there from now on, goes nowhere: else the interpreter would fail when it ends."""
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def fail(text: str, code: int) -> NoReturn:

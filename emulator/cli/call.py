@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from emulator.cli import MEDIA_FAILED, OK, SIGNALLING_FAILED
+from emulator.cli import MEDIA_FAILED, OK, SIGNALLING_FAILED, say
 from emulator.cli.options import client_options
 from emulator.config import Unusable, duration
 from emulator.journal.attempt import describe
@@ -138,16 +138,16 @@ class Told:
         """Something happened in a call."""
         if not self._as_json:
             for line in lines_of(event):
-                click.echo(line)
+                say(line)
 
     def over(self, call: dict[str, Any], media: bool = True, digits: bool = False) -> int:
         """A call is over: its verdict as an exit code."""
         self.last, self.answered = call["id"], call["answered"] is not None
         if self._as_json:
-            click.echo(json.dumps(call))
+            say(json.dumps(call))
         else:
             for line in outcome(call):
-                click.echo(line)
+                say(line)
         return verdict(call, media, digits)
 
 

@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
-from emulator.cli import UNUSABLE, fail
+from emulator.cli import UNUSABLE, fail, say
 from emulator.cli.free_ports import FreePorts
 from emulator.cli.own_emulator import Interrupted
 from emulator.cli.play import Options, Player, places
@@ -133,9 +133,9 @@ class Session:
             self._progress.close()
         results = [job.result for job in self._jobs]
         for line in odd_traces(results):
-            print(line, file=self._stream)
+            say(line, self._stream)
         if len(results) > 1:
-            print(summary(results, time.monotonic() - began), file=self._stream)
+            say(summary(results, time.monotonic() - began), self._stream)
         self._reports.write(results)
         return exit_code(results)
 

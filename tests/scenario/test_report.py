@@ -62,6 +62,12 @@ def test_a_failure_says_what_was_expected_what_came_and_shows_the_call() -> None
     assert list(failure_lines(UNREACHABLE)) == ["  ✗ no emulator answers at http://127.0.0.1:1"]
 
 
+def test_a_program_that_ended_too_early_is_told_of_though_it_ended_well() -> None:
+    """Nothing else says why no call came."""
+    failed = msgspec.structs.replace(FAILED, program=Program(command=["pbx", "--once"], code=0))
+    assert list(failure_lines(failed))[-1] == "    the program under test, pbx --once, ended with exit code 0"
+
+
 def test_what_the_device_did_when_something_was_down_is_told() -> None:
     failed = msgspec.structs.replace(FAILED, program=None)
     assert failed.report is not None
