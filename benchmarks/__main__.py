@@ -6,10 +6,11 @@ Prints a table each, and all results as one JSON line at the end.
 import json
 import sys
 
-from benchmarks import hostile, rtp_echo, sip_calls, soak, startup
+from benchmarks import hostile, inbound, rtp_echo, sip_calls, soak, startup
 
 BENCHMARKS = {
     "sip": sip_calls.measure,
+    "inbound": inbound.measure,
     "rtp": rtp_echo.measure,
     "srtp": rtp_echo.measure_secure,
     "start": startup.measure,

@@ -225,7 +225,7 @@ class MediaSettings(_Section, frozen=True):
     record_octets: Annotated[int, _meta("What all recordings of a run take at most; then nothing more is recorded.", ge=1 << 20)] = 4 << 30
     tones: Annotated[bool, _meta("Look for digits that are sent as tones, which the trunk does not relay.", _PAGE)] = True
     silence_timeout: Annotated[float, _seconds("A call without RTP for so long is hung up; 0 never.")] = 60.0
-    tick: Annotated[float, _seconds("Above `tick_above` sockets, how often they are read; 0 at every wake-up.")] = 0.002
+    tick: Annotated[float, _seconds("Above `tick_above` sockets, how often they are read; 0 at every wake-up.")] = 0.004
     tick_above: Annotated[int, _meta("Sockets above which the tick is used.", ge=0)] = 200
 
     @property
@@ -562,15 +562,24 @@ def _check(config: Config) -> Iterator[tuple[At, str]]:
         yield ("dns", "upstream"), f"dns.upstream {config.dns.upstream!r}; write ADDRESS:PORT"
 
 
-def _check_numbers(config: Config) -> Iterator[tuple[At, str]]:
-    settings = config.forwarding
-    for number, one in config.numbers.items():
-        if one.forward is not None:
-            from emulator.trunk.forward_list import check  # a parser that a config without forwarding has no need of
+def warnings(config: Config) -> list[str]:
+    """What is odd, a line each, about a config that can be used."""
+    return [what for number, one in config.numbers.items() for _, what in _check_forward(config, number, one, "warning")]
 
-            for problem in check(one.forward, timeout_range=settings.timeout_range, most=settings.max_targets)[1]:
-                if problem.severity == "error":
-                    yield ("numbers", number, "forward"), f"numbers.{number}.forward, {problem}"
+
+def _check_forward(config: Config, number: str, one: NumberSettings, severity: str) -> Iterator[tuple[At, str]]:
+    if one.forward is not None:
+        from emulator.trunk.forward_list import check  # a parser that a config without forwarding has no need of
+
+        settings = config.forwarding
+        for problem in check(one.forward, timeout_range=settings.timeout_range, most=settings.max_targets)[1]:
+            if problem.severity == severity:
+                yield ("numbers", number, "forward"), f"numbers.{number}.forward, {problem}"
+
+
+def _check_numbers(config: Config) -> Iterator[tuple[At, str]]:
+    for number, one in config.numbers.items():
+        yield from _check_forward(config, number, one, "error")
         if one.voice_status_callback is not None:
             from emulator.trunk.status_callback import url_problem
 

@@ -19,7 +19,7 @@ from emulator.config import Unusable, load
 def check(files: tuple[str, ...], schema_of: str | None) -> None:
     """Validate config and scenario files without a network; mistakes as file:line:column: what, and what to write instead.
 
-    Which of the two a file is follows from its keys.
+    Which of the two a file is follows from its keys. What is odd but can be used is marked as a warning, and brings no exit code.
     """
     if schema_of is not None:
         click.echo(json.dumps(_schema(schema_of), indent=1))
@@ -29,11 +29,13 @@ def check(files: tuple[str, ...], schema_of: str | None) -> None:
     wrong = False
     for name in files:
         try:
-            said = _checked(name)
+            said, warned = _checked(name)
         except Unusable as error:
             wrong = True
             click.echo(str(error), err=True)
         else:
+            for warning in warned:
+                click.echo(f"{name}: warning: {warning}", err=True)
             click.echo(f"{name}: {said}")
     if wrong:
         sys.exit(UNUSABLE)
@@ -55,8 +57,8 @@ def _schema(of: str) -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "vsim fault", **top, "$defs": components}
 
 
-def _checked(name: str) -> str:
-    """What a good file is. Raises `Unusable`."""
+def _checked(name: str) -> tuple[str, list[str]]:
+    """What a good file is, and what is odd about it. Raises `Unusable`."""
     from emulator.scenario.script import kind_of
     from emulator.yaml import read
 
@@ -64,7 +66,8 @@ def _checked(name: str) -> str:
         from emulator.scenario.script import load as load_scenario
 
         runs = load_scenario(name).runs()
-        return "good" if len(runs) == 1 else f"good, {len(runs)} runs"
+        return "good" if len(runs) == 1 else f"good, {len(runs)} runs", []
+    from emulator.config import warnings
     from emulator.trunk_settings import policy  # what no single setting can know is found when they are put to use
 
     config = load(name)
@@ -72,4 +75,4 @@ def _checked(name: str) -> str:
         policy(config)
     except Unusable as error:
         raise Unusable(name, str(error)) from None
-    return "good"
+    return "good", warnings(config)

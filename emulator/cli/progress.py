@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from emulator.cli import say
 from emulator.journal.findings import printable
-from emulator.scenario.report import Result, failure_lines, step_line
+from emulator.scenario.report import Result, failover_lines, failure_lines, step_line
 from emulator.scenario.verdict import Report
 from emulator.scenario.wording import time_in_words
 
@@ -43,7 +43,9 @@ def heading(result: Result) -> str:
 def ending(result: Result) -> list[str]:
     """What is said when a run is over."""
     if result.passed:
-        return [f"  passed in {time_in_words(result.seconds)}"]
+        failover = result.report.failover if result.report is not None else None
+        said = failover_lines(failover, short=True) if failover is not None else []
+        return [*(f"    {line}" for line in said), f"  passed in {time_in_words(result.seconds)}"]
     again = [f"  again: {printable(result.again, 1000)}"] if result.again and result.report is not None else []
     return [f"  failed ({result.kind}) after {time_in_words(result.seconds)}", *failure_lines(result), *again]
 

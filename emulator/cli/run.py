@@ -1,7 +1,6 @@
 """`vsim run`."""
 
 import glob
-import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from emulator.config import Unusable
+from emulator.config import Unusable, duration
 
 if TYPE_CHECKING:
     from emulator.scenario.script import Script
@@ -41,13 +40,20 @@ class _WithProgram(click.Command):
 @click.option("--parallel", default=1, show_default=True, type=click.IntRange(1, _MOST_PARALLEL), help="Run so many at once.")
 @click.option("--fail-fast", is_flag=True, help="Begin no other run once one has failed.")
 @click.option("--keep-going", is_flag=True, help="Go on with a story after a step that failed.")
+@click.option(
+    "--patience",
+    default="0s",
+    metavar="TIME",
+    show_default=True,
+    help="How long COMMAND may take to end by itself once a story is over; its exit code counts.",
+)
 @click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="A variable of the files; port.NAME sets a port.")
 @click.option("--junit", metavar="FILE", help="Write a JUnit report; - is standard output.")
 @click.option("--json", "json_file", metavar="FILE", help="Write everything as JSON; - is standard output.")
 @click.pass_context
 def run(
     ctx: click.Context, files: tuple[str, ...], url: str | None, seed: int | None, repeat: int, parallel: int, fail_fast: bool,
-    keep_going: bool, settings: tuple[str, ...], junit: str | None, json_file: str | None,
+    keep_going: bool, patience: str, settings: tuple[str, ...], junit: str | None, json_file: str | None,
 ) -> None:  # fmt: skip
     """Run scenarios, each on an emulator of its own, and say what came of them.
 
@@ -64,20 +70,15 @@ def run(
         raise click.UsageError("--seed with --url: the seed of an emulator that runs can't be changed; start it with --seed")
     if json_file == junit == "-":
         raise click.UsageError("--json and --junit can't both go to standard output")
+    if (seconds := duration(patience)) is None:
+        raise Unusable("--patience", f"{patience!r} is no time; write 5s, 500ms or 2m")
     scripts = _load(list(_found(files)), dict(_settings(settings)))
     from emulator.cli.session import Reports, Session, jobs
 
     reports = Reports(junit, json_file)
     reports.check()
-    again = _again(settings, program)
-    session = Session(jobs(scripts, repeat, seed, url, again), reports, url, program, keep_going, fail_fast, parallel)
+    session = Session(jobs(scripts, repeat, seed, url, program), reports, url, program, keep_going, fail_fast, parallel, seconds)
     sys.exit(session.run())
-
-
-def _again(settings: Sequence[str], program: Sequence[str]) -> tuple[str, str]:
-    """What stands before and behind the file in the command that runs it again."""
-    before = "".join(f"--set {shlex.quote(text)} " for text in settings)
-    return before, f" -- {shlex.join(program)}" if program else ""
 
 
 # -- what is to be run --------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,10 +39,9 @@ class Job:
 
 
 def jobs(
-    scripts: Sequence[tuple[str, Script]], repeat: int, seed: int | None, url: str | None, again: tuple[str, str] = ("", "")
-) -> list[Job]:
-    """Every run of every file, `repeat` times. All that have no seed of their own share one; with `url` the emulator has it. `again` is
-    what stands before and behind the file's name in the command that runs it again."""
+    scripts: Sequence[tuple[str, Script]], repeat: int, seed: int | None, url: str | None, program: Sequence[str] = ()
+) -> list[Job]:  # fmt: skip
+    """Every run of every file, `repeat` times. All that have no seed of their own share one; with `url` the emulator has it."""
     by_chance = random.SystemRandom().randrange(_SEEDS)
     made: list[Job] = []
     for path, script in scripts:
@@ -50,10 +49,17 @@ def jobs(
             chosen = next(value for value in (seed, one.scenario.seed, by_chance) if value is not None) if url is None else None
             for repetition in range(1, repeat + 1):
                 result = Result(name=one.scenario.name, file=path, seed=chosen, variables=variant, repetition=repetition)
-                if chosen is not None:
-                    result.again = f"vsim run --seed {chosen} {again[0]}{shlex.quote(path)}{again[1]}"
+                result.again = _again(result, script.settings, program)
                 made.append(Job(script, variant, result))
     return made
+
+
+def _again(result: Result, settings: Mapping[str, str], program: Sequence[str]) -> str:
+    """The command line for it."""
+    if result.seed is None:
+        return ""
+    sets = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
+    return shlex.join(["vsim", "run", "--seed", str(result.seed), *sets, result.file, *(["--", *program] if program else [])])
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +86,7 @@ class Reports:
     def write(self, results: Sequence[Result]) -> None:
         for file, made in ((self.junit, as_junit), (self.json, as_json)):
             if file == "-":
-                sys.stdout.buffer.write(made(results))
+                say(made(results).decode().removesuffix("\n"))
             elif file is not None:
                 try:
                     Path(file).write_bytes(made(results))
@@ -93,7 +99,7 @@ class Session:
 
     def __init__(
         self, jobs: Sequence[Job], reports: Reports, url: str | None = None, program: Sequence[str] = (), keep_going: bool = False,
-        fail_fast: bool = False, parallel: int = 1,
+        fail_fast: bool = False, parallel: int = 1, patience: float = 0.0,
     ) -> None:  # fmt: skip
         self._jobs = jobs
         self._reports = reports
@@ -101,7 +107,7 @@ class Session:
         self._parallel = parallel
         low, high = _WIDTHS
         width = max(low, min(high, shutil.get_terminal_size((100, 24)).columns))
-        self._options = Options(url, keep_going, program, dict(os.environ), width)
+        self._options = Options(url, keep_going, program, dict(os.environ), width, patience)
         self._stop = threading.Event()
         self._enough = threading.Event()
         """One has failed, and no other is to begin."""

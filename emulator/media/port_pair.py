@@ -26,7 +26,7 @@ class PortPair:
     to the third, where they are counted. Between calls they are connected to themselves, which shuts them.
     """
 
-    __slots__ = ("_address", "_idle_since", "_ports", "_remote", "_rtcp", "_rtp", "_source", "_stream", "_watch", "number")
+    __slots__ = ("_address", "_aimed", "_idle_since", "_ports", "_remote", "_rtcp", "_rtp", "_source", "_stream", "_watch", "number")
 
     def __init__(
         self, ports: "MediaPorts", rtp: socket.socket, rtcp: socket.socket, watch: socket.socket, address: str, number: int
@@ -35,6 +35,7 @@ class PortPair:
         self._rtp, self._rtcp, self._watch = rtp, rtcp, watch
         self._address = address
         self._remote: tuple[Any, Any] = (None, None)
+        self._aimed: Address | None = None  # the peer of the first socket
         self._stream: Stream | None = None
         self._idle_since: float | None = None
         self._source = Source(watch)
@@ -70,6 +71,7 @@ class PortPair:
 
     def _aim(self, stream: Stream, remote: Address) -> None:
         self._rtp.connect(remote)
+        self._aimed = remote
         self._ports.selector.add(self._rtp, stream.reader)
         if stream.plan.other_port:  # a socket that is connected may send elsewhere all the same
             rtcp = self._rtcp
@@ -86,6 +88,9 @@ class PortPair:
             since = self._ports.clock.seconds() - self._idle_since
             if self._source.peer == self._remote[0] and CROSSING_SECONDS < since < LATE_SECONDS:
                 stream.late += 1
+            return
+        if self._source.peer == self._aimed:  # it came before the socket was connected: who answers our offer speaks at once
+            stream.reader(buffer, view, length)
             return
         stream.strangers += 1
         announced = stream.agreement.remote
@@ -123,7 +128,7 @@ class PortPair:
 
     def _begin(self) -> None:
         """A new call gets these ports."""
-        self._stream, self._idle_since, self._remote = None, None, (None, None)
+        self._stream, self._idle_since, self._remote, self._aimed = None, None, (None, None), None
 
     def _destroy(self) -> None:
         for sock in (self._rtp, self._rtcp, self._watch):

@@ -38,7 +38,7 @@ class Selector:
         self._on_error = on_error
         self._tick = tick
         self._tick_above = tick_above
-        self._last = 0.0
+        self._next = 0.0
         self._epoll = select.epoll()
         self._readers: dict[int, tuple[Callable[..., int], Callable[[bytearray, memoryview, int], None]]] = {}
         self._buffer = bytearray(_DATAGRAM + _HEADROOM)
@@ -78,8 +78,17 @@ class Selector:
         """The reactor stops; `close` does the work."""
 
     def doRead(self) -> None:
+        self._drain()
+        if self._tick and self.streams > self._tick_above:
+            self._reactor.removeReader(self)
+            self._next = self.clock.seconds()
+            self._rest(0)
+
+    def _drain(self) -> int:
+        """Read once from each socket that has something, and say how many these were."""
         buffer, view, readers = self._buffer, self._view, self._readers
-        for number, _ in self._epoll.poll(0, _EVENTS_PER_ROUND):
+        events = self._epoll.poll(0, _EVENTS_PER_ROUND)
+        for number, _ in events:
             reader = readers.get(number)
             if reader is None:
                 continue  # a packet before it ended this call
@@ -89,22 +98,25 @@ class Selector:
                 self.socket_errors += 1
             except Exception as error:
                 self._on_error(error)
-        if self._tick and self.streams > self._tick_above:
-            self._rest()
+        return len(events)
 
-    def _rest(self) -> None:
-        """Sleep to the next tick; not at all when behind."""
-        self._last += self._tick
+    def _rest(self, read: int) -> None:
+        """Sleep to the next tick; not at all when behind, or when there was more than a round takes.
+
+        The reactor does not watch the sockets meanwhile: to add them anew for each tick costs a walk over all of them in the kernel.
+        """
         now = self.clock.seconds()
-        wait = self._last - now
-        if wait > 1e-4:
-            self._reactor.removeReader(self)
-            self._reactor.callLater(min(wait, self._tick), self._wake)
-        elif wait < -self._tick:
-            self._last = now
+        self._next += self._tick
+        if read == _EVENTS_PER_ROUND or self._next < now - self._tick:
+            self._next = now
+        self._reactor.callLater(max(0.0, self._next - now), self._on_tick)
 
-    def _wake(self) -> None:
-        if self._reading:
+    def _on_tick(self) -> None:
+        if not self._reading:
+            return
+        if self.streams > self._tick_above:
+            self._rest(self._drain())
+        else:
             self._reactor.addReader(self)
 
     def close(self) -> None:

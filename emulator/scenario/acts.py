@@ -17,6 +17,10 @@ class Acts:
         self._faults: dict[str, str] = {}
         """Ids by name."""
 
+    def given(self, given: m.Given) -> None:
+        """What holds before the first step. Raises `Unusable`."""
+        self._faults.update({id: id for id in self._stage.given(given)})
+
     def do(self, step: m.Step) -> tuple[CallRecord | None, Watch | None]:
         """The call concerned, and what to wait for until the step is done. Raises `Unusable` and `Unnamed`."""
         stage = self._stage
@@ -62,7 +66,7 @@ class Acts:
 
 
 class _Over:
-    """A call that was hung up is over once its BYE has been answered, or given up."""
+    """A call that was hung up is over once its BYE has gone, which waits for the ACK (RFC 3261 15)."""
 
     timed = False
 

@@ -7,7 +7,7 @@ from emulator.scenario.expectation import CallMatch
 from emulator.scenario.terms import matches, number_fits, status_fits
 from emulator.scenario.witness import Try
 from emulator.scenario.wording import listed
-from emulator.scenario.world import Moment, Outlook, World, caller_of, counted, header_mismatch, named, shown, unique
+from emulator.scenario.world import Moment, Outlook, World, caller_of, counted, header_mismatch, named, shown, the_last, unique
 
 _CHALLENGES = ("401", "407")
 
@@ -29,11 +29,14 @@ class CallWatch:
         world, now = self._world, self._world.clock.seconds()
         met: list[Try] = []
         for_now = False
+        challenged: list[str] = []
         missed: list[tuple[Try, str]] = []
         for tried in world.witness.tries_since(self._since.number):
             if self._claims and tried.number in world.claimed:
                 continue
             if not tried.came(now) and not (self._challenged_too and tried.status is not None):
+                if tried.status is not None:
+                    challenged.append(f"INVITE to {tried.proxy}")
                 continue
             why = self._identity(tried) or self._outcome(tried)
             if why is None:
@@ -45,7 +48,7 @@ class CallWatch:
             met = met[: self._count]
             last = met[-1]
             return Outlook(
-                True, for_now, came=self._told(last), calls=tuple(unique(map(world.number_of, met))),
+                True, for_now, came=the_last(self._count, self._told(last)), calls=tuple(unique(map(world.number_of, met))),
                 binds=world.journal.find(last.call_id), claims=tuple(tried.number for tried in met), number=last.number,
             )  # fmt: skip
         came = counted(len(met) + len(missed), "call")
@@ -53,6 +56,8 @@ class CallWatch:
             came += ": " + shown(why for _, why in missed)
         if met:
             came += f"; {len(met)} of {self._count} as expected"
+        if challenged:
+            came += "; only challenged: " + shown(challenged)
         lost = [proxy for _, proxy, _ in self._lost()]
         if lost:
             came += "; lost where it is down: " + shown(f"INVITE to {proxy}" for proxy in lost)
@@ -99,19 +104,21 @@ class CallWatch:
         return f" (answered {tried.status})" if tried.status is not None else ""
 
     def _order(self, tried: Try) -> list[str]:
-        """Where INVITEs for the same number came, this one last; the same proxy twice in a row counts once. One that was lost at a proxy
-        that is down has been there too."""
+        """Where INVITEs for the same number came since one was answered, this one last; the same proxy twice in a row counts once. One
+        that was lost at a proxy that is down has been there too."""
         number = named(tried.invite.request)[0]
         came = [
-            (one.number, one.proxy)
+            (one.number, one.proxy, one.status is not None and one.status < 300)
             for one in self._world.witness.tries_since(self._since.number)
             if one.number <= tried.number and named(one.invite.request)[0] == number
         ]
-        came += [(at, proxy) for at, proxy, called in self._lost() if at < tried.number and number_fits(called, number)]
+        came += [(at, proxy, False) for at, proxy, called in self._lost() if at < tried.number and number_fits(called, number)]
         order: list[str] = []
-        for _, proxy in sorted(came):
+        for at, proxy, answered in sorted(came):
             if not order or order[-1] != proxy:
                 order.append(proxy)
+            if answered and at < tried.number:
+                order.clear()
         return order
 
     def _lost(self) -> Iterator[tuple[int, str, str]]:

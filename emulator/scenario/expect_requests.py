@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator
 from emulator.journal.events import Event
 from emulator.journal.findings import printable
 from emulator.journal.journal import CallRecord
-from emulator.scenario.expectation import DnsMatch, EventMatch, FindingMatch, OptionsMatch, RegisterMatch, RequestMatch
+from emulator.scenario.expectation import AnswerMatch, DnsMatch, EventMatch, FindingMatch, OptionsMatch, RegisterMatch, RequestMatch
 from emulator.scenario.terms import matches, number_fits, status_fits
-from emulator.scenario.witness import Heard
-from emulator.scenario.world import Moment, Outlook, World, counted, header_mismatch, named, shown, unique
+from emulator.scenario.witness import Answer, Heard
+from emulator.scenario.world import Moment, Outlook, World, counted, header_mismatch, named, shown, the_last, unique
 from emulator.sip.headers import HeaderError, parse_credentials
 
 _REGISTERED = ("2xx",)
@@ -45,7 +45,7 @@ class RequestWatch:
                 missed.append(why)
         if len(met) >= self._count:
             last = met[self._count - 1]
-            return Outlook(True, came=_told(last), calls=tuple(unique(map(self._id, met))), number=last.number)
+            return Outlook(True, came=the_last(self._count, _told(last)), calls=tuple(unique(map(self._id, met))), number=last.number)
         came = counted(len(met) + len(missed), self._method or "request")
         if missed:
             came += ": " + shown(missed)
@@ -89,6 +89,55 @@ class RequestWatch:
             return why
         if match.body is not None and not matches(match.body, request.body.decode("utf-8", "replace")):
             return f"with {'another' if request.body else 'no'} body"
+        return None
+
+
+class AnswerWatch:
+    """Answers of the device's to the trunk's requests, after moment `since`."""
+
+    timed = False
+
+    def __init__(self, world: World, match: AnswerMatch, count: int, since: Moment) -> None:
+        self._world = world
+        self._match = match
+        self._count = count
+        self._since = since
+
+    def look(self) -> Outlook:
+        method = self._match.method
+        met: list[Answer] = []
+        missed: list[str] = []
+        for answer in self._world.witness.answers_since(self._since.number):
+            if (method is not None and not matches(method, answer.method)) or (answer.status < 200 and not self._match.status):
+                continue
+            why = self._mismatch(answer)
+            if why is None:
+                met.append(answer)
+            else:
+                missed.append(f"{answer.status} to {printable(answer.method, 20)} {why}")
+        if len(met) >= self._count:
+            last = met[self._count - 1]
+            record = self._world.journal.find(last.call_id)
+            came = f"{last.status} to {printable(last.method, 20)} at {last.proxy} over {last.transport}"
+            return Outlook(True, came=came, calls=(record.id,) if record is not None else (), number=last.number)
+        came = counted(len(met) + len(missed), "answer")
+        if missed:
+            came += ": " + shown(missed)
+        if met:
+            came += f"; {len(met)} of {self._count} as expected"
+        return Outlook(came=came)
+
+    def _mismatch(self, answer: Answer) -> str | None:
+        match = self._match
+        if match.call is not None and answer.call_id not in call_ids(self._world.call(match.call)):
+            return "in another call"
+        if match.transport and answer.transport not in match.transport:
+            return f"over {answer.transport}"
+        if match.peer is not None and not matches(match.peer, answer.peer):
+            return f"from {answer.peer}"
+        wrong_status = bool(match.status) and not any(status_fits(wanted, answer.status) for wanted in match.status)
+        if wrong_status or (match.somewhere and answer.proxy not in match.proxies):
+            return f"at {answer.proxy}"
         return None
 
 
@@ -147,7 +196,7 @@ class EventWatch:
                 last = noted.number
         calls = tuple(unique(event.call for event in met))
         if len(met) >= self._count:
-            return Outlook(True, came=_event_in_words(met[-1]), calls=calls, number=last)
+            return Outlook(True, came=the_last(self._count, _event_in_words(met[-1])), calls=calls, number=last)
         what = "question" if self._kind == "dns.query" else f"event {self._kind}"
         came = counted(len(met) + len(missed), what)
         return Outlook(came=came + (": " + shown(missed) if missed else ""), calls=calls)
@@ -164,7 +213,8 @@ class EventWatch:
 
 
 def _event_in_words(event: Event) -> str:
-    fields = " ".join(f"{name}={printable(str(value), 60)}" for name, value in event.fields.items() if value not in (None, ""))
+    told = {name: str(value).partition("; the trunk wants")[0] for name, value in event.fields.items() if value not in (None, "")}
+    fields = " ".join(f"{name}={printable(value, 60)}" for name, value in told.items())
     return f"{event.kind}{f' #{event.call}' if event.call else ''} {fields}".rstrip()
 
 

@@ -20,6 +20,9 @@ _LONG_GAP = 10.0
 """Seconds at a dead target after which a caller has hung up."""
 
 
+_NOT_SEEN = "no client was seen meanwhile; at a port that is closed the system answers, and tells nobody"
+
+
 class Outage(msgspec.Struct, omit_defaults=True):
     """`ended` is None while it lasts; both are Unix time in seconds."""
 
@@ -142,11 +145,12 @@ def _client(address: str, seen: Sequence[Attempt], outages: Sequence[Outage]) ->
     meanwhile = [one for one in seen if one.time < over]
     calls = [one for one in meanwhile if one.what == "INVITE"]
     checks = [one for one in meanwhile if one.what == "OPTIONS"]
-    moved = [one for one in calls if id(one) not in dead and one.result == "200"]
+    moved = [one for one in calls if id(one) not in dead and one.result == "200" and _meanwhile(outages, one)]
     first = met[0].time if met else began
     success = next((one.time - first for one in moved if one.time >= first), None)
     refused = [one for one in met if one.what == "INVITE" and one.result == "503"]
-    returned = _returned(seen, outages, over) if over != float("inf") else None
+    asked = any(one.time >= over for one in seen)  # whether it has done anything since: else it had no occasion to come back
+    returned = _returned(seen, outages, over) if asked else None
     client = Client(
         address=address, steps=_steps(seen, dead, began), steps_left_out=max(0, len(seen) - _STEPS),
         tried=list(dict.fromkeys(one.proxy for one in calls)), refusals=len(refused),
@@ -154,7 +158,7 @@ def _client(address: str, seen: Sequence[Attempt], outages: Sequence[Outage]) ->
         calls_elsewhere=sum(id(one) not in dead for one in calls), calls_moved=bool(moved) if calls else None,
         checks_moved=any(id(one) not in dead for one in checks) if checks else None,
         seconds_to_success=round(success, 3) if success is not None else None, longest_gap=_longest_gap(met, calls),
-        came_back=returned is not None if over != float("inf") else None, seconds_to_return=returned, fixes=[],
+        came_back=returned is not None if asked else None, seconds_to_return=returned, fixes=[],
     )  # fmt: skip
     client.fixes = list(_fixes(client, bool(met), outages))
     return client
@@ -167,6 +171,11 @@ def _was_down(outages: Iterable[Outage], one: Attempt) -> bool:
         and (not outage.transport or one.transport in outage.transport.split())
         for outage in outages
     )
+
+
+def _meanwhile(outages: Iterable[Outage], one: Attempt) -> bool:
+    """Whether something was down at that moment: a site that flaps is left only when it is down."""
+    return any(outage.began <= one.time < (outage.ended if outage.ended is not None else float("inf")) for outage in outages)
 
 
 def _steps(seen: Sequence[Attempt], dead: set[int], began: float) -> list[Step]:
@@ -226,15 +235,20 @@ def _fixes(client: Client, met: bool, outages: Sequence[Outage]) -> Iterable[str
 # -- telling -------------------------------------------------------------------------------------------------------
 
 
-def lines(found: Failover) -> list[str]:
-    """The verdict for a person."""
+def lines(found: Failover, short: bool = False) -> list[str]:
+    """The verdict for a person; in short without the attempts."""
     text: list[str] = []
     for outage in found.outages:
         lasted = f"for {outage.ended - outage.began:.1f} s" if outage.ended is not None else "and still is"
         text.append(f"{outage.name} was down by {outage.how}{' (' + outage.transport + ')' if outage.transport else ''} {lasted}")
     if not found.clients:
-        text.append("no client did anything meanwhile")
+        closed = any(outage.how == "refuse" for outage in found.outages)
+        text.append(_NOT_SEEN if closed else "no client did anything meanwhile")
     for client in found.clients:
+        if short:
+            text.append(f"{client.address}: " + "; ".join(_words(client)))
+            text.extend(f"  fix: {fix}" for fix in client.fixes)
+            continue
         text.append(f"{client.address}:")
         for step in client.steps:
             acked = {True: ", acknowledged", False: ", not acknowledged", None: ""}[step.acknowledged]

@@ -21,7 +21,7 @@ _GROUPS = {
     "Messages on their way": (
         "delay", "drop", "duplicate", "retransmit", "reorder", "corrupt", "truncate", "wrong", "rewrite", "withhold", "reset",
     ),
-    "Calls": ("answer", "hang-up", "hold", "refresh"),
+    "Calls": ("answer", "hang-up", "hold", "codec", "refresh"),
     "Media": ("media", "dtmf"),
     "Places and connections": ("down", "half-open", "slow", "tls"),
     "Names": ("dns",),

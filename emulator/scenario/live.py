@@ -8,6 +8,7 @@ import msgspec
 from emulator.journal.journal import CallRecord
 from emulator.scenario.failover import failover, lines
 from emulator.scenario.faults import Faults
+from emulator.scenario.kinds import Down
 from emulator.scenario.model import Call, Given
 from emulator.scenario.spec import fault as read_fault
 from emulator.scenario.stage import Observer
@@ -33,11 +34,13 @@ class LiveStage:
         self._listening = listening
         self._added: list[str] = []
         """Faults and outages that are not taken away yet."""
+        self._struck: dict[str, str] = {}
+        """What has come of each fault, by its number."""
         self._calls: list[CallRecord] = []
         self._numbers: dict[str, Entry | None] = {}
         """What the numbers that were changed were before."""
 
-    def given(self, given: Given) -> None:
+    def given(self, given: Given) -> list[str]:
         if given.config:
             names = ", ".join(given.config)
             raise Unusable("given.config", f"{names} can't be set while the emulator runs; start it so, or let `vsim run` start one")
@@ -48,8 +51,7 @@ class LiveStage:
                 raise Unusable("given.accounts", f"{account.key} {what}; start it with this account, or let `vsim run` start one")
         for number, one in given.numbers.items():
             self._put(Entry(number, one.forward, one.region, one.voice_status_callback))
-        for fault in given.faults:
-            self.fault(fault)
+        return [self.fault(fault) for fault in given.faults]
 
     def _put(self, entry: Entry) -> None:
         directory = self._trunk.exchange.directory
@@ -102,20 +104,35 @@ class LiveStage:
         self._faults.up(name)
 
     def fault(self, spec: Any) -> str:
-        id = self._faults.add(read_fault(spec)).id
-        self._added.append(id)
-        return id
+        added = self._faults.add(read_fault(spec))
+        self._added.append(added.id)
+        if not isinstance(added.what, Down):  # of which the failover verdict tells
+            self._struck[added.id] = ""
+        return added.id
 
     def clear(self, fault: str) -> None:
         self._added.remove(fault)
+        self._look_at(fault)
         self._faults.remove(fault)
 
     def listening(self, address: str) -> bool:
         return self._listening(address)
 
+    def struck(self) -> list[str]:
+        for id in self._added:
+            self._look_at(id)
+        return [line for line in self._struck.values() if line]
+
+    def _look_at(self, id: str) -> None:
+        """Note what has come of a fault, before it is taken away."""
+        fault = self._faults.get(id) if id in self._struck else None
+        if fault is not None:
+            count = f"struck {fault.hits} of {fault.matched}" if fault.hits else "struck nothing"
+            self._struck[id] = "; ".join([f"{fault.fault}: {count}", *([] if fault.hits else fault.near_misses)])
+
     def failover(self) -> dict[str, Any] | None:
         found = failover(self._journal, self._began)
-        return {**msgspec.to_builtins(found), "lines": lines(found)} if found is not None else None
+        return {**msgspec.to_builtins(found), "lines": lines(found), "short": lines(found, short=True)} if found is not None else None
 
     # -- the end --------------------------------------------------------------------------------------------------
 

@@ -167,7 +167,7 @@ class FaultStep(Part, frozen=True, tag_field="is", tag="fault"):
 class ClearStep(Part, frozen=True, tag_field="is", tag="clear"):
     """End a fault."""
 
-    clear: Annotated[Name, told("The name of a fault, or all.")]
+    clear: Annotated[Name, told("The name of a fault, or all, those that were given too.")]
 
 
 class ExpectStep(Part, frozen=True, tag_field="is", tag="expect"):

@@ -1,6 +1,7 @@
 """What `vsim run` has to say: in words, as JSON, as JUnit's XML."""
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from emulator.scenario.wording import time_in_words
 
 _OUTPUT_LINES = 20
 """Of the program under test, shown for a failed run."""
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _SIGNS = {"done": "✓", "met": "✓", "held": "✓", "failed": "✗", "timed out": "✗", "skipped": "-", "watching": "…", "running": "…"}
 
 
@@ -42,7 +44,7 @@ class Result(msgspec.Struct, kw_only=True):
     """Of the calls concerned, by their number."""
     program: Program | None = None
     again: str = ""
-    """The command that runs it again, the same way; empty where that is not to be had."""
+    """The command line that repeats it; empty where no seed would."""
     skipped: bool = False
     """It was not run, for another one had failed before."""
 
@@ -70,7 +72,7 @@ def step_line(verdict: Verdict) -> str:
     """A step that is over, in a line."""
     took = f", {time_in_words(verdict.after)}" if verdict.after is not None and verdict.after >= 0.05 else ""
     came = f": {printable(verdict.came, 300)}" if verdict.came and verdict.outcome in ("met", "done") else ""
-    within = f" within {time_in_words(verdict.within)}" if verdict.failed and verdict.within is not None else ""
+    within = _within(verdict) if verdict.failed else ""
     outcome = f" ({verdict.outcome}{took})" if verdict.outcome not in ("done", "met", "held") else took
     return f"  {_SIGNS[verdict.outcome]} {printable(verdict.text, 300)}{within}{came}{outcome}"
 
@@ -80,14 +82,19 @@ def failure_lines(result: Result) -> Iterator[str]:
     report = result.report
     if report is None or (report.why and not any(verdict.failed for verdict in report.steps)):
         yield f"  ✗ {printable(result.why or (report.why if report is not None else ''), 1000)}"
+    drawn: set[str] = set()
     for verdict in report.steps if report is not None else ():
         if verdict.failed:
             yield from _failed_step(verdict, result.places.get(verdict.where, ""))
             for call in verdict.calls:
-                if call in result.ladders:
+                if call in result.ladders and call not in drawn:
+                    drawn.add(call)
                     yield ""
                     yield from (f"    {line}" for line in result.ladders[call])
             yield ""
+    if report is not None and report.faults:
+        yield from (f"    fault {printable(line, 400)}" for line in report.faults)
+        yield ""
     if report is not None and report.failover is not None:
         yield from (f"    {line}" for line in failover_lines(report.failover))
         yield ""
@@ -96,10 +103,14 @@ def failure_lines(result: Result) -> Iterator[str]:
 
 
 def _failed_step(verdict: Verdict, place: str) -> Iterator[str]:
-    within = f" within {time_in_words(verdict.within)}" if verdict.within is not None else ""
     yield f"    {place or verdict.where}"
-    yield f"      expected  {printable(verdict.text, 400)}{within if verdict.step in ('expect', 'wait', 'run') else ''}"
+    yield f"      expected  {printable(verdict.text, 400)}{_within(verdict)}"
     yield f"      came      {printable(verdict.came, 1000) or 'nothing'}"
+
+
+def _within(verdict: Verdict) -> str:
+    told = verdict.within is not None and verdict.step in ("expect", "wait", "run")
+    return f" within {time_in_words(verdict.within or 0.0)}" if told else ""
 
 
 def _program_lines(program: Program) -> Iterator[str]:
@@ -107,13 +118,19 @@ def _program_lines(program: Program) -> Iterator[str]:
     yield f"    the program under test, {printable(' '.join(program.command), 200)}, {ended}" + (
         "; its last lines:" if program.output else ""
     )
-    for line in program.output.splitlines()[-_OUTPUT_LINES:]:
-        yield f"      | {printable(line.expandtabs(), 400)}".rstrip()
+    for line in _seen_lines(program.output)[-_OUTPUT_LINES:]:
+        yield f"      | {printable(line.expandtabs(), 400)}"
 
 
-def failover_lines(failover: dict[str, Any]) -> list[str]:
-    """What the device made of what was down."""
-    lines = failover.get("lines")
+def _seen_lines(output: str) -> list[str]:
+    """Lines as a terminal leaves them: what is overwritten, colours and empty lines are gone."""
+    lines = (_COLOUR.sub("", line).rstrip().rpartition("\r")[2] for line in output.split("\n"))
+    return [line for line in lines if line]
+
+
+def failover_lines(failover: dict[str, Any], short: bool = False) -> list[str]:
+    """What the device made of what was down; in short where all went well."""
+    lines = failover.get("short" if short else "lines")
     return [printable(str(line), 300) for line in lines] if isinstance(lines, list) else []
 
 
@@ -213,7 +230,7 @@ def _why(result: Result) -> str:
     if failed is None:
         return result.why or (result.report.why if result.report is not None else "")
     place = result.places.get(failed.where, failed.where)
-    return f"{place}: expected {failed.text}; {failed.came or 'nothing came'}"
+    return f"{place}: expected {failed.text}{_within(failed)}, came: {failed.came or 'nothing'}"
 
 
 def _seconds(value: float) -> float:

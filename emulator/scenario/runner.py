@@ -97,6 +97,7 @@ class Runner:
         self._command: CommandWanted | None = None
         self._trace: list[str] = []
         self._failover: dict[str, Any] | None = None
+        self._faults: list[str] = []
         self._ends: list[Callable[[], None]] = []
 
     # -- from outside ---------------------------------------------------------------------------------------------
@@ -111,7 +112,7 @@ class Runner:
             self._verdicts.append(verdict)
             self._nevers.append((verdict, watch(self._world, never, self._beginning, False)))
         try:
-            self._stage.given(self._scenario.given)
+            self._acts.given(self._scenario.given)
         except Unusable as error:
             verdict = Verdict(where="given", step="given", text="what is given")
             self._verdicts.insert(0, verdict)
@@ -154,7 +155,8 @@ class Runner:
         seconds = (self._clock.seconds() if running else self._ended) - self._began
         return Report(
             id=self.id, name=self._scenario.name, state=self.state, kind=None if running else self._kind, seconds=round(seconds, 3),
-            why=self._why, steps=self._verdicts, command=self._command, trace=self._trace, failover=self._failover,
+            why=self._why, steps=self._verdicts, command=self._command, trace=self._trace, faults=self._faults,
+            failover=self._failover,
         )  # fmt: skip
 
     # -- seeing ---------------------------------------------------------------------------------------------------
@@ -388,6 +390,6 @@ class Runner:
             end()
         self._waiting, self._command = None, None
         self._trace = trace(self._verdicts, (noted.event for noted in self._witness.events))
-        self._failover = self._stage.failover()
+        self._faults, self._failover = self._stage.struck(), self._stage.failover()
         self._stage.restore()
         self._journal.event("scenario.ended", None, scenario=self.id, state=state, seconds=round(self._ended - self._began, 3))

@@ -13,8 +13,8 @@ Observer = Callable[[str, str, str, bool, bytes], None]
 class Stage(Protocol):
     """The emulator as steps see it. Every method raises `Unusable`, with a reason for a person, when it can't be done."""
 
-    def given(self, given: Given) -> None:
-        """Set up what holds before the first step."""
+    def given(self, given: Given) -> list[str]:
+        """Set up what holds before the first step; returns the ids of its faults."""
 
     def observe(self, observer: Observer) -> Callable[[], None]:
         """Tell `observer` of each message from now on; the result ends that."""
@@ -45,6 +45,9 @@ class Stage(Protocol):
 
     def listening(self, address: str) -> bool:
         """Whether somebody listens at `address:port` of this machine."""
+
+    def struck(self) -> list[str]:
+        """What has come of each fault that was added, a line each."""
 
     def failover(self) -> dict[str, Any] | None:
         """What the device made of what was down; None when nothing was."""

@@ -64,6 +64,8 @@ class Report(msgspec.Struct, kw_only=True):
     command: CommandWanted | None = None
     trace: list[str] = msgspec.field(default_factory=list)
     """What happened, without times and addresses: the same for the same seed."""
+    faults: list[str] = msgspec.field(default_factory=list)
+    """What each fault has struck, or narrowly missed; without what was down."""
     failover: dict[str, Any] | None = None
     """What the device did when something was down."""
 

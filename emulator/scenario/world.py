@@ -150,6 +150,11 @@ def shown(cases: Iterable[str]) -> str:
     return "; ".join(texts[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
 
 
+def the_last(count: int, text: str) -> str:
+    """What met an expectation: of several the last one."""
+    return text if count == 1 else f"{count}, the last: {text}"
+
+
 def unique(ids: Iterable[str | None]) -> Iterator[str]:
     """Each number once, those that are none left out."""
     yield from dict.fromkeys(id for id in ids if id is not None)

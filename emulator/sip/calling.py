@@ -131,7 +131,8 @@ class Invitation:
             self._attempt()
 
     def cancel(self) -> None:
-        """Give up (9.1): CANCEL goes now when a provisional response has come, and as soon as one comes otherwise.
+        """Give up (9.1): CANCEL goes now when a provisional response has come, and as soon as one comes otherwise; until then the INVITE
+        is not sent again, for nobody wants it any more.
 
         After a 2xx it does nothing; before `send` it keeps the INVITE from going. Without a final response the INVITE is given up 64*T1
         after the CANCEL.
@@ -143,6 +144,8 @@ class Invitation:
             self._enter(InvitationState.ENDED)
         elif self.state is InvitationState.PROCEEDING:
             self._send_cancel()
+        elif isinstance(self._transaction, InviteClient):
+            self._transaction.unwanted()
 
     def _attempt(self) -> None:
         """One INVITE: the first, or one more with what a refusal asked for (8.1.3.5)."""

@@ -369,6 +369,15 @@ class InviteClient:
             self._enter(ClientState.TERMINATED)
             self.user.on_transport_failure()
 
+    def unwanted(self) -> None:
+        """Nobody waits for it any more: it is not sent again, and what comes of it until timer B goes to its user all the same.
+
+        17.1.1.2 would repeat it until then; 16.8 takes one without a response whose time is up for answered by 408.
+        """
+        if self._a is not None:
+            self._a.cancel()
+            self._a = None
+
     def terminate(self) -> None:
         """Drop the transaction without a word, when the emulator stops."""
         if self.state is not ClientState.TERMINATED:

@@ -269,8 +269,7 @@ class InboundCall(Conversation):
         self.record.reason = reason
         heard = "busy" if status in _BUSY else "number unknown" if status in _UNKNOWN else "unavailable"
         self.record.sound(self._calls.clock.wall(), heard, status)
-        self._refused(status, reason=reason, why=why)
-        self.record.ended_by = by
+        self._refused(status, by=by, reason=reason, why=why)
         self._tell()
 
     def _cancel(self, why: str, by: str = "caller") -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from emulator.cli.call import Told
-from emulator.cli.run import _again
 from emulator.cli.session import Reports
 from emulator.config import Unusable
 from emulator.control.client import Client, NotReachable, read_endpoints
@@ -94,8 +93,3 @@ def test_whether_there_can_be_a_recording(answered: float | None, capsys: pytest
     told = Told(as_json=True)
     told.over({"id": "7", "state": "refused", "status": 486, "ended_by": "called", "answered": answered, "media": None, "findings": []})
     assert (told.last, told.answered) == ("7", answered is not None) and '"7"' in capsys.readouterr().out
-
-
-def test_a_run_is_repeated_the_same_way() -> None:
-    assert _again((), ()) == ("", "")
-    assert _again(("a=b c",), ("./pbx", "-v", "x y")) == ("--set 'a=b c' ", " -- ./pbx -v 'x y'")

@@ -99,7 +99,7 @@ def test_waiting_until_it_is_over(api: Api, network: Network) -> None:
     assert response.later is not None and not response.body
     response.later(heard.append)
     network.clock.advance(0)
-    assert [(one.status, value(one)["state"], value(one)["status"]) for one in heard] == [(201, "refused", 486)]
+    assert [(one.status, *map(value(one).get, ("state", "status", "ended_by"))) for one in heard] == [(201, "refused", 486, "called")]
     network.clock.advance(60)
     assert len(heard) == 1 and not network.clock.pending
 

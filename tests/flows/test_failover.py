@@ -159,6 +159,43 @@ def test_a_client_that_does_not_come_back(story: Story) -> None:
     assert client.fixes[-1].startswith("it has not come back")
 
 
+def test_whether_a_client_comes_back_is_told_once_it_has_done_anything_since(story: Story) -> None:
+    story.faults.down("us-3-1", "503")
+    story.invite("us-3-1")
+    story.invite("us-4-1", wait=1)
+    story.faults.up("us-3-1")
+    story.clock.advance(1)
+    assert story.client().came_back is None and story.client().fixes == []
+    story.options("us-4-1")
+    assert story.client().came_back is False
+
+
+def test_a_site_that_flaps_and_is_used_again_has_not_been_moved_away_from(story: Story) -> None:
+    story.add("down drop where site=us-3 flapping.down=2s flapping.up=2s")
+    for _ in range(4):
+        story.invite("us-3-1", wait=1)
+    assert story.client().calls_moved is False
+    story.invite("us-4-1")
+    assert story.client().calls_moved is True
+
+
+def test_in_short_there_are_no_steps(story: Story) -> None:
+    story.faults.down("us-3")
+    story.invite("us-3-1", wait=12)
+    story.invite("us-4-1")
+    assert lines(story.verdict(), short=True) == [
+        "us-3 was down by drop and still is",
+        "192.0.2.10: new calls moved 12.0 s after the first attempt",
+        "  fix: a call stayed 12 s at a target that was down: shorten timer B or the connection timeout to some seconds, or check targets "
+        "with OPTIONS and leave out those that don't answer",
+    ]
+
+
+def test_nobody_is_seen_at_a_closed_port(story: Story) -> None:
+    story.faults.down("us-3-1", "refuse")
+    assert lines(story.verdict())[1] == "no client was seen meanwhile; at a port that is closed the system answers, and tells nobody"
+
+
 def test_at_a_closed_port_only_what_follows_is_seen(story: Story) -> None:
     story.faults.down("us-3", "refuse")
     story.clock.advance(0.2)

@@ -25,10 +25,11 @@ PACKET = struct.pack("!BBHII", 0x80, 0, 1, 160, 7) + b"\xff" * 160
 
 
 class Reactor:
-    """Reads when it is told to."""
+    """Reads when it is told to; its calls go by `clock`."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: SteppedClock) -> None:
         self.readers: list[Any] = []
+        self.callLater = clock.call_later
 
     def addReader(self, reader: Any) -> None:
         self.readers.append(reader)
@@ -102,13 +103,13 @@ class Phone:
         return data, peer[1]
 
 
-def ground(kind: str, latch: bool = False) -> Ground:
+def ground(kind: str, latch: bool = False, tick: float = 0.0, tick_above: int = 100) -> Ground:
     clock = SteppedClock()
 
     def fail(error: Exception) -> None:
         raise error
 
-    selector = Selector(Reactor(), clock, fail, 0, 100)
+    selector = Selector(Reactor(clock), clock, fail, tick, tick_above)
     ports = MediaPorts(selector, clock, ephemeral=True, latch=latch) if kind == "pairs" else SharedPorts(selector, 0, latch)
     return Ground(ports, clock, selector)
 
@@ -135,6 +136,22 @@ def test_what_is_sent_to_the_port_comes_back_from_it(place: Ground) -> None:
     heard = phone.heard()
     assert heard is not None and heard[0][12:] == PACKET[12:] and heard[1] == port.number
     assert (stream.heard.packets, stream.sent) == (1, 1)
+
+
+def test_what_came_before_the_answer_was_read_is_the_calls(place: Ground) -> None:
+    """Whoever answers our offer speaks at once: its first packets may overtake its answer (RFC 3264 5.1)."""
+    phone, stranger = place.phone(), place.phone()
+    port = place.ports.open(HOST)
+    for number in range(3):
+        phone.say(port.number, PACKET[:2] + struct.pack("!H", number) + PACKET[4:])
+    stranger.say(port.number)
+    agreement = Agreement(PCMU, 0, 101, 8000, phone.address, (HOST, phone.rtcp.getsockname()[1]), True, True)
+    stream = Stream(agreement, place.clock, Ids(1))
+    port.attach(stream)
+    for _ in range(3):
+        place.settle()
+    assert (stream.heard.packets, stream.sent) == (3, 3)
+    assert stream.strangers + getattr(place.ports, "strangers", 0) == 1
 
 
 def test_a_stranger_reaches_no_call_and_moves_none(place: Ground) -> None:
@@ -335,7 +352,7 @@ def test_nobody_else_can_bind_a_port_of_a_call() -> None:
 
 def test_a_range_that_is_used_up() -> None:
     clock = SteppedClock()
-    selector = Selector(Reactor(), clock, lambda error: None, 0, 100)
+    selector = Selector(Reactor(clock), clock, lambda error: None, 0, 100)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind((HOST, 0))
         number = sock.getsockname()[1] & ~1
@@ -348,3 +365,37 @@ def test_a_range_that_is_used_up() -> None:
     port.close()
     assert ports.open(HOST).number == number  # rested or not, there is no other
     ports.close()
+
+
+def test_many_sockets_are_read_at_a_fixed_rate() -> None:
+    """Above `tick_above` streams the reactor does not watch them: each tick reads what has come, and once they are few it watches again."""
+    place = ground("pairs", tick=0.004, tick_above=1)
+    selector, clock = place.selector, place.clock
+    readers = selector._reactor.readers
+    phones = [place.phone(), place.phone()]
+    ports = [place.call(phone)[0] for phone in phones]
+    assert readers == [selector]
+    phones[0].say(ports[0].number)
+    selector.doRead()
+    assert phones[0].heard() is not None and readers == []
+    phones[1].say(ports[1].number)
+    clock.advance(0.003)
+    phones[1].rtp.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        phones[1].rtp.recv(1)
+    clock.advance(0.001)
+    assert phones[1].rtp.recv(2000)[12:] == PACKET[12:] and readers == []
+    ports[1].close()
+    clock.advance(0.004)
+    assert readers == [selector] and clock.pending == 0
+    place.close()
+
+
+def test_ticks_end_with_the_selector() -> None:
+    place = ground("pairs", tick=0.004, tick_above=0)
+    place.call(place.phone())
+    place.selector.doRead()
+    assert place.selector._reactor.readers == []
+    place.close()
+    place.clock.advance(1.0)
+    assert place.selector._reactor.readers == [] and place.clock.pending == 0

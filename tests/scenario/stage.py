@@ -26,10 +26,11 @@ class MemoryStage:
         self.unusable = ""
         """Why `given` can't be set up."""
 
-    def given(self, given: Given) -> None:
+    def given(self, given: Given) -> list[str]:
         if self.unusable:
             raise Unusable("", self.unusable)
         self.done += [f"fault {fault}" for fault in given.faults]
+        return [f"g{number}" for number in range(len(given.faults))]
 
     def observe(self, observer: Observer) -> Callable[[], None]:
         self.network.trunk.witness = observer
@@ -68,6 +69,9 @@ class MemoryStage:
 
     def listening(self, address: str) -> bool:
         return address in self.listeners
+
+    def struck(self) -> list[str]:
+        return []
 
     def failover(self) -> dict[str, Any] | None:
         return None

@@ -69,6 +69,17 @@ def test_an_invite_that_is_lost_where_it_is_down_has_been_there(live: Live) -> N
     assert came(runner)[1] == "no call came; lost where it is down: INVITE to us-3-1"
 
 
+def test_where_a_call_was_tried_begins_anew_once_one_was_answered(live: Live) -> None:
+    runner = live.start({"down": "us-3-1"}, {"expect": {"call": {"tried": ["us-3-1", "us-3-2"], "status": 200}}})
+    live.network.phone("us-3-2").call()
+    live.network.clock.advance(0)
+    assert runner.state == "running"
+    live.network.phone("us-3-1").invite()
+    live.network.phone("us-3-2").call()
+    live.network.clock.advance(0)
+    assert runner.state == "passed", came(runner)
+
+
 def test_faults_are_added_cleared_and_taken_away(live: Live) -> None:
     runner = live.start(
         {"fault": {"refuse": 486, "where": {"method": "INVITE"}}, "as": "busy"}, {"fault": "drop where method=BYE"}, {"clear": "busy"},
@@ -77,6 +88,31 @@ def test_faults_are_added_cleared_and_taken_away(live: Live) -> None:
     assert [fault.fault.split()[0] for fault in live.network.faults.list()] == ["delay", "drop"]
     live.network.clock.advance(1)
     assert runner.state == "passed" and not live.network.faults.list()
+
+
+def test_the_report_says_what_faults_have_struck_and_narrowly_missed(live: Live) -> None:
+    runner = live.start(
+        {"fault": "refuse 503 where site=us-3 method=INVITE every=2", "as": "full"}, {"fault": "drop where proxy=us-4-1 method=BYE"},
+        {"down": "eu-3"}, {"fault": "down refuse where site=ap-3"}, {"wait": 1}, {"clear": "full"}, {"wait": 1},
+    )  # fmt: skip
+    for _ in range(3):
+        live.network.phone().invite()
+    live.network.clock.advance(3)
+    assert runner.report().faults == [
+        "refuse 503 where site=us-3 method=INVITE every=2: struck 1 of 3",
+        "drop where proxy=us-4-1 method=BYE: struck nothing",
+    ]
+    runner = live.start({"fault": "refuse 503 where proxy=us-4-1 method=INVITE"}, {"expect": {"call": {"proxy": "us-4-1"}, "within": 1}})
+    live.network.phone().invite()
+    live.network.clock.advance(1)
+    assert runner.report().faults == [
+        "refuse 503 where proxy=us-4-1 method=INVITE: struck nothing; 1 INVITE came, not to us-4-1; the last: us-3-1"
+    ]
+
+
+def test_all_that_is_cleared_is_what_was_given_too(live: Live) -> None:
+    live.start({"fault": "drop where method=BYE"}, {"clear": "all"}, {"wait": 1}, given={"faults": ["delay 10ms where method=REGISTER"]})
+    assert not live.network.faults.list()
 
 
 def test_what_somebody_else_took_up_is_no_trouble(live: Live) -> None:

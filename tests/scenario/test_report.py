@@ -30,7 +30,7 @@ FAILED = result(
     "signalling", verdict("steps.0", "done", step="down", text="us-3 down (drop)", after=0.0),
     verdict("steps.1", "failed", kind="signalling", came="1 call came: at us-3-1", calls=["1"], within=5.0, after=5.0),
     verdict("steps.2", "skipped"), ladders={"1": ["call #1: …", "  0.000s INVITE ───▶"]},
-    program=Program(command=["pbx", "--once"], code=None, output="line\x1b[31m\n" * 50),
+    program=Program(command=["pbx", "--once"], code=None, output="line\x07\n" * 50),
 )  # fmt: skip
 UNREACHABLE = Result(name="A story", file="other.yaml", seed=7, kind="time", why="no emulator answers at http://127.0.0.1:1")
 SKIPPED = Result(name="A story", file="other.yaml", seed=7, skipped=True)
@@ -43,6 +43,10 @@ SKIPPED = Result(name="A story", file="other.yaml", seed=7, skipped=True)
         (verdict("steps.0", "done", text="us-3 down (drop)", after=0.0), "  ✓ us-3 down (drop)"),
         (verdict("steps.0", "failed", within=5.0, after=5.0, came="no call came"), "  ✗ call at us-4-1 within 5 s (failed, 5 s)"),
         (verdict("steps.0", "timed out", within=200.0, after=200.0), "  ✗ call at us-4-1 within 3.3 min (timed out, 3.3 min)"),
+        (
+            verdict("steps.0", "failed", step="never", text="never BYE for 3 s", within=3.0, after=1.0),
+            "  ✗ never BYE for 3 s (failed, 1 s)",
+        ),
         (verdict("steps.0", "skipped"), "  - call at us-4-1 (skipped)"),
         (verdict("never.0", "held", text="never call at eu\x1b"), "  ✓ never call at eu\\x1b"),
     ],
@@ -58,7 +62,7 @@ def test_a_failure_says_what_was_expected_what_came_and_shows_the_call() -> None
         "      0.000s INVITE ───▶", "",
     ]  # fmt: skip
     assert lines[7] == "    the program under test, pbx --once, was ended when the scenario was over; its last lines:"
-    assert lines[8:] == ["      | line\\x1b[31m"] * 20
+    assert lines[8:] == ["      | line\\x07"] * 20
     assert list(failure_lines(UNREACHABLE)) == ["  ✗ no emulator answers at http://127.0.0.1:1"]
 
 
@@ -66,6 +70,27 @@ def test_a_program_that_ended_too_early_is_told_of_though_it_ended_well() -> Non
     """Nothing else says why no call came."""
     failed = msgspec.structs.replace(FAILED, program=Program(command=["pbx", "--once"], code=0))
     assert list(failure_lines(failed))[-1] == "    the program under test, pbx --once, ended with exit code 0"
+
+
+def test_a_call_that_two_steps_speak_of_is_drawn_once() -> None:
+    broken = verdict("never.0", "failed", step="never", came="call #1", calls=["1"])
+    assert FAILED.report is not None
+    failed = msgspec.structs.replace(FAILED, report=msgspec.structs.replace(FAILED.report, steps=[*FAILED.report.steps, broken]))
+    assert list(failure_lines(failed)).count("    call #1: …") == 1
+
+
+def test_what_a_program_overwrites_or_leaves_empty_is_not_shown() -> None:
+    output = "\x1b[32mready\x1b[;m\r\n\n  1 s\r  2 s\r  3 s\n\r\n\tbye\r"
+    failed = msgspec.structs.replace(FAILED, report=None, program=Program(command=["pbx"], code=3, output=output))
+    assert list(failure_lines(failed))[-3:] == ["      | ready", "      |   3 s", "      |         bye"]
+
+
+def test_what_faults_have_struck_is_told() -> None:
+    assert FAILED.report is not None
+    failed = msgspec.structs.replace(
+        FAILED, program=None, report=msgspec.structs.replace(FAILED.report, faults=["tls expired: struck nothing"])
+    )
+    assert list(failure_lines(failed))[-2:] == ["    fault tls expired: struck nothing", ""]
 
 
 def test_what_the_device_did_when_something_was_down_is_told() -> None:
@@ -112,7 +137,7 @@ def test_junit_has_a_suite_a_file_and_a_case_a_run() -> None:
     assert good.is_passed and good.time == 1.5 and "✓ call at us-4-1" in good.system_out
     (failure,) = bad.result
     assert isinstance(failure, junitparser.Failure) and failure.type == "signalling"
-    assert failure.message == "story.yaml:4: expected call at us-4-1; 1 call came: at us-3-1"
+    assert failure.message == "story.yaml:4: expected call at us-4-1 within 5 s, came: 1 call came: at us-3-1"
     assert "INVITE ───▶" in failure.text
     error, skipped = second
     assert isinstance(error.result[0], junitparser.Error) and error.result[0].message == UNREACHABLE.why and skipped.is_skipped

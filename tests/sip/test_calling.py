@@ -420,6 +420,33 @@ def test_cancel_of_an_invite_that_nobody_answers(network: CallNetwork) -> None:
     network.rest()
 
 
+@pytest.mark.parametrize("status", [None, 180, 200, 486])
+def test_an_invite_that_was_given_up_is_not_sent_again(udp: CallNetwork, status: int | None) -> None:
+    """Nobody wants it any more; what it brings about late is ended all the same, until timer B."""
+    network = udp
+    invitation = network.invite()
+    network.clock.advance(1.6)
+    network.callee.expect("INVITE", "INVITE")  # timer A: 0.5 s and 1.5 s
+    invitation.cancel()
+    network.clock.advance(30)
+    network.callee.expect_nothing()
+    if status == 180:
+        network.callee.answer(180)
+        network.callee.answer(200, to=network.callee.expect("CANCEL"))
+        network.callee.answer(487)
+        network.callee.expect("ACK")
+    elif status == 200:
+        network.callee.accept()
+        network.callee.answer(200, to=network.callee.expect("ACK", "BYE"))
+    elif status == 486:
+        network.callee.answer(486)
+        network.callee.expect("ACK")
+    heard = {None: "timeout: no response in 32 s", 180: "refused 487", 200: "late callee", 486: "refused 486"}
+    network.clock.advance(2)
+    assert network.user.heard == [heard[status]]
+    network.rest()
+
+
 def test_cancel_in_time_keeps_the_invite_from_going(network: CallNetwork) -> None:
     invitation = network.invitation()
     invitation.cancel()

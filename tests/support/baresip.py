@@ -24,9 +24,13 @@ def modules() -> Path:
 
 
 class Baresip:
-    """One baresip with one account that needs no credentials, at `server` (`address:port`). `in.wav` stands in `directory` already."""
+    """One baresip with one account that needs no credentials. `in.wav` stands in `directory` already."""
 
-    def __init__(self, directory: Path, server: str, codec: str = "PCMU", rate: int = 8000) -> None:
+    def __init__(
+        self, directory: Path, server: str, codec: str = "PCMU", rate: int = 8000, account: str = "", certificate: Path | None = None
+    ) -> None:
+        """`server` (`address:port`) is whom the account is with. `account` are parameters of it, each with its semicolon. With a
+        `certificate`, its key in the same file, it listens for TLS too."""
         self.directory = directory
         self.output = directory / "output"
         self._rate = rate
@@ -37,10 +41,12 @@ class Baresip:
         (directory / "config").write_text(
             f"sip_listen 127.0.0.1:0\naudio_player aufile,/dev/null\naudio_source aufile,{directory}/in.wav\n"
             f"audio_alert aufile,/dev/null\nausrc_srate {rate}\nauplay_srate {rate}\nnet_interface 127.0.0.1\nmodule_path {modules()}\n"
-            "module g711.so\nmodule g722.so\nmodule aufile.so\nmodule sndfile.so\nmodule_app account.so\nmodule_app menu.so\n"
-            f"module_app ctrl_tcp.so\nctrl_tcp_listen 127.0.0.1:{self._control}\nsnd_path {directory}\n"
+            "module g711.so\nmodule g722.so\nmodule srtp.so\nmodule aufile.so\nmodule sndfile.so\n"
+            "module_app account.so\nmodule_app menu.so\nmodule_app debug_cmd.so\n"
+            + (f"sip_certificate {certificate}\n" if certificate is not None else "")
+            + f"module_app ctrl_tcp.so\nctrl_tcp_listen 127.0.0.1:{self._control}\nsnd_path {directory}\n"
         )
-        (directory / "accounts").write_text(f"<sip:447700900000@{server}>;regint=0;audio_codecs={codec}\n")
+        (directory / "accounts").write_text(f"<sip:447700900000@{server}>;regint=0;audio_codecs={codec}{account}\n")
         (directory / "contacts").write_text("")
 
     def __enter__(self) -> "Baresip":
@@ -105,19 +111,32 @@ class Baresip:
     def printed(self) -> str:
         return self.output.read_text(errors="replace")
 
+    def listens(self) -> dict[str, int]:
+        """Where it takes calls: the port of each transport."""
+        self.command("sipstat")
+
+        def found() -> dict[str, int]:
+            texts = [str(event.get("data", "")) for event in self._events if event.get("response")]
+            return {name.lower(): int(port) for text in texts for port, name in re.findall(r":(\d+) \((\w+)\)", text)}
+
+        return dict(until(found, "its ports"))
+
     def dial(self, uri: str) -> None:
         """Call, and wait for the answer."""
         self.command("dial", uri)
         until(lambda: self.saw("CALL_ESTABLISHED") is not None or self.saw("CALL_CLOSED") is not None, f"an answer from {uri}")
         assert self.saw("CALL_CLOSED") is None, f"{uri}: {self.saw('CALL_CLOSED')}\n{self.printed()}"
 
-    def press(self, digit: str) -> None:
-        """A digit, and wait until it has been heard again."""
+    def press(self, digit: str, echoed: bool = True) -> None:
+        """A digit, and wait until it has been heard again where somebody echoes it."""
         count = self.digits.count(digit)
         self.command("sndcode", digit)
         time.sleep(_PRESSED)
         self.command("sndcode", _END)
-        until(lambda: self.digits.count(digit) > count, f"the digit {digit} again; heard were {self.digits!r}")
+        if echoed:
+            until(lambda: self.digits.count(digit) > count, f"the digit {digit} again; heard were {self.digits!r}")
+        else:
+            time.sleep(_PRESSED)
 
     @property
     def digits(self) -> str:

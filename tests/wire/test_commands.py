@@ -8,6 +8,8 @@ import socket
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -192,35 +194,33 @@ def test_the_ports_layout(tmp_path: Path) -> None:
         assert serve.stop() == 0
 
 
-def test_a_second_signal_stops_at_once(serve: Serve) -> None:
+@contextmanager
+def a_call_whose_client_is_silent(serve: Serve) -> Iterator[None]:
+    """Nobody answers the BYE, nor does the system: the port of the client is open, and the client stands still."""
     with subprocess.Popen(
         sipp_command(serve, "waits_for_bye.xml", "u1", "-m", "1"), cwd=serve.directory, env=environment(), stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
     ) as sipp:  # fmt: skip
         try:
-            until(lambda: "call.answered" in serve.events(), "a call up")
-            sipp.send_signal(signal.SIGSTOP)  # nobody answers the BYE, and no ICMP says that nobody will
-            serve.process.send_signal(signal.SIGTERM)
-            until(lambda: "stopping" in serve.events(), "the first signal's effect")
-            began = time.monotonic()
-            serve.process.send_signal(signal.SIGINT)
-            assert serve.process.wait(5) == 130 and time.monotonic() - began < 2
-        finally:
-            sipp.kill()
-
-
-def test_without_an_answer_to_its_bye_it_stops_within_five_seconds(serve: Serve) -> None:
-    with subprocess.Popen(
-        sipp_command(serve, "waits_for_bye.xml", "u1", "-m", "1"), cwd=serve.directory, env=environment(), stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
-    ) as sipp:  # fmt: skip
-        try:
-            until(lambda: "call.answered" in serve.events(), "a call up")
+            until(lambda: any(call["state"] == "answered" for call in serve.calls()), "a call up")
             sipp.send_signal(signal.SIGSTOP)
-            began = time.monotonic()
-            assert serve.stop() == 0 and time.monotonic() - began < 5.5
+            yield
         finally:
             sipp.kill()
+
+
+def test_a_second_signal_stops_at_once(serve: Serve) -> None:
+    with a_call_whose_client_is_silent(serve):
+        serve.process.send_signal(signal.SIGTERM)
+        until(lambda: "stopping" in serve.events(), "the first signal's effect")
+        serve.process.send_signal(signal.SIGINT)
+        assert serve.process.wait(20) == 130  # 0 when it has waited for the answer after all
+
+
+def test_without_an_answer_to_its_bye_it_stops_all_the_same(serve: Serve) -> None:
+    with a_call_whose_client_is_silent(serve):
+        began = time.monotonic()
+        assert serve.stop() == 0 and time.monotonic() - began > 3  # it did wait; `stop` gives it ten seconds
 
 
 def test_http_from_elsewhere_is_refused(serve: Serve) -> None:

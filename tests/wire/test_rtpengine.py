@@ -65,17 +65,18 @@ def pongs(port: int) -> bool:
             return False
 
 
-def both(serve: Serve, directory: Path, port: int) -> ExitStack | None:
-    """Kamailio at `port` and its rtpengine, until the stack is closed; None when one found a port of its taken, which their logs say."""
+def both(serve: Serve, directory: Path, port: int, tls_port: int, config_name: str = "kamailio_rtpengine.cfg") -> ExitStack | None:
+    """Kamailio at its two ports and its rtpengine, until the stack is closed; None when one found a port of its taken, which their logs
+    say."""
     kamailio, rtpengine = need("kamailio", "kamailio"), need("rtpengine", "rtpengine-daemon")
-    tls_port, ng_port, first = free_port(), free_port(), min(free_port(), 65000) & ~1
+    ng_port, first = free_port(), min(free_port(), 65000) & ~1
     certificates = Path(serve.endpoints["ca"]).parent
     tls, config = directory / "tls.cfg", directory / "kamailio.cfg"
     tls.write_text(
         f"[server:default]\nmethod = TLSv1.2\nprivate_key = {certificates}/server.key\ncertificate = {certificates}/server.pem\n"
         f"[client:default]\nmethod = TLSv1.2\nverify_certificate = yes\nrequire_certificate = yes\nca_list = {serve.endpoints['ca']}\n"
     )
-    text = (HERE / "kamailio_rtpengine.cfg").read_text()
+    text = (HERE / config_name).read_text()
     for name, value in (
         ("TLS_CONFIG", tls), ("SBC_PORT", port), ("SBC_TLS_PORT", tls_port), ("NG_PORT", ng_port), ("TRUNK_REALM", serve.proxy()["host"]),
         ("TRUNK_UDP", serve.at()), ("TRUNK_TCP", serve.at(transport="tcp")), ("TRUNK_TLS", serve.at(transport="tls")),
@@ -102,7 +103,7 @@ def sbc(serve: Serve, tmp_path: Path) -> Iterator[str]:
     need("baresip", "baresip-core")
     for _ in range(5):
         port = free_port()
-        stack = both(serve, tmp_path, port)
+        stack = both(serve, tmp_path, port, free_port())
         if stack is not None:
             with stack:
                 yield f"127.0.0.1:{port}"

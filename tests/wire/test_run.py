@@ -108,18 +108,27 @@ def test_a_story_that_comes_true(tmp_path: Path, caller: Path) -> None:
 
 
 def test_signalling_that_was_not_as_expected_is_exit_1(tmp_path: Path, caller: Path) -> None:
-    file = story(tmp_path, "down: us-3", "expect: {call: {site: us-4}, within: 3s}", "note: never told")
-    done = vsim_run(tmp_path, file, "--junit", "junit.xml", program=["sh", "-c", f"{calls(caller)[2].removeprefix('exec ')}; sleep 20"])
+    file = story(tmp_path, "down: us-3", "expect: {call: {site: us-4}, within: 3s}", "note: never told", top="variables: {who: x}\n")
+    done = vsim_run(
+        tmp_path,
+        file,
+        "--junit",
+        "junit.xml",
+        "--set",
+        "who=the PBX",
+        program=["sh", "-c", f"{calls(caller)[2].removeprefix('exec ')}; sleep 20"],
+    )
     assert done.returncode == 1, done.stdout + done.stderr
     assert (
-        "    story.yaml:4\n      expected  call at us-4 within 3 s\n      came      no call came; lost where it is down: INVITE to us-3-1"
+        "    story.yaml:5\n      expected  call at us-4 within 3 s\n      came      no call came; lost where it is down: INVITE to us-3-1"
         in done.stdout
     )
-    assert "  again: vsim run --seed " in done.stdout and " story.yaml -- sh -c " in done.stdout and "| " in done.stdout
+    assert re.search(r"^  again: vsim run --seed \d+ --set 'who=the PBX' story.yaml -- sh -c ", done.stdout, re.MULTILINE), done.stdout
+    assert "| " in done.stdout
     (suite,) = junitparser.JUnitXml.fromfile(str(tmp_path / "junit.xml"))
     (failure,) = next(iter(suite)).result
     assert isinstance(failure, junitparser.Failure) and failure.type == "signalling"
-    assert failure.message.startswith("story.yaml:4: expected call at us-4; no call came")
+    assert failure.message.startswith("story.yaml:5: expected call at us-4 within 3 s, came: no call came")
     assert not leftovers(tmp_path)
 
 
@@ -175,6 +184,18 @@ def test_a_command_that_fails_is_exit_5(tmp_path: Path) -> None:
     done = vsim_run(tmp_path, story(tmp_path, "run: {command: sleep 30, within: 1s}"))
     assert done.returncode == 5 and "came      it was not over within 1 s" in done.stdout
     assert vsim_run(tmp_path, story(tmp_path, "run: {command: exit 3, code: 3}", "wait: 1s"), program=["true"]).returncode == 0
+
+
+def test_a_program_may_have_its_say_when_the_story_is_over(tmp_path: Path) -> None:
+    file = story(tmp_path, "wait: 100ms")
+    program = ["sh", "-c", "sleep 1; echo heard noise; exit 3"]
+    assert vsim_run(tmp_path, file, program=program).returncode == 0
+    done = vsim_run(tmp_path, file, "--patience", "20s", program=program)
+    assert done.returncode == 5 and "ended with exit code 3; its last lines:\n      | heard noise" in done.stdout
+    assert vsim_run(tmp_path, file, "--patience", "20s", program=["sh", "-c", "sleep 0.5"]).returncode == 0
+    done = vsim_run(tmp_path, file, "--patience", "300ms", "--json", "report.json", program=["sleep", "60"])
+    assert done.returncode == 0 and report(tmp_path)["runs"][0]["program"]["code"] is None
+    assert vsim_run(tmp_path, file, "--patience", "soon", program=["true"]).returncode == 2
 
 
 def test_ctrl_c_ends_everything(tmp_path: Path) -> None:
@@ -246,33 +267,8 @@ def test_on_an_emulator_that_runs(serve: Serve, caller: Path) -> None:
 # -- the files of scenarios/ --------------------------------------------------------------------------------------
 
 
-def moving(caller: Path, *variables: str) -> list[str]:
-    """A PBX that calls the first of several proxies, and goes on to the next when that fails."""
-    tries = " || ".join(sipp(variable, caller, f"-s {NUMBER} -d 800 -recv_timeout 1500") for variable in variables)
-    return ["sh", "-c", f"while :; do {tries}; sleep 0.2; done"]
-
-
-def stubborn(caller: Path) -> list[str]:
-    return moving(caller, "VSIM_SIP_US_3_1")
-
-
 def file(directory: Path, name: str, program: Sequence[str], *flags: str) -> subprocess.CompletedProcess[str]:
     return vsim_run(directory, SCENARIOS / name, "--set", f"number={NUMBER}", *flags, program=program)
-
-
-def test_site_down(tmp_path: Path, caller: Path) -> None:
-    done = file(tmp_path, "site-down.yaml", moving(caller, "VSIM_SIP_US_3_1", "VSIM_SIP_US_4_1"))
-    assert done.returncode == 0, done.stdout
-    done = file(tmp_path, "site-down.yaml", stubborn(caller), "--set", "patience=4s")
-    assert done.returncode == 1 and "lost where it is down: INVITE to us-3-1" in done.stdout, done.stdout
-
-
-def test_503_with_retry_after(tmp_path: Path, caller: Path) -> None:
-    once = f"{sipp('VSIM_SIP_US_3_1', caller, f'-s {NUMBER}')} ; {sipp('VSIM_SIP_US_4_1', caller, f'-s {NUMBER} -d 800')} ; sleep 20"
-    done = file(tmp_path, "503-retry-after.yaml", ["sh", "-c", once])
-    assert done.returncode == 0, done.stdout
-    done = file(tmp_path, "503-retry-after.yaml", moving(caller, "VSIM_SIP_US_3_1", "VSIM_SIP_US_4_1"))
-    assert done.returncode == 1 and "never call at us-3-1" in done.stdout, done.stdout
 
 
 def test_a_slow_answer(tmp_path: Path, caller: Path) -> None:

@@ -1,0 +1,101 @@
+"""Files of `scenarios/` with clients that should pass, and with clients that should not: each a `vsim run` of its own, some at once."""
+
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.support.serve import VSIM, environment, need, run
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SCENARIOS = ROOT / "scenarios"
+CLIENTS = ROOT / "tests" / "wire" / "clients"
+SEED = "7"
+_AT_ONCE = 3
+"""Most of the time they wait."""
+_NEEDED = {
+    "sbc.sh": (("kamailio", "kamailio"), ("sipp", "sip-tester"), ("openssl", "openssl")),
+    "direct.sh": (("sipp", "sip-tester"),),
+    "baresip.sh": (("baresip", "baresip-core"),),
+}
+
+
+@dataclass(frozen=True)
+class Story:
+    """One row: a file, a client with its arguments, the exit code of `vsim run`, and regular expressions that must be found in its report;
+    `flags` are more arguments of `vsim run`, `env` more variables of the client's."""
+
+    file: str
+    client: Sequence[str]
+    code: int = 0
+    report: Sequence[str] = ()
+    flags: Sequence[str] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """What pytest calls it."""
+        outcome = "passes" if self.code == 0 else f"is {self.code}"
+        return " ".join((self.file.removesuffix(".yaml"), *self.client, *self.env.values(), outcome))
+
+
+@dataclass(frozen=True)
+class Played:
+    """What came of one."""
+
+    code: int
+    output: str
+    directory: Path
+
+    def left(self) -> list[str]:
+        """Processes that have the run's folder in their command line."""
+        found = []
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            except OSError:
+                continue
+            if str(self.directory) in line:
+                found.append(line)
+        return found
+
+
+def play(story: Story, directory: Path) -> Played:
+    """Play one in a folder of its own."""
+    command = [*VSIM, "run", SCENARIOS / story.file, "--seed", SEED, *story.flags, "--", CLIENTS / story.client[0], *story.client[1:]]
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", ""), "/usr/sbin"))
+    # VSIM_PROGRAM is not one of vsim's own variables: the clients know it
+    done = run(command, 150, cwd=directory, env=environment(VSIM_PROGRAM=" ".join(VSIM), PATH=path, TMPDIR=str(directory), **story.env))
+    return Played(done.returncode, done.stdout + done.stderr, directory)
+
+
+class Plays:
+    """The stories of one file of tests, those that are to be run under way at once."""
+
+    def __init__(self, request: pytest.FixtureRequest, factory: pytest.TempPathFactory) -> None:
+        self._pool = ThreadPoolExecutor(_AT_ONCE)
+        self._under_way: dict[str, Future[Played]] = {}
+        for item in request.session.items:
+            story = item.callspec.params.get("story") if item.path == request.path and hasattr(item, "callspec") else None
+            if story is not None:
+                self._under_way[story.name] = self._pool.submit(play, story, factory.mktemp("story"))
+
+    def close(self) -> None:
+        """Begin no other."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def check(self, story: Story) -> None:
+        """It went as its row says, and left nothing behind."""
+        for program, package in _NEEDED.get(story.client[0], ()):
+            need(program, package)
+        played = self._under_way[story.name].result()
+        assert played.code == story.code, played.output
+        for expression in story.report:
+            assert re.search(expression, played.output, re.MULTILINE), f"{expression!r} is not found in\n{played.output}"
+        assert not played.left()
+        assert not list(played.directory.glob("vsim-run-*"))
