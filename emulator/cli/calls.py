@@ -8,18 +8,17 @@ from urllib.parse import quote
 
 import click
 
+from emulator.cli import UNUSABLE, fail
 from emulator.cli.options import client_options
 from emulator.journal.attempt import describe
+from emulator.journal.journal import STATES
 
 _ARROWS = {"outbound": "→", "inbound": "←"}
 """Toward the telephone network, and toward the customer."""
 
 
 @click.command()
-@click.option(
-    "--state",
-    help="Only calls in this state: challenged, trying, ringing, answered, ended, refused, cancelled.",
-)
+@click.option("--state", type=click.Choice(STATES), help="Only calls in this state.")
 @click.option(
     "--limit",
     default=20,
@@ -78,10 +77,15 @@ def _lasted(call: dict[str, Any]) -> str:
 @client_options
 def show(call: str, form: str, url: str | None, endpoints: str | None) -> None:
     """Show one call: its number from `vsim calls`, or `last`."""
-    from emulator.control.client import find
+    from emulator.control.client import Refused, find
     from emulator.journal.ladder import ladder
 
-    found = find(url, endpoints).get(f"/v1/calls/{quote(call.removeprefix('#'), safe='')}")
+    try:
+        found = find(url, endpoints).get(f"/v1/calls/{quote(call.removeprefix('#'), safe='')}")
+    except Refused as refused:
+        if refused.status != 404:
+            raise
+        fail("no calls yet" if call == "last" else f"no call {call!r}; `vsim calls` lists them", UNUSABLE)
     if form == "json":
         click.echo(json.dumps(found, indent=1))
         return

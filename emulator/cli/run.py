@@ -76,6 +76,7 @@ def run(
     from emulator.cli.session import Reports, Session, jobs
 
     reports = Reports(junit, json_file)
+    reports.check()
     session = Session(jobs(scripts, repeat, seed, url, program), reports, url, program, keep_going, fail_fast, parallel, seconds)
     sys.exit(session.run())
 
