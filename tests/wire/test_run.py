@@ -16,7 +16,6 @@ from tests.support.serve import VSIM, Serve, environment, need, run, until
 from tests.wire.test_sipp import sipp_command
 
 HERE = Path(__file__).parent
-SCENARIOS = HERE.parent.parent / "scenarios"
 NUMBER = "442071234567"
 
 
@@ -262,31 +261,3 @@ def test_on_an_emulator_that_runs(serve: Serve, caller: Path) -> None:
     assert done.returncode == 2 and "strict can't be set while the emulator runs; start it so" in done.stdout, done.stdout
     assert vsim_run(directory, file, "--url", url, "--parallel", "2").returncode == 2
     assert vsim_run(directory, file, "--url", url, "--seed", "2").returncode == 2
-
-
-# -- the files of scenarios/ --------------------------------------------------------------------------------------
-
-
-def file(directory: Path, name: str, program: Sequence[str], *flags: str) -> subprocess.CompletedProcess[str]:
-    return vsim_run(directory, SCENARIOS / name, "--set", f"number={NUMBER}", *flags, program=program)
-
-
-def test_a_slow_answer(tmp_path: Path, caller: Path) -> None:
-    done = file(tmp_path, "slow-answer.yaml", calls(caller, seconds=3))
-    assert done.returncode == 0, done.stdout
-
-
-def test_forward_list_failover(tmp_path: Path) -> None:
-    def device(first: str, second: str) -> list[str]:
-        ports = (("VSIM_PORT_FIRST", first), ("VSIM_PORT_SECOND", second))
-        answers = " & ".join(f"sipp -sf {HERE}/{name} -t u1 -i 127.0.0.1 -p ${port} -mi 127.0.0.1 -nostdin" for port, name in ports)
-        return ["sh", "-c", f"{answers} & wait"]
-
-    done = vsim_run(
-        tmp_path, SCENARIOS / "forward-list-failover.yaml", "--repeat", "2", "--parallel", "2", program=device("busy.xml", "uas.xml")
-    )
-    assert done.returncode == 0, done.stdout
-    done = vsim_run(tmp_path, SCENARIOS / "forward-list-failover.yaml", program=device("uas.xml", "busy.xml"))
-    assert done.returncode == 1 and "expected  attempts of inbound: 503 then 200, 0s..1s apart, the caller gets 200" in done.stdout, (
-        done.stdout
-    )

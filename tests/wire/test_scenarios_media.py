@@ -1,79 +1,72 @@
-"""Files of `scenarios/` about what is heard, each beside clients that should pass and clients that should not.
+"""Scenarios of what is heard, each with a client that should pass and one that should not.
 
-Some things only the client's own ears can judge: there it has its say with its exit code (`--patience`), and the run fails with 5.
+Some things only the client's own ears can judge: it has its say with its exit code (`--patience`), and the run fails with 5.
 """
 
 from collections.abc import Iterator
 
 import pytest
 
-from tests.support.scenarios import Case, Stage, chosen, shell, sipp
-from tests.support.sipp_parts import call, hang_up, pause, play
+from tests.support.devices import caller, lines, phone
+from tests.support.sipp_scenario import call, pause, play
+from tests.support.stories import Plays, Story
 
-CLIENTS = {
-    "baresip": shell("exec {clients}/softphone.sh 7"),
-    "baresip that stays": shell("exec {clients}/softphone.sh 30"),
-    "baresip with an RTP timeout": shell('SOFTPHONE_CONFIG="rtp_timeout 2" exec {clients}/softphone.sh 20'),
-    "baresip with SRTP and an RTP timeout": shell(
-        'SOFTPHONE_ACCOUNT=";mediaenc=srtp-mand" SOFTPHONE_CONFIG="rtp_timeout 2" exec {clients}/softphone.sh 20'
+HAS_ITS_SAY = ["--patience", "15s"]
+SRTP = "SOFTPHONE_ACCOUNT=';mediaenc=srtp-mand'"
+RTP_TIMEOUT = "SOFTPHONE_CONFIG='rtp_timeout 2'"
+DIGITS = r"""exec CLIENTS/softphone.sh 4 "event: '1' (end={0})" "event: '#' (end={0})" """
+
+TABLE = [
+    Story("one-way-audio.yaml", lines("baresip, RTP timeout", f"{RTP_TIMEOUT} exec CLIENTS/softphone.sh 30")),
+    Story(
+        "one-way-audio.yaml", lines("baresip", "exec CLIENTS/softphone.sh 30"), 1, flags=["--set", "patience=3s"],
+        report=[r"^ +expected +call ended by the device with 200 within 3 s", r"^ +came +the call is answered$"],
     ),
-    "baresip that hears digits begin": shell("""exec {clients}/softphone.sh 4 "event: '1' (end=0)" "event: '#' (end=0)" """),
-    "baresip that hears digits end": shell("""exec {clients}/softphone.sh 4 "event: '1' (end=1)" "event: '#' (end=1)" """),
-    "linphonec": shell("exec {clients}/linphone.sh 6"),
-    "phone that counts its echo": shell("exec {phone} call $VSIM_VAR_NUMBER --talk 4s"),
-    "phone that can bear loss": shell("exec {phone} call $VSIM_VAR_NUMBER --talk 6s --most-lost 0.15"),
-    "phone that can't": shell("exec {phone} call $VSIM_VAR_NUMBER --talk 6s --most-lost 0.005"),
-    "phone that reads digits": shell("exec {phone} call $VSIM_VAR_NUMBER --talk 3s --hears any --hears-digits 1234#"),
-    "phone that expects others": shell("exec {phone} call $VSIM_VAR_NUMBER --talk 3s --hears any --hears-digits 12#"),
-    "phone that hears nothing": shell("exec {phone} call $VSIM_VAR_NUMBER --talk 2s --srtp --hears nothing"),
-    "phone that should have heard": shell("exec {phone} call $VSIM_VAR_NUMBER --talk 2s --srtp --hears audio"),
-    "phone without SRTP": shell("exec {phone} call $VSIM_VAR_NUMBER --talk 2s"),
-    "caller without RTCP": sipp(call(), play("AUDIO"), pause(9000), hang_up()),
-}
-
-CASES: list[Case] = [
-    ("one-way-audio.yaml", "baresip with an RTP timeout", 0),
-    ("one-way-audio.yaml", "baresip that stays", 1),
-    ("jitter-and-loss.yaml", "baresip", 0),
-    ("jitter-and-loss.yaml", "linphonec", 0),
-    ("jitter-and-loss.yaml", "phone that can bear loss", 0),
-    ("jitter-and-loss.yaml", "phone that can't", 5),
-    ("jitter-and-loss.yaml", "caller without RTCP", 3),
-    ("reordered-and-duplicated.yaml", "baresip", 0),
-    ("reordered-and-duplicated.yaml", "phone that counts its echo", 0),
-    ("dtmf-without-marker.yaml", "baresip that hears digits end", 0),
-    ("dtmf-without-marker.yaml", "phone that reads digits", 0),
-    ("dtmf-without-marker.yaml", "phone that expects others", 5),
-    ("dtmf-lost-end.yaml", "baresip that hears digits begin", 0),
-    ("dtmf-lost-end.yaml", "phone that reads digits", 0),
-    ("dtmf-lost-end.yaml", "baresip that hears digits end", 5),
-    ("srtp-wrong-key.yaml", "baresip with SRTP and an RTP timeout", 0),
-    ("srtp-wrong-key.yaml", "phone that hears nothing", 0),
-    ("srtp-wrong-key.yaml", "phone that should have heard", 5),
-    ("srtp-wrong-key.yaml", "phone without SRTP", 1),
-    ("ssrc-change.yaml", "phone that counts its echo", 0),
-    ("ssrc-change.yaml", "baresip", 0),
-]
-
-FLAGS = {
-    "one-way-audio.yaml": "--set patience=4s",
-    "jitter-and-loss.yaml": "--patience 10s",
-    "reordered-and-duplicated.yaml": "--patience 10s",
-    "dtmf-without-marker.yaml": "--patience 10s",
-    "dtmf-lost-end.yaml": "--patience 10s",
-    "srtp-wrong-key.yaml": "--patience 10s",
-    "ssrc-change.yaml": "--patience 10s",
-}
+    Story("jitter-and-loss.yaml", lines("linphonec", "exec CLIENTS/linphone.sh 6"), flags=HAS_ITS_SAY),
+    Story("jitter-and-loss.yaml", phone("bears loss", "--talk 6s --most-lost 0.2"), flags=HAS_ITS_SAY),
+    Story(
+        "jitter-and-loss.yaml", phone("bears none", "--talk 6s --most-lost 0.002"), 5, flags=HAS_ITS_SAY,
+        report=[r"ended with exit code 3", r"\| ✗ echo +\d+ of \d+ packets back, \d+\.\d % lost$"],
+    ),
+    Story(
+        "jitter-and-loss.yaml", caller("no RTCP", call(), play("AUDIO"), pause(60000)), 3, flags=["--set", "patience=7s"],
+        report=[r"^ +came +no RTCP of the device's yet"],
+    ),
+    Story("reordered-and-duplicated.yaml", lines("baresip", "exec CLIENTS/softphone.sh 7"), flags=HAS_ITS_SAY),
+    Story("reordered-and-duplicated.yaml", phone("counts its echo", "--talk 4s"), flags=HAS_ITS_SAY),
+    Story("dtmf-without-marker.yaml", lines("baresip hears digits end", DIGITS.format(1)), flags=HAS_ITS_SAY),
+    Story("dtmf-without-marker.yaml", phone("reads digits", "--talk 3s --hears any --hears-digits 1234#"), flags=HAS_ITS_SAY),
+    Story(
+        "dtmf-without-marker.yaml", phone("expects others", "--talk 3s --hears any --hears-digits 12#"), 5, flags=HAS_ITS_SAY,
+        report=[r"\| ✗ digits +12# expected, 1234# came$"],
+    ),
+    Story("dtmf-lost-end.yaml", phone("reads digits", "--talk 3s --hears any --hears-digits 1234#"), flags=HAS_ITS_SAY),
+    Story(
+        "dtmf-lost-end.yaml", lines("baresip hears digits end", DIGITS.format(1)), 5, flags=HAS_ITS_SAY, report=[r"ended with exit code 1"]
+    ),
+    Story(
+        "srtp-wrong-key.yaml", lines("baresip, RTP timeout", f"{SRTP} {RTP_TIMEOUT} exec CLIENTS/softphone.sh 30"), flags=HAS_ITS_SAY
+    ),
+    Story("srtp-wrong-key.yaml", phone("hears nothing", "--talk 2s --srtp --hears nothing"), flags=HAS_ITS_SAY),
+    Story(
+        "srtp-wrong-key.yaml", phone("should have heard", "--talk 2s --srtp --hears audio"), 5, flags=HAS_ITS_SAY,
+        report=[r"\| ✗ audio +nothing was heard"],
+    ),
+    Story("srtp-wrong-key.yaml", phone("no SRTP", "--talk 9s"), 1, report=[r"^ +came +1 call came: at us-3-1 with plain RTP"]),
+    Story("ssrc-change.yaml", lines("baresip", "exec CLIENTS/softphone.sh 5"), flags=HAS_ITS_SAY),
+    Story("ssrc-change.yaml", phone("counts its echo", "--talk 3s"), flags=HAS_ITS_SAY),
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    made = Stage(tmp_path_factory.mktemp("media"), chosen(request), CLIENTS, FLAGS)
-    yield made
-    made.close()
+def plays(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plays]:
+    plays = Plays(request, tmp_path_factory, at_once=6)
+    try:
+        yield plays
+    finally:
+        plays.close()
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[0].removesuffix('.yaml')}: {case[1]}")
-def test_a_file_beside_a_client(stage: Stage, case: Case) -> None:
-    done = stage.result(case)
-    assert done.returncode == case[2], done.stdout + done.stderr
+@pytest.mark.parametrize("story", TABLE, ids=lambda story: story.name)
+def test_a_client_and_its_verdict(plays: Plays, story: Story) -> None:
+    plays.check(story)
