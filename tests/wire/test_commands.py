@@ -81,7 +81,7 @@ def test_calls_show_tail_and_reset(serve: Serve) -> None:
     assert json.loads(serve.cli("show", "1", "--json").stdout)["state"] == "ended"
     assert "v=0" in serve.cli("show", "#1", "--messages").stdout
     missing = serve.cli("show", "99")
-    assert missing.returncode == 2 and missing.stderr == "vsim: no call '99'; GET /v1/calls lists them\n"
+    assert missing.returncode == 2 and missing.stderr == "vsim: no call '99'; `vsim calls` lists them\n"
 
 
 def test_env_and_wait(serve: Serve) -> None:
