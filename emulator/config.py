@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 import msgspec
 from msgspec import Meta, Struct
 
-from emulator.yaml import List, Map, Node, Reader, Scalar, not_none, peel, read
+from emulator.yaml import At, List, Map, Node, Reader, Scalar, not_none, peel, read
 from emulator.yaml import Unusable as Unusable
 from emulator.yaml import duration as duration
 
@@ -444,13 +444,14 @@ def load(path: str | None = None, environ: Mapping[str, str] | None = None, flag
         values = reader.build(read(path or "vsim.yaml"), Config)
     for names, node in _overlays(environ or {}, flags or {}, problems):
         _overlay(values, names, node, problems)
+        reader.move(tuple(names.split(".")), node.place)
     if not problems:
         try:
             config = msgspec.convert(values, Config)
         except msgspec.ValidationError as error:
             problems.append(reader.located(str(error), path or "config"))
         else:
-            problems.extend(_check(config, path or "config"))
+            problems.extend(f"{reader.place(at, path or 'config')}: {what}" for at, what in _check(config))
     if problems:
         raise Unusable("", "\n".join(problems))
     return config
@@ -522,59 +523,61 @@ def _overlay(values: dict[str, Any], name: str, node: Node, problems: list[str])
     problems.extend(reader.problems)
 
 
-def _check(config: Config, where: str) -> Iterator[str]:
-    """What no single field can know."""
+def _check(config: Config) -> Iterator[tuple[At, str]]:
+    """What no single field can know: where it stands, and what is wrong."""
     media = config.media
     if not 1024 <= media.first < media.last <= 65535:
-        yield f"{where}: media.ports {media.ports!r}; write FIRST-LAST between 1024 and 65535"
+        yield ("media", "ports"), f"media.ports {media.ports!r}; write FIRST-LAST between 1024 and 65535"
     times = config.registrar
     if not times.minimum_expires <= times.default_expires <= times.maximum_expires:
         yield (
-            f"{where}: registrar.default_expires {times.default_expires}; "
-            f"choose it between minimum_expires {times.minimum_expires} and maximum_expires {times.maximum_expires}"
+            ("registrar", "default_expires"),
+            f"registrar.default_expires {times.default_expires}; "
+            f"choose it between minimum_expires {times.minimum_expires} and maximum_expires {times.maximum_expires}",
         )
     keys = [account.key for account in config.accounts]
-    for key in {key for key in keys if keys.count(key) > 1}:
-        yield f"{where}: account {key!r} stands there twice; remove one"
-    for account in config.accounts:
-        if any(character in account.key for character in '":\\ ') or not account.key.isprintable():
-            yield f"{where}: account key {account.key!r}; a digest username here has no quotes, colons, backslashes or blanks"
-    for name, address in (
-        ("bind", config.bind),
-        ("advertise", config.advertise),
-        *(("dns.hosts", a) for a in config.dns.hosts.values()),
-    ):
-        if address is not None and not _is_address(address) and (name, address) != ("advertise", AUTO):
-            yield f"{where}: {name} {address!r} is no IP address; write one such as 127.0.0.1"
+    for n, key in enumerate(keys):
+        if key in keys[:n]:
+            yield ("accounts", str(n), "key"), f"account {key!r} stands there twice; remove one"
+        if any(character in key for character in '":\\ ') or not key.isprintable():
+            yield ("accounts", str(n), "key"), f"account key {key!r}; a digest username here has no quotes, colons, backslashes or blanks"
+    addresses: list[tuple[At, str | None]] = [(("bind",), config.bind), (("advertise",), config.advertise)]
+    addresses += [(("dns", "hosts", name), address) for name, address in config.dns.hosts.items()]
+    for at, address in addresses:
+        if address is not None and not _is_address(address) and (at, address) != (("advertise",), AUTO):
+            yield at, f"{'.'.join(at[:2])} {address!r} is no IP address; write one such as 127.0.0.1"
     if config.bind in ("0.0.0.0", "::") and config.advertise is None and config.layout == "ports":
-        yield f"{where}: bind {config.bind} without advertise; say with advertise which address clients reach, or auto"
-    yield from (f"{where}: {problem}" for problem in _check_numbers(config))
+        yield ("bind",), f"bind {config.bind} without advertise; say with advertise which address clients reach, or auto"
+    yield from _check_numbers(config)
     for name in media.prompts:
         if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", name) or name in ("echo", "tone", "silence", "nothing", "given"):
-            yield f"{where}: media.prompts {name!r}; write a name of letters, digits, dots and dashes that is no other thing to play"
+            what = "write a name of letters, digits, dots and dashes that is no other thing to play"
+            yield ("media", "prompts", name), f"media.prompts {name!r}; {what}"
     product = config.policy.product
     if product is not None and (not re.fullmatch(r"[A-Za-z0-9.!%*_+`'~/() -]{1,100}", product) or "vonage" in product.lower()):
-        yield f"{where}: policy.product {product!r}; write a name and version such as acme-trunk/1.0, and never Vonage's own"
-    yield from (f"{where}: {problem}" for problem in _check_names(config.dns))
+        what = "write a name and version such as acme-trunk/1.0, and never Vonage's own"
+        yield ("policy", "product"), f"policy.product {product!r}; {what}"
+    yield from _check_names(config.dns)
     if config.dns.upstream is not None and parse_host_port(config.dns.upstream) is None:
-        yield f"{where}: dns.upstream {config.dns.upstream!r}; write ADDRESS:PORT"
+        yield ("dns", "upstream"), f"dns.upstream {config.dns.upstream!r}; write ADDRESS:PORT"
 
 
 def warnings(config: Config) -> list[str]:
     """What is odd, a line each, about a config that can be used."""
-    return [problem for number, one in config.numbers.items() for problem in _check_forward(config, number, one, "warning")]
+    return [what for number, one in config.numbers.items() for _, what in _check_forward(config, number, one, "warning")]
 
 
-def _check_forward(config: Config, number: str, one: NumberSettings, severity: str) -> Iterator[str]:
+def _check_forward(config: Config, number: str, one: NumberSettings, severity: str) -> Iterator[tuple[At, str]]:
     if one.forward is not None:
         from emulator.trunk.forward_list import check  # a parser that a config without forwarding has no need of
 
         settings = config.forwarding
-        problems = check(one.forward, timeout_range=settings.timeout_range, most=settings.max_targets)[1]
-        yield from (f"numbers.{number}.forward, {problem}" for problem in problems if problem.severity == severity)
+        for problem in check(one.forward, timeout_range=settings.timeout_range, most=settings.max_targets)[1]:
+            if problem.severity == severity:
+                yield ("numbers", number, "forward"), f"numbers.{number}.forward, {problem}"
 
 
-def _check_numbers(config: Config) -> Iterator[str]:
+def _check_numbers(config: Config) -> Iterator[tuple[At, str]]:
     for number, one in config.numbers.items():
         yield from _check_forward(config, number, one, "error")
         if one.voice_status_callback is not None:
@@ -582,23 +585,23 @@ def _check_numbers(config: Config) -> Iterator[str]:
 
             wrong = url_problem(one.voice_status_callback, config.webhook.allowed_hosts)
             if wrong is not None:
-                yield f"numbers.{number}.voice_status_callback, {wrong}"
+                yield ("numbers", number, "voice_status_callback"), f"numbers.{number}.voice_status_callback, {wrong}"
 
 
-def _check_names(settings: DnsSettings) -> Iterator[str]:
+def _check_names(settings: DnsSettings) -> Iterator[tuple[At, str]]:
     if not settings.hosts and not settings.services:
         return
     from emulator.trunk.names import customer_service, is_name  # and with them dnspython, which a config without names has no need of
 
     for name in settings.hosts:
         if not is_name(name):
-            yield f"dns.hosts {name!r} is no host name; write one such as pbx.example.net"
+            yield ("dns", "hosts", name), f"dns.hosts {name!r} is no host name; write one such as pbx.example.net"
     for name, records in settings.services.items():
-        for record in records:
+        for n, record in enumerate(records):
             try:
                 customer_service(name, record)
             except ValueError as error:
-                yield f"dns.services.{name} {record!r}; {error}"
+                yield ("dns", "services", name, str(n)), f"dns.services.{name} {record!r}; {error}"
 
 
 def _is_address(text: str) -> bool:

@@ -241,9 +241,19 @@ class Reader:
         """msgspec's message with the place of the value it speaks of."""
         what, _, at = text.partition(" - at `")
         names = tuple(re.findall(r"[A-Za-z_0-9]+", at))
-        while names and names not in self.places:
-            names = names[:-1]
-        return f"{self.places.get(names, otherwise)}: {what}"
+        return f"{self.place(names, otherwise)}: {what}"
+
+    def move(self, at: At, place: str) -> None:
+        """A value, with all that is in it, has come from somewhere else."""
+        for inner in [known for known in self.places if known[: len(at)] == at]:
+            del self.places[inner]
+        self.places[at] = place
+
+    def place(self, at: At, otherwise: str) -> str:
+        """Where a value stands, or what it is a part of."""
+        while at and at not in self.places:
+            at = at[:-1]
+        return self.places.get(at, otherwise)
 
     def _struct(self, node: Node, kind: type[Struct], name: str, at: At, tag: str = "") -> dict[str, Any]:
         if is_null(node):

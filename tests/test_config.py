@@ -66,13 +66,13 @@ def test_accounts_by_flag_and_variable() -> None:
         ("dns:\n  port: 99999", ":2:9: port '99999': "),
         ("dns:\n  port: 5.5", ":2:9: port '5.5': "),
         ("dns: 5", ":1:6: dns is not a mapping; write `key: value` lines"),
-        ("dns: {hosts: {a: b}}", "dns.hosts 'b' is no IP address"),
+        ("dns: {hosts: {a: b}}", ":1:18: dns.hosts 'b' is no IP address"),
         ("strict: maybe", ":1:9: strict 'maybe' is neither true nor false"),
         ("accounts:\n- {key: a}", ":2:3: secret is missing"),
         ("accounts:\n- {key: a, secret: b, numbers: [12]}", ":2:33: numbers '12': write digits only, country code first"),
-        ("accounts:\n- {key: a, secret: b}\n- {key: a, secret: c}", "account 'a' stands there twice"),
+        ("accounts:\n- {key: a, secret: b}\n- {key: a, secret: c}", ":3:9: account 'a' stands there twice"),
         ('accounts:\n- {key: "a b", secret: b}', "account key 'a b'"),
-        ("media: {ports: 5-4}", "write FIRST-LAST between 1024 and 65535"),
+        ("media: {ports: 5-4}", ":1:16: media.ports '5-4'; write FIRST-LAST between 1024 and 65535"),
         ("media: {silence_timeout: soon}", ":1:26: silence_timeout 'soon' is no time"),
         ("digest: {challenge: 404}", ":1:21: challenge '404' is none of 407, 401"),
         ("strict: true\nstrict: false", ":2:1: strict stands here a second time"),
@@ -85,7 +85,7 @@ def test_accounts_by_flag_and_variable() -> None:
         ("dns: {upstream: somewhere}", "write ADDRESS:PORT"),
         ("dns: {hosts: {a..b: 127.0.0.1}}", "dns.hosts 'a..b' is no host name; write one such as pbx.example.net"),
         ("dns: {services: {_sip._udp.a: [1 2 3]}}", "dns.services._sip._udp.a '1 2 3'; write PRIORITY WEIGHT PORT TARGET, such as"),
-        ("dns: {services: {a: [1 2 3 b]}}", "dns.services.a '1 2 3 b'; name it as _sip._udp.pbx.example.net"),
+        ("dns: {services: {a: [1 2 3 b]}}", ":1:22: dns.services.a '1 2 3 b'; name it as _sip._udp.pbx.example.net"),
         ("dns: {timeout: 0}", ":1:16: Expected `float` >= 0.1"),
         ("a: 1\n---\nb: 2", "document"),
     ],
@@ -94,6 +94,19 @@ def test_mistakes_name_their_place_and_their_mending(tmp_path: Path, text: str, 
     with pytest.raises(Unusable) as caught:
         load(write(tmp_path, text))
     assert problem in str(caught.value)
+
+
+def test_what_no_single_field_can_know_has_a_place_too(tmp_path: Path) -> None:
+    """Where it came from: the file, a variable or a flag."""
+    path = write(tmp_path, "bind: here\naccounts:\n- {key: a b, secret: c}\nmedia:\n  ports: 9-5")
+
+    def said(environ: dict[str, str], flags: dict[str, object]) -> list[str]:
+        with pytest.raises(Unusable) as caught:
+            load(path, environ, flags)
+        return [line.removeprefix(path).split(" ", 1)[0] for line in str(caught.value).splitlines()]
+
+    assert said({}, {}) == [":5:10:", ":3:9:", ":1:7:"]
+    assert said({"VSIM_MEDIA_PORTS": "8-4"}, {"bind": "there", "accounts": ("a\\:b",)}) == ["VSIM_MEDIA_PORTS:", "--account:", "--bind:"]
 
 
 def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:

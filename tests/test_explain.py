@@ -38,5 +38,6 @@ def test_codes_lists_and_mistakes() -> None:
     assert said("digest")[1].count("\n") > 5
     assert said()[1].count("\n") == len(CATALOGUE)
     assert said("digest.wrong-passwort") == (2, said("digest.wrong-passwort")[1]) and "wrong-password" in said("digest.wrong-passwort")[1]
+    assert "did you mean 'digest'?" in said("dgest")[1]
     assert said("9" * 5000)[0] == 2
     assert said("799")[0] == 2 and said("nothing of the kind")[0] == 2

@@ -1,16 +1,21 @@
 """The command line. A file per group of commands, imported when its command is called: `vsim --help` must not wait for Twisted."""
 
+import errno
 import importlib
 import io
+import os
 import sys
+from typing import NoReturn, TextIO
 
 import click
 
 from emulator import __version__
+from emulator.problems import in_words
 
 OK, SIGNALLING_FAILED, UNUSABLE, MEDIA_FAILED, NOT_REACHABLE, COMMAND_FAILED = range(6)
 """The exit codes, everywhere."""
 
+_OUTPUT_FAILED = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EIO)
 _COMMANDS = {
     "demo": ("emulator.cli.demo", "Show the trunk at work: one call out, one call in."),
     "serve": ("emulator.cli.serve", "Run the emulator in the foreground."),
@@ -44,6 +49,18 @@ class _Commands(click.Group):
         module = importlib.import_module(_COMMANDS[cmd_name][0])
         command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        """click would end with 1 when nobody reads what is printed: that is a verdict here."""
+        try:
+            return super().invoke(ctx)
+        except OSError as error:
+            if error.errno not in _OUTPUT_FAILED or error.filename is not None:
+                raise
+            drop(sys.stdout)
+            if isinstance(error, BrokenPipeError):
+                sys.exit(OK)
+            fail(f"standard output: {in_words(error)}; make room, or write elsewhere", UNUSABLE)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -87,9 +104,6 @@ def main() -> None:
         sys.exit(130)
     except Unusable as error:
         fail(str(error), UNUSABLE)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(OK)
     except Exception as error:
         from emulator.control.client import NotReachable, Refused
 
@@ -100,7 +114,23 @@ def main() -> None:
         raise
 
 
-def fail(text: str, code: int) -> None:
+def say(text: str, stream: TextIO | None = None) -> None:
+    """A line, at once; to standard output unless told otherwise. That nobody reads on is no reason to stop half-way, and no verdict."""
+    out = stream or sys.stdout
+    try:
+        click.echo(text, out)
+        out.flush()
+    except BrokenPipeError:
+        drop(out)
+
+
+def drop(stream: TextIO) -> None:
+    """What a stream holds, and whatever is printed there from now on, goes nowhere: else the interpreter would fail when it ends."""
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
+
+
+def fail(text: str, code: int) -> NoReturn:
     """Say why, a line each, and end."""
     for line in text.splitlines():
         print(f"vsim: {line}", file=sys.stderr)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from emulator.cli import MEDIA_FAILED, OK, SIGNALLING_FAILED
+from emulator.cli import MEDIA_FAILED, OK, SIGNALLING_FAILED, say
 from emulator.cli.options import client_options
 from emulator.config import Unusable, duration
 from emulator.journal.attempt import describe
@@ -61,12 +61,16 @@ def call(number: str, record: str | None, media: bool, as_json: bool, url: str |
     from emulator.control.client import find
 
     ring = ring_of(number, record is not None, how)
+    if record is not None and not Path(record).parent.is_dir():  # told before the call, not after it
+        raise Unusable("--record", f"{Path(record).parent}: no such directory; name a file that can be written")
     client = find(url, endpoints)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever is told to end hangs up first
     placed = client.post("/v1/calls", ring)
     told = Told(as_json)
     codes = [told.over(one, media, bool(how["digits"])) for one in follow(client, placed, how["again"], told)]
-    if record is not None:
+    if record is not None and not told.answered:
+        click.echo(f"nothing recorded: call {told.last} was not answered", err=True)
+    elif record is not None:
         _keep(client, told.last, Path(record))
     sys.exit(_INTERRUPTED if told.interrupted > 1 else max(codes, default=OK))
 
@@ -125,6 +129,8 @@ class Told:
 
     def __init__(self, as_json: bool) -> None:
         self.last = ""
+        self.answered = False
+        """Whether the last one was."""
         self.interrupted = 0
         self._as_json = as_json
 
@@ -132,16 +138,16 @@ class Told:
         """Something happened in a call."""
         if not self._as_json:
             for line in lines_of(event):
-                click.echo(line)
+                say(line)
 
     def over(self, call: dict[str, Any], media: bool = True, digits: bool = False) -> int:
         """A call is over: its verdict as an exit code."""
-        self.last = call["id"]
+        self.last, self.answered = call["id"], call["answered"] is not None
         if self._as_json:
-            click.echo(json.dumps(call))
+            say(json.dumps(call))
         else:
             for line in outcome(call):
-                click.echo(line)
+                say(line)
         return verdict(call, media, digits)
 
 

@@ -2,24 +2,25 @@
 
 import json
 import shutil
+import textwrap
 import time
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
 import click
 
+from emulator.cli import UNUSABLE, fail
 from emulator.cli.options import client_options
 from emulator.journal.attempt import describe
+from emulator.journal.journal import STATES
 
 _ARROWS = {"outbound": "→", "inbound": "←"}
 """Toward the telephone network, and toward the customer."""
 
 
 @click.command()
-@click.option(
-    "--state",
-    help="Only calls in this state: challenged, trying, ringing, answered, ended, refused, cancelled.",
-)
+@click.option("--state", type=click.Choice(STATES), help="Only calls in this state.")
 @click.option(
     "--limit",
     default=20,
@@ -41,8 +42,14 @@ def calls(state: str | None, limit: int, as_json: bool, url: str | None, endpoin
     if not listed:
         click.echo("no calls" + (f" in state {state}" if state else " yet"))
         return
-    rows = [("CALL", "", "AT", "PROXY", "VIA", "FROM", "TO", "STATE", "CODE", "FOR", "CODEC", "FINDINGS")]
-    for call in listed:
+    for line in table(listed, shutil.get_terminal_size((1000, 24)).columns):
+        click.echo(line)
+
+
+def table(calls: Sequence[dict[str, Any]], width: int) -> list[str]:
+    """A line for each call. Where `width` has no room for findings they stand below their call, and the codec is left to `vsim show`."""
+    rows = [("CALL", "", "AT", "PROXY", "VIA", "FROM", "TO", "STATE", "CODE", "FOR", "CODEC")]
+    for call in calls:
         rows.append(
             (
                 "#" + call["id"],
@@ -56,12 +63,19 @@ def calls(state: str | None, limit: int, as_json: bool, url: str | None, endpoin
                 str(call["status"] or "-"),
                 _lasted(call),
                 call["codec"] or "-",
-                ", ".join(dict.fromkeys(finding["code"] for finding in call["findings"])) or "-",
             )
         )
+    findings = ["FINDINGS", *(", ".join(dict.fromkeys(finding["code"] for finding in call["findings"])) for call in calls)]
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    for row in rows:
-        click.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+    cells = [[text.ljust(size) for text, size in zip(row, widths, strict=True)] for row in rows]
+    whole = ["  ".join((*row, found or "-")).rstrip() for row, found in zip(cells, findings, strict=True)]
+    if max(map(len, whole)) <= width:
+        return whole
+    narrow: list[str] = []
+    for row, found in zip(cells, ["", *findings[1:]], strict=True):
+        narrow.append(" ".join(row[:-1]).rstrip())
+        narrow.extend(textwrap.wrap(found, max(40, width), initial_indent=" " * 7, subsequent_indent=" " * 7))
+    return narrow
 
 
 def _lasted(call: dict[str, Any]) -> str:
@@ -78,10 +92,15 @@ def _lasted(call: dict[str, Any]) -> str:
 @client_options
 def show(call: str, form: str, url: str | None, endpoints: str | None) -> None:
     """Show one call: its number from `vsim calls`, or `last`."""
-    from emulator.control.client import find
+    from emulator.control.client import Refused, find
     from emulator.journal.ladder import ladder
 
-    found = find(url, endpoints).get(f"/v1/calls/{quote(call.removeprefix('#'), safe='')}")
+    try:
+        found = find(url, endpoints).get(f"/v1/calls/{quote(call.removeprefix('#'), safe='')}")
+    except Refused as refused:
+        if refused.status != 404:
+            raise
+        fail("no calls yet" if call == "last" else f"no call {call!r}; `vsim calls` lists them", UNUSABLE)
     if form == "json":
         click.echo(json.dumps(found, indent=1))
         return

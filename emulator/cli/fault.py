@@ -33,7 +33,7 @@ def down(name: str, how: str, seconds: str | None, cut: bool, as_json: bool, url
     if as_json:
         click.echo(json.dumps(said, indent=1))
         return
-    until = f"up again in {seconds}" if seconds is not None else f"until vsim up {name}"
+    until = f"up again in {seconds}{'s' if seconds[-1:].isdigit() else ''}" if seconds is not None else f"until vsim up {name}"
     click.echo(f"{name} is down by {how}, {until}: {' '.join(said['changed'])}")
 
 
@@ -63,7 +63,7 @@ def fault() -> None:
     """
 
 
-@fault.command()
+@fault.command(short_help="Add a fault, on one line or as YAML or JSON.")
 @click.argument("words", nargs=-1, required=True, metavar="FAULT")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @client_options
@@ -130,7 +130,7 @@ def table(faults: Sequence[dict[str, Any]]) -> Iterable[str]:
 
 def _down(down: dict[str, list[str]]) -> Iterable[str]:
     for proxy, ways in down.items():
-        yield f"{proxy} is down by {' and '.join(ways)}"
+        yield f"{proxy} is down by {' and '.join(dict.fromkeys(ways))}"
 
 
 @fault.command()
@@ -157,12 +157,13 @@ def clear(as_json: bool, url: str | None, endpoints: str | None) -> None:
     click.echo(json.dumps(said, indent=1) if as_json else said["done"])
 
 
-@fault.command()
+@fault.command(short_help="Say what clients made of what was down.")
+@click.option("--all", "every", is_flag=True, help="Of each time that the journal knows of, not only the last.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @client_options
-def failover(as_json: bool, url: str | None, endpoints: str | None) -> None:
-    """Say what clients did while something was down: which targets they tried, whether they moved and came back, and what to fix."""
+def failover(every: bool, as_json: bool, url: str | None, endpoints: str | None) -> None:
+    """Say what clients did the last time something was down: which targets they tried, whether they moved and came back, what to fix."""
     from emulator.control.client import find
 
-    said = find(url, endpoints).get("/v1/failover")
+    said = find(url, endpoints).get("/v1/failover" + ("?all=true" if every else ""))
     click.echo(json.dumps(said, indent=1) if as_json else "\n".join(printable(line, 400) for line in said["text"]))

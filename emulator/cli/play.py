@@ -35,6 +35,8 @@ class Options:
     environment: Mapping[str, str] = field(default_factory=dict)
     """Of this process, for the programs that are started."""
     width: int = 100
+    patience: float = 0.0
+    """Seconds that the program under test has to end by itself when the story is over."""
 
 
 class Player:
@@ -182,8 +184,13 @@ class Player:
     # -- when it is over ------------------------------------------------------------------------------------------
 
     def _settle(self, program: Process) -> None:
-        """What became of the program under test; a failure of its own is the run's when nothing else has failed."""
-        result, code = self._result, program.code
+        """What became of the program under test; a failure of its own is the run's when nothing else has failed. Raises `Interrupted`."""
+        result, until = self._result, time.monotonic() + self._options.patience
+        while result.kind is None and program.code is None and time.monotonic() < until:
+            if self._stopped():
+                raise Interrupted
+            time.sleep(_POLL_SECONDS)
+        code = program.code
         if code is None:
             program.end()
         else:

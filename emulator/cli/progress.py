@@ -1,8 +1,9 @@
 """How runs are shown while they run: a live line on a terminal, plain lines elsewhere."""
 
 import threading
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
+from emulator.cli import say
 from emulator.journal.findings import printable
 from emulator.scenario.report import Result, failover_lines, failure_lines, step_line
 from emulator.scenario.verdict import Report
@@ -27,7 +28,7 @@ class Progress(Protocol):
     def close(self) -> None: ...
 
 
-def progress(parallel: bool, stream: IO[str]) -> Progress:
+def progress(parallel: bool, stream: TextIO) -> Progress:
     """What suits the stream."""
     if stream.isatty():
         return _Live(parallel, stream)
@@ -68,7 +69,7 @@ class _Steps:
 class _Plain:
     """Lines; those of runs that run at once stand together."""
 
-    def __init__(self, parallel: bool, stream: IO[str]) -> None:
+    def __init__(self, parallel: bool, stream: TextIO) -> None:
         self._parallel = parallel
         self._stream = stream
         self._lock = threading.Lock()
@@ -90,8 +91,7 @@ class _Plain:
         waiting += lines
         if waiting and (last or not self._parallel):
             with self._lock:
-                self._stream.write("\n".join(waiting) + "\n")
-                self._stream.flush()
+                say("\n".join(waiting), self._stream)
             waiting.clear()
 
     def close(self) -> None:
@@ -101,7 +101,7 @@ class _Plain:
 class _Live:
     """The same, in colour, with a line below for the step under way in each run."""
 
-    def __init__(self, parallel: bool, stream: IO[str]) -> None:
+    def __init__(self, parallel: bool, stream: TextIO) -> None:
         from rich.console import Console
         from rich.live import Live
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from emulator.config import Unusable
+from emulator.config import Unusable, duration
 
 if TYPE_CHECKING:
     from emulator.scenario.script import Script
@@ -40,13 +40,20 @@ class _WithProgram(click.Command):
 @click.option("--parallel", default=1, show_default=True, type=click.IntRange(1, _MOST_PARALLEL), help="Run so many at once.")
 @click.option("--fail-fast", is_flag=True, help="Begin no other run once one has failed.")
 @click.option("--keep-going", is_flag=True, help="Go on with a story after a step that failed.")
+@click.option(
+    "--patience",
+    default="0s",
+    metavar="TIME",
+    show_default=True,
+    help="How long COMMAND may take to end by itself once a story is over; its exit code counts.",
+)
 @click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="A variable of the files; port.NAME sets a port.")
 @click.option("--junit", metavar="FILE", help="Write a JUnit report; - is standard output.")
 @click.option("--json", "json_file", metavar="FILE", help="Write everything as JSON; - is standard output.")
 @click.pass_context
 def run(
     ctx: click.Context, files: tuple[str, ...], url: str | None, seed: int | None, repeat: int, parallel: int, fail_fast: bool,
-    keep_going: bool, settings: tuple[str, ...], junit: str | None, json_file: str | None,
+    keep_going: bool, patience: str, settings: tuple[str, ...], junit: str | None, json_file: str | None,
 ) -> None:  # fmt: skip
     """Run scenarios, each on an emulator of its own, and say what came of them.
 
@@ -63,10 +70,14 @@ def run(
         raise click.UsageError("--seed with --url: the seed of an emulator that runs can't be changed; start it with --seed")
     if json_file == junit == "-":
         raise click.UsageError("--json and --junit can't both go to standard output")
+    if (seconds := duration(patience)) is None:
+        raise Unusable("--patience", f"{patience!r} is no time; write 5s, 500ms or 2m")
     scripts = _load(list(_found(files)), dict(_settings(settings)))
     from emulator.cli.session import Reports, Session, jobs
 
-    session = Session(jobs(scripts, repeat, seed, url, program), Reports(junit, json_file), url, program, keep_going, fail_fast, parallel)
+    reports = Reports(junit, json_file)
+    reports.check()
+    session = Session(jobs(scripts, repeat, seed, url, program), reports, url, program, keep_going, fail_fast, parallel, seconds)
     sys.exit(session.run())
 
 

@@ -90,7 +90,7 @@ def banner(endpoints: "Endpoints") -> list[str]:
     dns = endpoints.dns
     lines += [
         "",
-        f"  account  key {account.key}  secret {account.secret}",
+        f"  account  key {account.key}  secret {account.secret}" + (f"  caller ID {account.numbers[0]}" if account.numbers else ""),
         f"  DNS      {dns.address}:{dns.port}   try: dig @{dns.address} -p {dns.port} _sip._udp.sip-us.vonage.com SRV",
         f"  CA       {endpoints.ca}",
         f"  API      {endpoints.control}   try: vsim calls, vsim tail",

@@ -13,11 +13,12 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
-from emulator.cli import UNUSABLE, fail
+from emulator.cli import UNUSABLE, fail, say
 from emulator.cli.free_ports import FreePorts
 from emulator.cli.own_emulator import Interrupted
 from emulator.cli.play import Options, Player, places
 from emulator.cli.progress import progress
+from emulator.config import Unusable
 from emulator.problems import in_words
 from emulator.scenario.report import Result, as_json, as_junit, exit_code, odd_traces, summary
 from emulator.scenario.script import Script
@@ -68,10 +69,24 @@ class Reports:
     junit: str | None = None
     json: str | None = None
 
+    def check(self) -> None:
+        """Raises `Unusable` where nothing can be written: told before the runs, not after them."""
+        for file in (self.junit, self.json):
+            if file is not None and file != "-":
+                path = Path(file)
+                new = not path.exists()
+                try:
+                    with path.open("ab"):
+                        pass
+                    if new:
+                        path.unlink()
+                except OSError as error:
+                    raise Unusable(file, f"{in_words(error)}; name a file that can be written") from None
+
     def write(self, results: Sequence[Result]) -> None:
         for file, made in ((self.junit, as_junit), (self.json, as_json)):
             if file == "-":
-                sys.stdout.buffer.write(made(results))
+                say(made(results).decode().removesuffix("\n"))
             elif file is not None:
                 try:
                     Path(file).write_bytes(made(results))
@@ -84,7 +99,7 @@ class Session:
 
     def __init__(
         self, jobs: Sequence[Job], reports: Reports, url: str | None = None, program: Sequence[str] = (), keep_going: bool = False,
-        fail_fast: bool = False, parallel: int = 1,
+        fail_fast: bool = False, parallel: int = 1, patience: float = 0.0,
     ) -> None:  # fmt: skip
         self._jobs = jobs
         self._reports = reports
@@ -92,7 +107,7 @@ class Session:
         self._parallel = parallel
         low, high = _WIDTHS
         width = max(low, min(high, shutil.get_terminal_size((100, 24)).columns))
-        self._options = Options(url, keep_going, program, dict(os.environ), width)
+        self._options = Options(url, keep_going, program, dict(os.environ), width, patience)
         self._stop = threading.Event()
         self._enough = threading.Event()
         """One has failed, and no other is to begin."""
@@ -124,9 +139,9 @@ class Session:
             self._progress.close()
         results = [job.result for job in self._jobs]
         for line in odd_traces(results):
-            print(line, file=self._stream)
+            say(line, self._stream)
         if len(results) > 1:
-            print(summary(results, time.monotonic() - began), file=self._stream)
+            say(summary(results, time.monotonic() - began), self._stream)
         self._reports.write(results)
         return exit_code(results)
 

@@ -8,7 +8,7 @@ from emulator import __version__
 from emulator.control import faults, scenarios, telephony
 from emulator.control.model import CallDetail, CallList, Done, Endpoints, EventList, Health, Held
 from emulator.control.routes import ApiRequest, ApiResponse, Route, problem, result
-from emulator.journal.journal import Journal
+from emulator.journal.journal import STATES, Journal
 from emulator.sip.grammar import number
 
 _PAGE = 100
@@ -128,6 +128,8 @@ class Api:
         if not limit:
             return problem(400, f"limit is a number from 1 to {_MOST}")
         state = request.query.get("state")
+        if state is not None and state not in STATES:
+            return problem(400, f"state is one of {', '.join(STATES)}")
         chosen: list[dict[str, Any]] = []
         for record in self._journal.calls():
             if state is None or record.state == state:

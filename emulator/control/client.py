@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from emulator.config import Unusable
+from emulator.problems import in_words
 
 
 class NotReachable(Exception):
@@ -76,7 +77,7 @@ class Client:
             response = connection.getresponse()
             body = response.read()
         except (OSError, http.client.HTTPException) as error:
-            raise NotReachable(f"no emulator answers at {self.url} ({error})") from None
+            raise NotReachable(f"no emulator answers at {self.url} ({_plainly(error)})") from None
         finally:
             connection.close()
         if response.status >= 400:
@@ -96,9 +97,15 @@ class Client:
                 if line.startswith(b"data: "):
                     yield json.loads(line[6:])
         except (OSError, http.client.HTTPException) as error:
-            raise NotReachable(f"no emulator answers at {self.url} ({error})") from None
+            raise NotReachable(f"no emulator answers at {self.url} ({_plainly(error)})") from None
         finally:
             connection.close()
+
+
+def _plainly(error: OSError | http.client.HTTPException) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return in_words(error) if isinstance(error, OSError) else str(error) or type(error).__name__
 
 
 def find(url: str | None, endpoints: str | None) -> Client:
@@ -118,6 +125,8 @@ def read_endpoints(endpoints: str | None) -> dict[str, Any]:
             raise ValueError("no control address in it")
     except FileNotFoundError:
         raise NotReachable(f"no emulator runs here: {path} does not exist; start one with `vsim serve`, or name it with --url") from None
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise NotReachable(f"{path}: {in_words(error)}; name the endpoints file of an emulator of your own with --endpoints") from None
+    except ValueError as error:
         raise NotReachable(f"{path} is no endpoints file ({error})") from None
     return value

@@ -19,7 +19,14 @@ ROUTES = (
     Route("POST", "/v1/faults", _ADD, FaultModel, "add_fault", (), dict[str, Any], status=201),
     Route("DELETE", "/v1/faults/{id}", "take one away", Done, "remove_fault"),
     Route("DELETE", "/v1/faults", "take every fault away, and every proxy up", Done, "clear_faults"),
-    Route("GET", "/v1/failover", "what clients did while something was down", FailoverModel, "failover"),
+    Route(
+        "GET",
+        "/v1/failover",
+        "what clients did while something was down, the last time",
+        FailoverModel,
+        "failover",
+        query=(("all", "true: each time that the journal knows of"),),
+    ),
     Route("POST", "/v1/down", _DOWN, Outages, "down", (), dict[str, Any]),
     Route("POST", "/v1/up", "take it up again; the body is an UpSpec", Outages, "up", (), dict[str, Any]),
 )
@@ -78,11 +85,16 @@ class Troubles:
         return self._done(request, lambda value, faults: self._outages(faults, faults.up(read(value, UpSpec).name)))
 
     def failover(self, request: ApiRequest) -> ApiResponse:
-        from emulator.scenario.failover import failover, lines
+        from emulator.scenario.failover import failover, latest, lines
 
-        found = failover(self._journal)
+        since, before = (0.0, 0) if request.query.get("all") == "true" else latest(self._journal)
+        found = failover(self._journal, since)
         said = msgspec.to_builtins(found) if found is not None else {"outages": [], "clients": []}
         text = lines(found) if found is not None else ["nothing was down"]
+        if before:
+            text.append(
+                f"{before} earlier outage{'s are' if before > 1 else ' is'} left out; --all tells of {'them' if before > 1 else 'it'}"
+            )
         return result(FailoverModel(said["outages"], said["clients"], text))
 
     def _outages(self, faults: Any, changed: Sequence[str], id: str | None = None) -> ApiResponse:

@@ -119,7 +119,7 @@ class Exchange:
     def _too_late(self) -> None:
         if isinstance(self._result, str):
             silent = dict.fromkeys(text(way.server) for way in self._open)
-            self._result = f"no answer from {', '.join(sorted(silent))} within {self._timeout:g} s"
+            self._result = f"no answer from {', '.join(sorted(silent))} within {self._timeout:.3g} s"
         self._finish(self._result)
 
     def _finish(self, result: bytes | str) -> None:

@@ -1,5 +1,6 @@
 """The journal: every call with its messages and findings, and the events, both bounded; queryable, and waitable by callback."""
 
+import re
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
@@ -9,6 +10,8 @@ from emulator.journal.attempt import Attempt
 from emulator.journal.events import Event
 from emulator.journal.findings import Finding, printable
 
+STATES = ("challenged", "trying", "ringing", "answered", "ended", "refused", "cancelled")
+"""Of a call."""
 _FINDINGS_PER_CALL = 64
 _SOUNDS_PER_CALL = 32
 _STRANGERS_EVENTS = 200
@@ -23,6 +26,11 @@ class Media(Protocol):
 
     def findings(self) -> list[Finding]:
         """What was odd about them."""
+
+
+_USER = r"(?:sips?:(?=[^\s>]{1,128}@)|tel:)([^@:;>\s]{1,128})"
+_FROM_USER = re.compile(rf"^(?:from|f)[ \t]*:[^\r\n]{{0,400}}?\b{_USER}", re.IGNORECASE | re.MULTILINE)
+_CALLED_USER = re.compile(f"INVITE {_USER}", re.IGNORECASE)
 
 
 class CallRecord:
@@ -55,7 +63,7 @@ class CallRecord:
         self.magic = ""
         """The magic number that chose how the call goes, such as `486`; see docs/magic-numbers.md."""
         self.state = "challenged"
-        """challenged, trying, ringing, answered, ended, refused or cancelled"""
+        """One of `STATES`."""
         self.started = started
         self.answered: float | None = None
         self.ended: float | None = None
@@ -97,7 +105,8 @@ class CallRecord:
             self.sounds.append((max(0.0, at - self.started), what, status))
 
     def summary(self) -> dict[str, Any]:
-        """The call without its messages, ready for JSON."""
+        """The call without its messages, ready for JSON. Who calls whom is as the INVITE says until that is known better."""
+        claimed = ("", "") if self.caller and self.called else self._claimed()
         return {
             "id": self.id,
             "call_id": printable(self.call_id),
@@ -106,8 +115,8 @@ class CallRecord:
             "transport": self.transport,
             "peer": self.peer,
             "account": self.account,
-            "caller": printable(self.caller),
-            "called": printable(self.called),
+            "caller": printable(self.caller or claimed[0]),
+            "called": printable(self.called or claimed[1]),
             "magic": self.magic,
             "state": self.state,
             "started": self.started,
@@ -124,6 +133,15 @@ class CallRecord:
             "media": self.media.snapshot() if self.media is not None else None,
             "findings": [_finding(finding) for finding in self.all_findings],
         }
+
+    def _claimed(self) -> tuple[str, str]:
+        """The users in From and in the Request-URI of a client's first INVITE: a person who looks for a call that was refused, for its
+        password or its caller ID, knows it by these. Empty where there is none."""
+        if self.direction != "outbound" or not self.messages:
+            return "", ""
+        head = self.messages[0][3].partition(b"\r\n\r\n")[0].decode("utf-8", "replace")
+        from_, to = _FROM_USER.search(head), _CALLED_USER.match(head)
+        return from_[1] if from_ is not None else "", to[1] if to is not None else ""
 
     @property
     def all_findings(self) -> list[Finding]:

@@ -1,11 +1,14 @@
 """A call's messages as a ladder, from the JSON form of a call, so that it can be drawn far from the emulator."""
 
 import re
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
 from emulator.journal.findings import printable
 
+_NARROWEST = 40
+"""Columns that text is never squeezed below."""
 _CODEC = re.compile(r"^m=audio (\d+) (\S+)", re.MULTILINE)
 
 
@@ -28,9 +31,16 @@ def ladder(call: Mapping[str, Any], width: int = 100) -> list[str]:
     if call.get("messages_dropped"):
         lines.append(f"{'':>9}  … {call['messages_dropped']} more messages were not kept")
     for finding in call.get("findings", ()):
-        lines.append(f"{'':>9}  {_mark(str(finding['severity']))} {finding['code']}: {finding['seen']}"[:width])
-        lines.append(f"{'':>9}    wants {finding['wants']}; {finding['fix']} ({finding['source']})"[: max(width, 120)])
+        lines += _wrapped(f"{_mark(str(finding['severity']))} {finding['code']}: {finding['seen']}", width)
+        lines += _wrapped(f"  wants {finding['wants']}; {finding['fix']} ({finding['source']})", width)
     return lines
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """Text below the ladder, whole: the end of a fix is as good as its beginning."""
+    words = text.lstrip()
+    indent = " " * (11 + len(text) - len(words))
+    return textwrap.wrap(words, max(width, _NARROWEST), initial_indent=indent, subsequent_indent=" " * 13)
 
 
 def describe(text: str, width: int = 100) -> str:

@@ -66,7 +66,7 @@ class Acts:
 
 
 class _Over:
-    """A call that was hung up is over once its BYE has been answered, or given up."""
+    """A call that was hung up is over once its BYE has gone, which waits for the ACK (RFC 3261 15)."""
 
     timed = False
 

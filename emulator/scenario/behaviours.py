@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from emulator.media.codecs import CODECS
 from emulator.media.dtmf_sender import Quirk
 from emulator.media.plan import Plan, Specs
 from emulator.scenario import kinds
@@ -14,6 +15,7 @@ from emulator.scenario.media_kinds import NOT_IMPAIRMENTS, Dtmf, Media
 from emulator.scenario.spec import FaultSpec
 from emulator.trunk.behaviour import Behaviour
 
+_CODECS = {codec.name: codec for codec in CODECS}
 _AT_ONCE = 0.001
 """Seconds; `longest` takes 0 for no limit."""
 
@@ -27,11 +29,13 @@ def changed(behaviour: Behaviour, spec: FaultSpec, seed: int) -> Behaviour:
         return replace(behaviour, longest=max(what.delay, _AT_ONCE))
     if isinstance(what, kinds.Hold):
         return replace(behaviour, hold_after=what.delay, hold_for=what.length)
+    if isinstance(what, kinds.Codec):
+        return replace(behaviour, codec=_CODECS[what.name], codec_after=what.delay)
     if isinstance(what, kinds.Refresh):
         timer = replace(
             behaviour.session_timer, ask=True, interval=round(what.interval), refresher="uas", refreshes=what.how == "sent"
         )  # fmt: skip
-        return replace(behaviour, session_timer=timer)
+        return replace(behaviour, session_timer=timer, refresh_every=what.spacing or behaviour.refresh_every)
     if isinstance(what, Dtmf):
         quirk = Quirk[what.quirk.upper().replace("-", "_")]
         return replace(behaviour, media=replace(behaviour.media, digits=what.digits, digits_after=what.delay, quirk=quirk))
@@ -40,7 +44,10 @@ def changed(behaviour: Behaviour, spec: FaultSpec, seed: int) -> Behaviour:
 
 
 def _answered(behaviour: Behaviour, what: kinds.Answer) -> Behaviour:
-    behaviour = replace(behaviour, refuse=None, silent=False, ringing=what.ringing or behaviour.ringing)
+    ringing = what.ringing or behaviour.ringing
+    if not ringing and (what.never or what.delay):  # of a number that is answered at once: what takes its time rings
+        ringing = 180
+    behaviour = replace(behaviour, refuse=None, silent=False, ringing=ringing)
     if what.never:
         return replace(behaviour, answer_after=None)
     if what.status is not None:

@@ -131,7 +131,7 @@ class _Check:
         yield from self._within(expected.within, (*at, "within"))
         if isinstance(expected, e.ExpectMedia):
             yield from self._known(expected.media, (_CALL, _INBOUND), (*at, "media"))
-            said = [getattr(expected, name) for name in expected.__struct_fields__ if name not in ("media", "within", "sent")]
+            said = [getattr(expected, name) for name in expected.__struct_fields__ if name not in ("media", "within", "sent", "anew")]
             if not expected.sent and all(value is None or value == () for value in said):
                 yield self._at(at, "nothing is expected of them; write `echoed: true`, `dtmf: …`, `codec: …`, `loss: …`")
         elif isinstance(expected, e.ExpectAttempts):

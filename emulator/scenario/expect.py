@@ -3,7 +3,7 @@
 from emulator.scenario import expectation as e
 from emulator.scenario.expect_calls import CallWatch
 from emulator.scenario.expect_named import AttemptsWatch, EndedWatch, MediaWatch
-from emulator.scenario.expect_requests import EventWatch, FindingWatch, RequestWatch
+from emulator.scenario.expect_requests import AnswerWatch, EventWatch, FindingWatch, RequestWatch
 from emulator.scenario.world import Moment, Outlook, Watch, World
 
 
@@ -18,6 +18,8 @@ def watch(world: World, expected: e.Expectation | e.Never, since: Moment, claims
             return RequestWatch(world, register, count, since)
         case e.ExpectRequest(request=request, count=count) | e.NeverRequest(request=request, count=count):
             return RequestWatch(world, request, count, since)
+        case e.ExpectAnswer(answer=answer, count=count) | e.NeverAnswer(answer=answer, count=count):
+            return AnswerWatch(world, answer, count, since)
         case e.ExpectDns(dns=dns, count=count) | e.NeverDns(dns=dns, count=count):
             return EventWatch(world, dns, count, since)
         case e.ExpectEvent(event=event, count=count) | e.NeverEvent(event=event, count=count):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from emulator.journal.journal import CallRecord
 from emulator.scenario.expectation import ExpectAttempts, ExpectEnded, ExpectMedia
@@ -21,6 +21,17 @@ def over(record: CallRecord) -> bool:
     return record.state in _OVER
 
 
+class _Counts(NamedTuple):
+    """What was heard, what left, which digits."""
+
+    heard: int = 0
+    left: int = 0
+    digits: str = ""
+
+    def since(self, before: "_Counts") -> "_Counts":
+        return _Counts(self.heard - before.heard, self.left - before.left, self.digits[len(before.digits) :])
+
+
 class MediaWatch:
     """The media of a call, by its counters."""
 
@@ -31,6 +42,12 @@ class MediaWatch:
         self._expected = expected
         bounded = any(bound is not None for bound in (expected.loss, expected.jitter, expected.mos))
         self._packets = expected.packets if expected.packets is not None else _ENOUGH if bounded else 0
+        self._before = self._now() if expected.anew else _Counts()
+        """What is not counted."""
+
+    def _now(self) -> _Counts:
+        media = self._world.call(self._expected.media).media
+        return _counts(media.snapshot()) if media is not None else _Counts()
 
     def look(self) -> Outlook:
         record = self._world.call(self._expected.media)
@@ -40,39 +57,40 @@ class MediaWatch:
                 return Outlook(hopeless=True, came=f"the call was {record.state} with {record.status}; it had no media", calls=calls)
             return Outlook(came=f"the call is {record.state}; it has no media yet", calls=calls)
         media = record.media.snapshot()
-        wrong = list(self._wrong(media))
+        counted = _counts(media).since(self._before)
+        wrong = list(self._wrong(media, counted))
         came = _told(media)
         if not wrong:
             return Outlook(True, self._may_change and not over(record), came=came, calls=calls)
-        return Outlook(hopeless=over(record) or self._too_many_digits(media), came=f"{listed(wrong)} ({came})", calls=calls)
+        return Outlook(hopeless=over(record) or self._too_many_digits(counted.digits), came=f"{listed(wrong)} ({came})", calls=calls)
 
     @property
     def _may_change(self) -> bool:
         """Whether what is so now may not be so later, though everything goes its way: what is said not to be."""
         return self._expected.echoed is False or self._expected.one_way is True or self._expected.dtmf == ""
 
-    def _too_many_digits(self, media: dict[str, Any]) -> bool:
+    def _too_many_digits(self, digits: str) -> bool:
         wanted = self._expected.dtmf
-        return wanted is not None and bool(media["digits"]) and not wanted.startswith(media["digits"])
+        return wanted is not None and not wanted.startswith(digits)
 
-    def _wrong(self, media: dict[str, Any]) -> Iterator[str]:
+    def _wrong(self, media: dict[str, Any], counted: _Counts) -> Iterator[str]:
         """What is not as it should be."""
         expected, heard, sent = self._expected, media["heard"], media["sent"]
-        echoed = _echoed(media)
+        echoed, there = _echoed(media["plays"], counted), " from there on" if expected.anew else ""
         if expected.echoed is not None and expected.echoed != echoed:
             yield "not echoed" if expected.echoed else "echoed"
-        if expected.one_way is not None and expected.one_way != _one_way(media):
+        if expected.one_way is not None and expected.one_way != _one_way(media["plays"], counted):
             yield "not one way" if expected.one_way else "one way"
         if expected.codec and media["codec"] not in expected.codec:
             yield f"{media['codec']}"
         if expected.srtp is not None and expected.srtp != media["srtp"]:
             yield "SRTP" if media["srtp"] else "plain RTP"
-        if expected.dtmf is not None and expected.dtmf != media["digits"]:
-            yield f"digits {media['digits'] or 'none'}"
-        if heard["packets"] < self._packets:
-            yield f"only {heard['packets']} packets heard"
-        if sent["left"] < expected.sent:
-            yield f"only {sent['left']} packets sent"
+        if expected.dtmf is not None and expected.dtmf != counted.digits:
+            yield f"digits {counted.digits or 'none'}{there}"
+        if counted.heard < self._packets:
+            yield f"only {counted.heard} packets heard{there}"
+        if counted.left < expected.sent:
+            yield f"only {counted.left} packets sent{there}"
         if expected.loss is not None and heard["loss"] > expected.loss:
             yield f"loss {heard['loss'] * 100:.1f} %"
         if expected.jitter is not None and heard["jitter_ms"] > expected.jitter * 1000:
@@ -87,16 +105,18 @@ class MediaWatch:
                 yield f"the device reports {lost} of {sent['packets']} lost"
 
 
-def _echoed(media: dict[str, Any]) -> bool:
+def _counts(media: dict[str, Any]) -> _Counts:
+    return _Counts(media["heard"]["packets"], media["sent"]["left"], media["digits"])
+
+
+def _echoed(plays: str, counted: _Counts) -> bool:
     """Whether the far end plays an echo, hears, and sends back."""
-    heard, left = media["heard"]["packets"], media["sent"]["left"]
-    return bool(media["plays"] == "echo" and heard > 0 and left > 0 and left >= heard * _ECHOED)
+    return bool(plays == "echo" and counted.heard > 0 and counted.left > 0 and counted.left >= counted.heard * _ECHOED)
 
 
-def _one_way(media: dict[str, Any]) -> bool:
+def _one_way(plays: str, counted: _Counts) -> bool:
     """Whether somebody speaks whom nobody answers. Silence in place of an echo is no answer."""
-    heard, left = media["heard"]["packets"], media["sent"]["left"]
-    return bool((heard > 0) != (left > 0 and media["plays"] != "silence"))
+    return bool((counted.heard > 0) != (counted.left > 0 and plays != "silence"))
 
 
 def _told(media: dict[str, Any]) -> str:

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 from emulator.journal.events import Event
 from emulator.journal.findings import printable
 from emulator.journal.journal import CallRecord
-from emulator.scenario.expectation import DnsMatch, EventMatch, FindingMatch, OptionsMatch, RegisterMatch, RequestMatch
+from emulator.scenario.expectation import AnswerMatch, DnsMatch, EventMatch, FindingMatch, OptionsMatch, RegisterMatch, RequestMatch
 from emulator.scenario.terms import matches, number_fits, status_fits
-from emulator.scenario.witness import Heard
+from emulator.scenario.witness import Answer, Heard
 from emulator.scenario.world import Moment, Outlook, World, counted, header_mismatch, named, shown, the_last, unique
 from emulator.sip.headers import HeaderError, parse_credentials
 
@@ -89,6 +89,55 @@ class RequestWatch:
             return why
         if match.body is not None and not matches(match.body, request.body.decode("utf-8", "replace")):
             return f"with {'another' if request.body else 'no'} body"
+        return None
+
+
+class AnswerWatch:
+    """Answers of the device's to the trunk's requests, after moment `since`."""
+
+    timed = False
+
+    def __init__(self, world: World, match: AnswerMatch, count: int, since: Moment) -> None:
+        self._world = world
+        self._match = match
+        self._count = count
+        self._since = since
+
+    def look(self) -> Outlook:
+        method = self._match.method
+        met: list[Answer] = []
+        missed: list[str] = []
+        for answer in self._world.witness.answers_since(self._since.number):
+            if (method is not None and not matches(method, answer.method)) or (answer.status < 200 and not self._match.status):
+                continue
+            why = self._mismatch(answer)
+            if why is None:
+                met.append(answer)
+            else:
+                missed.append(f"{answer.status} to {printable(answer.method, 20)} {why}")
+        if len(met) >= self._count:
+            last = met[self._count - 1]
+            record = self._world.journal.find(last.call_id)
+            came = f"{last.status} to {printable(last.method, 20)} at {last.proxy} over {last.transport}"
+            return Outlook(True, came=came, calls=(record.id,) if record is not None else (), number=last.number)
+        came = counted(len(met) + len(missed), "answer")
+        if missed:
+            came += ": " + shown(missed)
+        if met:
+            came += f"; {len(met)} of {self._count} as expected"
+        return Outlook(came=came)
+
+    def _mismatch(self, answer: Answer) -> str | None:
+        match = self._match
+        if match.call is not None and answer.call_id not in call_ids(self._world.call(match.call)):
+            return "in another call"
+        if match.transport and answer.transport not in match.transport:
+            return f"over {answer.transport}"
+        if match.peer is not None and not matches(match.peer, answer.peer):
+            return f"from {answer.peer}"
+        wrong_status = bool(match.status) and not any(status_fits(wanted, answer.status) for wanted in match.status)
+        if wrong_status or (match.somewhere and answer.proxy not in match.proxies):
+            return f"at {answer.proxy}"
         return None
 
 

@@ -72,6 +72,16 @@ class RequestMatch(Place, frozen=True):
     body: Annotated[Glob | None, told("What its body holds.")] = None
 
 
+class AnswerMatch(Place, frozen=True):
+    """A response of the device's to a request of the trunk's."""
+
+    method: Annotated[Glob | None, told("The request: BYE, CANCEL, INVITE …")] = None
+    status: Annotated[tuple[Status, ...], told("Which; one of several where a list is given. Without it any that is final.")] = ()
+    call: Annotated[Name | None, told("Inside this call.")] = None
+    transport: Annotated[tuple[Transport, ...], told("How it came.")] = ()
+    peer: Annotated[Glob | None, told("`address:port` that it came from.")] = None
+
+
 class OptionsMatch(Place, frozen=True):
     """A health check of the device's."""
 
@@ -141,6 +151,7 @@ class ExpectMedia(Part, frozen=True, tag_field="is", tag="media"):
     jitter: Annotated[float | None, seconds("Interarrival jitter of what was heard, at most.")] = None
     mos: Annotated[Annotated[float, Meta(ge=1, le=5)] | None, told("MOS of what was heard, at least.")] = None
     seen_loss: Annotated[float | None, share("Loss that the device reports in RTCP, at least.")] = None
+    anew: Annotated[bool, told("Count from this step on, not from the beginning: echoed, one_way, dtmf, packets, sent.")] = False
     within: _Within = WITHIN
 
 
@@ -153,7 +164,7 @@ class ExpectAttempts(Part, frozen=True, tag_field="is", tag="attempts"):
             Annotated[
                 str,
                 Meta(
-                    pattern="^([1-6]([0-9][0-9]|xx)|timeout|no-answer|unreachable|not-found|unusable|cancelled)$",
+                    pattern="^([1-6]([0-9][0-9x]|xx)|timeout|no-answer|unreachable|not-found|unusable|cancelled)$",
                     extra={"write": "write a status, or timeout, no-answer, unreachable, not-found, unusable, cancelled"},
                 ),
             ],
@@ -211,6 +222,16 @@ class ExpectRequest(Part, frozen=True, tag_field="is", tag="request"):
     since: _Since = None
 
 
+class ExpectAnswer(Part, frozen=True, tag_field="is", tag="answer"):
+    """The device answers a request of the trunk's: its BYE, its CANCEL, its re-INVITE. Copies count once."""
+
+    answer: AnswerMatch
+    count: _Count = 1
+    within: _Within = WITHIN
+    as_: _As = None
+    since: _Since = None
+
+
 class ExpectDns(Part, frozen=True, tag_field="is", tag="dns"):
     """The device asks the name server."""
 
@@ -242,7 +263,7 @@ class ExpectFinding(Part, frozen=True, tag_field="is", tag="finding"):
 
 
 Happening = Annotated[
-    Union[ExpectCall, ExpectOptions, ExpectRegister, ExpectRequest, ExpectDns, ExpectEvent, ExpectFinding],  # noqa: UP007
+    Union[ExpectCall, ExpectOptions, ExpectRegister, ExpectRequest, ExpectAnswer, ExpectDns, ExpectEvent, ExpectFinding],  # noqa: UP007
     Meta(extra={"noun": "expectation"}),
 ]
 """What happens at one moment."""
@@ -258,8 +279,8 @@ class ExpectOrder(Part, frozen=True, tag_field="is", tag="order"):
 
 Expectation = Annotated[
     Union[  # noqa: UP007
-        ExpectCall, ExpectMedia, ExpectAttempts, ExpectEnded, ExpectOptions, ExpectRegister, ExpectRequest, ExpectDns, ExpectEvent,
-        ExpectFinding, ExpectOrder,
+        ExpectCall, ExpectMedia, ExpectAttempts, ExpectEnded, ExpectOptions, ExpectRegister, ExpectRequest, ExpectAnswer, ExpectDns,
+        ExpectEvent, ExpectFinding, ExpectOrder,
     ],
     Meta(extra={"noun": "expectation"}),
 ]  # fmt: skip
@@ -308,6 +329,15 @@ class NeverRequest(Part, frozen=True, tag_field="is", tag="request"):
     since: _Since = None
 
 
+class NeverAnswer(Part, frozen=True, tag_field="is", tag="answer"):
+    """No such answer comes."""
+
+    answer: AnswerMatch
+    count: _NeverCount = 1
+    for_: _For = None
+    since: _Since = None
+
+
 class NeverDns(Part, frozen=True, tag_field="is", tag="dns"):
     """No such question comes."""
 
@@ -337,7 +367,7 @@ class NeverFinding(Part, frozen=True, tag_field="is", tag="finding"):
 
 Never = Annotated[
     Union[  # noqa: UP007
-        NeverCall, NeverEnded, NeverOptions, NeverRegister, NeverRequest, NeverDns, NeverEvent, NeverFinding
+        NeverCall, NeverEnded, NeverOptions, NeverRegister, NeverRequest, NeverAnswer, NeverDns, NeverEvent, NeverFinding
     ],
     Meta(extra={"noun": "kind of happening"}),
 ]

@@ -59,7 +59,10 @@ class Client(msgspec.Struct):
     refusals: int
     """503 to INVITEs by what was down."""
     acknowledged: int
+    calls_elsewhere: int
+    """New calls at what was up, while something was down."""
     calls_moved: bool | None
+    """Whether one of these was answered."""
     checks_moved: bool | None
     seconds_to_success: float | None
     """From its first attempt at what was down to the first call that was answered elsewhere."""
@@ -84,6 +87,22 @@ def failover(journal: Journal, since: float = 0.0) -> Failover | None:
         return None
     clients = list(attempts(journal, min(outage.began for outage in outages)).items())[:_CLIENTS]
     return Failover(outages, [_client(address, seen, outages) for address, seen in clients])
+
+
+def latest(journal: Journal) -> tuple[float, int]:
+    """When the newest outage began, in Unix time, with those that overlap it or are of the same fault; and how many there were before."""
+    spans: dict[str, list[float]] = {}  # by fault: began, ended
+    for event in journal.events():
+        if event.kind == "down":
+            spans.setdefault(event.fields["fault"], [event.time, 0.0])[1] = float("inf")
+        elif event.kind == "up" and event.fields["fault"] in spans:
+            spans[event.fields["fault"]][1] = event.time
+    newest_first = sorted(spans.values(), reverse=True)
+    since = newest_first[0][0] if newest_first else 0.0
+    for began, ended in newest_first:
+        if ended >= since:
+            since = min(since, began)
+    return since, sum(began < since for began, _ in newest_first)
 
 
 # -- what was down -------------------------------------------------------------------------------------------------
@@ -135,7 +154,8 @@ def _client(address: str, seen: Sequence[Attempt], outages: Sequence[Outage]) ->
     client = Client(
         address=address, steps=_steps(seen, dead, began), steps_left_out=max(0, len(seen) - _STEPS),
         tried=list(dict.fromkeys(one.proxy for one in calls)), refusals=len(refused),
-        acknowledged=sum(bool(one.acknowledged) for one in refused), calls_moved=bool(moved) if calls else None,
+        acknowledged=sum(bool(one.acknowledged) for one in refused),
+        calls_elsewhere=sum(id(one) not in dead for one in calls), calls_moved=bool(moved) if calls else None,
         checks_moved=any(id(one) not in dead for one in checks) if checks else None,
         seconds_to_success=round(success, 3) if success is not None else None, longest_gap=_longest_gap(met, calls),
         came_back=returned is not None if asked else None, seconds_to_return=returned, fixes=[],
@@ -194,7 +214,9 @@ def _fixes(client: Client, met: bool, outages: Sequence[Outage]) -> Iterable[str
     if client.calls_moved is None and client.checks_moved is None and not met:
         yield "nothing came while it was down: place a call then"
     if client.calls_moved is False:
-        if client.refusals:
+        if client.calls_elsewhere:
+            yield "calls went to what was up, and none was answered there: see with `vsim calls` and `vsim show` what they lacked"
+        elif client.refusals:
             yield "a 503 means the next target (RFC 3263 4.3): take the next SRV record, or the next trunk of the list, as after no answer"
         else:
             yield "no other target was tried: resolve the SRV records of sip-us.vonage.com (or eu, ap), or list both sites of the region"
@@ -245,6 +267,8 @@ def _words(client: Client) -> Iterable[str]:
     elif client.calls_moved:
         after = f" {client.seconds_to_success:.1f} s after the first attempt" if client.seconds_to_success is not None else ""
         yield f"new calls moved{after}"
+    elif client.calls_elsewhere:
+        yield "new calls went elsewhere, unanswered"
     else:
         yield "new calls did not move"
     if client.checks_moved is not None:

@@ -29,7 +29,7 @@ from emulator.trunk.trunk import Trunk
 
 MOST = 200
 """Faults that are listed, those that are over included."""
-_CALLS = (kinds.Answer, kinds.HangUp, kinds.Hold, kinds.Refresh, Media, Dtmf)
+_CALLS = (kinds.Answer, kinds.HangUp, kinds.Hold, kinds.Codec, kinds.Refresh, Media, Dtmf)
 _CONNECTIONS = (kinds.HalfOpen, kinds.Slow, kinds.Tls, kinds.Reset)
 _WAYS = ("drop", "refuse", "503", "reset")
 

@@ -21,7 +21,7 @@ _GROUPS = {
     "Messages on their way": (
         "delay", "drop", "duplicate", "retransmit", "reorder", "corrupt", "truncate", "wrong", "rewrite", "withhold", "reset",
     ),
-    "Calls": ("answer", "hang-up", "hold", "refresh"),
+    "Calls": ("answer", "hang-up", "hold", "codec", "refresh"),
     "Media": ("media", "dtmf"),
     "Places and connections": ("down", "half-open", "slow", "tls"),
     "Names": ("dns",),
@@ -54,7 +54,7 @@ lists, a bare word is a yes, quotes are a shell's. Times are seconds, or text su
 | `vsim fault remove ID…`, `vsim fault clear` | takes some away, or all; so does `POST /v1/reset` |
 | `vsim down NAME [--how HOW] [--for TIME] [--cut]` | takes a proxy, a site, a region or `all` down: `down` below |
 | `vsim up NAME` | takes it up again, at the same ports |
-| `vsim fault failover` | says what clients did while something was down |
+| `vsim fault failover [--all]` | says what clients did the last time something was down, or each time |
 
 Faults strike at the seams of the emulator: where none concerns a proxy, nothing stands in its way and nothing is slower. Several faults
 that meet the same message act in the order in which they were added; of those that answer a request the first one does. Every chance

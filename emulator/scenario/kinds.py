@@ -230,15 +230,34 @@ class Hold(Kind, frozen=True):
     length: Annotated[float, span("How long the hold lasts.")] = 2.0
 
 
+class Codec(Kind, frozen=True):
+    """The trunk changes the codec in mid-call: it offers this one alone in a re-INVITE. A refusal leaves the call as it was."""
+
+    MAIN: ClassVar[str] = "name"
+    CONDITIONS: ClassVar[tuple[str, ...]] = CALL
+    EXAMPLES: ClassVar[tuple[str, ...]] = ("codec PCMA delay=3s", "codec G722 where called=447700900100")
+    name: Annotated[Literal["PCMA", "PCMU", "G722", "G729", "iLBC", "speex"], meta("Which.")]
+    delay: Annotated[float, span("After the answer.")] = 2.0
+
+
 class Refresh(Kind, frozen=True):
     """In a call to the trunk it is the trunk that refreshes the session (RFC 4028), every half `interval`: it does so (`sent`) or never
-    does (`lost`), and then the session runs out at the client."""
+    does (`lost`), and then the session runs out at the client. With `spacing` any client gets a re-INVITE that changes nothing so often."""
 
     MAIN: ClassVar[str] = "how"
     CONDITIONS: ClassVar[tuple[str, ...]] = tuple(name for name in CALL if name != "call")
-    EXAMPLES: ClassVar[tuple[str, ...]] = ("refresh lost", "refresh sent interval=180s where called=447700900100")
+    EXAMPLES: ClassVar[tuple[str, ...]] = (
+        "refresh lost", "refresh sent interval=180s where called=447700900100", "refresh sent spacing=2s"
+    )  # fmt: skip
     how: Annotated[Literal["lost", "sent"], meta("Whether the re-INVITE goes out.")] = "lost"
     interval: Annotated[float, span("The session interval.", ge=90)] = 90.0
+    spacing: Annotated[float, span("From one re-INVITE to the next, for clients without session timers too; of `sent`.", ge=0.5)] | None = (
+        None
+    )
+
+    def __post_init__(self) -> None:
+        if self.how == "lost" and self.spacing is not None:
+            raise ValueError("spacing is for a refresh that is sent; write refresh: sent, or leave spacing out")
 
 
 # -- places -------------------------------------------------------------------------------------------------------
@@ -324,7 +343,7 @@ KINDS: dict[str, type[Kind]] = {
     "refuse": Refuse, "redirect": Redirect, "challenge": Challenge,
     "delay": Delay, "drop": Drop, "duplicate": Duplicate, "retransmit": Retransmit, "reorder": Reorder, "corrupt": Corrupt,
     "truncate": Truncate, "wrong": Wrong, "rewrite": Rewrite, "withhold": Withhold, "reset": Reset,
-    "answer": Answer, "hang-up": HangUp, "hold": Hold, "refresh": Refresh,
+    "answer": Answer, "hang-up": HangUp, "hold": Hold, "codec": Codec, "refresh": Refresh,
     "media": Media, "dtmf": Dtmf,
     "down": Down, "half-open": HalfOpen, "slow": Slow, "tls": Tls, "dns": Dns,
 }  # fmt: skip

@@ -98,7 +98,7 @@ def failure_lines(result: Result) -> Iterator[str]:
     if report is not None and report.failover is not None:
         yield from (f"    {line}" for line in failover_lines(report.failover))
         yield ""
-    if result.program is not None and (result.program.output or result.program.code):
+    if result.program is not None and (result.program.output or result.program.code is not None):
         yield from _program_lines(result.program)
 
 

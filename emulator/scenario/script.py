@@ -60,7 +60,7 @@ class Script:
         problems = self._reader.problems
         self._templates = dict(self._mapping("templates"))
         self._variables = list(self._mapping("variables"))
-        self.variants = self._matrix()
+        self.variants = self._narrowed(self._matrix())
         known = {name.text for name, _ in self._variables} | {name for variant in self.variants for name in variant}
         problems.extend(
             f"--set {name}: no such variable in {node.place.partition(':')[0]}{suggest(name, known)}"
@@ -160,6 +160,14 @@ class Script:
         if not variants and not problems:
             problems.append(f"{node.place}: no combination; write at least one, or leave matrix out")
         return variants
+
+    def _narrowed(self, variants: list[dict[str, str]]) -> list[dict[str, str]]:
+        """The variants that have what is set, or with it in place of their own where none has it; each once."""
+        for name, text in self._settings.items():
+            if any(name in variant for variant in variants):
+                having = [variant for variant in variants if variant.get(name) == text]
+                variants = having or [{**variant, name: text} if name in variant else variant for variant in variants]
+        return [variant for at, variant in enumerate(variants) if variant not in variants[:at]]
 
     # -- one run --------------------------------------------------------------------------------------------------
 

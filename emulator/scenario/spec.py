@@ -110,6 +110,7 @@ class FaultSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, r
     answer: kinds.Answer | None = None
     hang_up: kinds.HangUp | None = None
     hold: kinds.Hold | None = None
+    codec: kinds.Codec | None = None
     refresh: kinds.Refresh | None = None
     media: Media | None = None
     dtmf: Dtmf | None = None

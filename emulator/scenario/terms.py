@@ -60,7 +60,7 @@ PlaceName = Literal[
 Transport = Literal["UDP", "TCP", "TLS"]
 Codec = Literal["PCMA", "PCMU", "G722", "G729", "iLBC", "speex"]
 Status = Annotated[
-    str, Meta(pattern="^[1-6]([0-9][0-9]|xx)$", extra={"write": "write a status such as 503, or a class of them such as 5xx"})
+    str, Meta(pattern="^[1-6]([0-9][0-9x]|xx)$", extra={"write": "write a status such as 503, or a class of them such as 5xx"})
 ]
 Glob = Annotated[str, Meta(min_length=1, max_length=400)]
 """Text in which * stands for any characters, and ? for one."""
@@ -128,9 +128,9 @@ def _compiled(pattern: str) -> "re.Pattern[str]":
 
 
 def status_fits(wanted: str, status: int | str | None) -> bool:
-    """Whether a status, or another word for an outcome, is the wanted one; `5xx` is the whole class."""
-    text = str(status)
-    return text == wanted or (wanted.endswith("xx") and len(text) == 3 and text.isdigit() and text[0] == wanted[0])
+    """Whether a status, or another word for an outcome, is the wanted one; `5xx` is the whole class, `18x` ten of it."""
+    text, known = str(status), wanted.rstrip("x")
+    return text == wanted or (wanted != known and len(text) == 3 and text.isdigit() and text.startswith(known))
 
 
 def number_fits(wanted: str, number: str) -> bool:

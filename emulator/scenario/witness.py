@@ -1,17 +1,18 @@
-"""What a scenario has seen: every request of the device's with its answer, every INVITE and what became of it, every event.
+"""What a scenario has seen: every request of the device's with its answer, every answer of the device's, every INVITE and what became of
+it, every event.
 
 One count runs through all of it, so that what came after what can be told. It is bounded: of very many the oldest are forgotten.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from emulator.journal.events import Event
 from emulator.sip.message import Malformed, Request, Response, parse
 
 _KEPT = 20000
-"""Requests, tries and events each."""
+"""Requests, answers, tries and events each."""
 _OCTETS = 32 << 20
 """Of all requests kept."""
 _CHALLENGES = (401, 407)
@@ -35,6 +36,18 @@ class Heard:
         """Retransmissions."""
         self.progress: int | None = None
         self.answer: int | None = None
+
+
+class Answer(NamedTuple):
+    """A response of the device's to a request of ours."""
+
+    number: int
+    proxy: str
+    transport: str
+    peer: str
+    call_id: str
+    method: str
+    status: int
 
 
 class Try:
@@ -79,7 +92,7 @@ class Try:
         )
 
 
-_Kept = TypeVar("_Kept", Heard, Try, "Noted")
+_Kept = TypeVar("_Kept", Heard, Answer, Try, "Noted")
 
 
 class Noted:
@@ -102,11 +115,14 @@ class Witness:
         self.number = 0
         """Of the newest thing seen."""
         self.requests: deque[Heard] = deque(maxlen=_KEPT)
+        self.answers: deque[Answer] = deque(maxlen=_KEPT)
         self.tries: deque[Try] = deque(maxlen=_KEPT)
         self.events: deque[Noted] = deque(maxlen=_KEPT)
         self._octets = 0
         self._open: dict[tuple[str, str, int, str], Heard] = {}
         self._latest: dict[tuple[str, str], Try] = {}
+        self._answered: dict[tuple[object, ...], None] = {}
+        """What tells an answer from a copy of another."""
 
     def note(self, event: Event) -> None:
         """An event of the journal."""
@@ -126,6 +142,8 @@ class Witness:
             self._request(proxy, transport, peer, message)
         elif not incoming and isinstance(message, Response):
             self._response(proxy, message)
+        elif isinstance(message, Response):
+            self._answer(proxy, transport, peer, message)
         else:
             return
         self._heard()
@@ -178,6 +196,19 @@ class Witness:
                 tried.status = response.status
                 tried.challenged += response.status in _CHALLENGES
 
+    def _answer(self, proxy: str, transport: str, peer: str, response: Response) -> None:
+        cseq = getattr(response, "cseq", None)
+        if cseq is None:
+            return
+        key = (proxy, response.call_id, cseq.number, cseq.method, response.status, response.to_tag)
+        if key in self._answered:
+            return
+        self._answered[key] = None
+        if len(self._answered) > _KEPT:
+            del self._answered[next(iter(self._answered))]
+        self.number += 1
+        self.answers.append(Answer(self.number, proxy, transport, peer, response.call_id, cseq.method, response.status))
+
     def _keep(self, key: tuple[str, str, int, str], heard: Heard) -> None:
         self._open.pop(key, None)
         self._open[key] = heard
@@ -195,6 +226,10 @@ class Witness:
     def requests_since(self, number: int) -> Iterator[Heard]:
         """Requests after a moment, oldest first."""
         return _since(self.requests, number)
+
+    def answers_since(self, number: int) -> Iterator[Answer]:
+        """Answers of the device's after a moment, oldest first."""
+        return _since(self.answers, number)
 
     def tries_since(self, number: int) -> Iterator[Try]:
         """INVITEs that began after a moment, oldest first."""

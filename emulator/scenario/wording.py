@@ -90,6 +90,8 @@ def _happening(one: e.Happening | e.Never) -> str:
             what = f"REGISTER{_conditions(register)}"
         case e.ExpectRequest(request=request) | e.NeverRequest(request=request):
             what = f"{request.method or 'request'}{_conditions(request)}"
+        case e.ExpectAnswer(answer=answer) | e.NeverAnswer(answer=answer):
+            what = f"{listed(answer.status, 'or') or 'an answer'} to {answer.method or 'a request'}{_conditions(answer)}"
         case e.ExpectDns(dns=dns) | e.NeverDns(dns=dns):
             what = f"question to DNS{_pairs({'name': dns.name, 'type': dns.type, 'answer': dns.answer})}"
         case e.ExpectEvent(event=event) | e.NeverEvent(event=event):
@@ -128,6 +130,8 @@ def _conditions(match: Place) -> str:
     if isinstance(match, e.RequestMatch):
         said += (f" in {match.call}" if match.call else "") + (f" to {match.to}" if match.to else "")
         said += _pairs({"host": match.host, "from": match.peer, "body": match.body}) + _headers(match.headers)
+    elif isinstance(match, e.AnswerMatch):
+        return said + (f" in {match.call}" if match.call else "") + _pairs({"from": match.peer})
     elif isinstance(match, e.OptionsMatch):
         said += _pairs({"from": match.peer})
     elif isinstance(match, e.RegisterMatch):
@@ -158,6 +162,8 @@ def _media(expected: e.ExpectMedia) -> Iterable[str]:
         yield f"MOS at least {expected.mos:g}"
     if expected.seen_loss is not None:
         yield f"the device reports loss of at least {expected.seen_loss * 100:g} %"
+    if expected.anew:
+        yield "from there on"
 
 
 def _attempts(expected: e.ExpectAttempts) -> Iterable[str]:

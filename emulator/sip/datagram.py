@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IHalfCloseableDescriptor, IReadDescripto
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from emulator.problems import in_words
+from emulator.problems import in_words, no_way
 from emulator.sip import icmp
 from emulator.sip.flow import Address, sent_by
 from emulator.sip.transport import Receiver
@@ -174,7 +174,7 @@ class UdpListener:
         self.unsent += 1
         if isinstance(problem, OSError) and problem.errno not in _BUSY:
             # in a turn of its own: whoever sends is in the middle of something
-            self._reactor.callLater(0, self._lose, peer, in_words(problem))
+            self._reactor.callLater(0, self._lose, peer, no_way(problem.errno, self.bound[0], peer[0]) or in_words(problem))
         # else: UDP promises nothing, and retransmission is the transaction's
 
     def _read_errors(self) -> None:

@@ -10,6 +10,7 @@ from zope.interface import implementer
 
 from emulator.clock import Timer
 from emulator.journal.findings import Finding
+from emulator.problems import no_way
 from emulator.sip.datagram import UdpListener
 from emulator.sip.flow import Address, Flow
 from emulator.sip.transport import Connection, StreamListener, words
@@ -89,6 +90,11 @@ class Dialled(Connection):
         super().connectionLost(reason)
         self._dialler.forget(self)
 
+    @property
+    def listener_address(self) -> str:
+        """What it is bound to."""
+        return self._listener.address
+
     def fail(self, why: str) -> None:
         """It does not come about."""
         if self.dialling:
@@ -150,7 +156,9 @@ class _Factory(ClientFactory):
         return self._stream
 
     def clientConnectionFailed(self, connector: Any, reason: Failure) -> None:
-        self._stream.fail(words(reason))
+        stream = self._stream
+        why = no_way(getattr(reason.value, "osError", None), stream.listener_address, stream.peer[0])
+        stream.fail(why or words(reason))
 
 
 class Dialler:

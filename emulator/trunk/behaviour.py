@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from emulator.journal.findings import Finding
+from emulator.media.codecs import PCMA, Codec
 from emulator.media.plan import Plan
 from emulator.sip.message import Request
 from emulator.sip.methods import Methods
@@ -66,6 +67,9 @@ class Behaviour:
     """From the answer to a re-INVITE that puts the client on hold (RFC 3264 8.4); None sends none."""
     hold_for: float = 2.0
     """From that to the one that takes it off hold."""
+    codec_after: float | None = None
+    """From the answer to a re-INVITE that offers `codec` alone; None sends none."""
+    codec: Codec = PCMA
     refresh_every: float = 0.0
     """A re-INVITE that changes nothing is sent so long after the answer or the last one of ours; 0 leaves that to the session timer."""
     session_timer: SessionTimerPolicy = field(default_factory=SessionTimerPolicy)

@@ -120,12 +120,20 @@ def ring_from(values: Any, where: str) -> Ring:
         raise Unusable(where, _plainly(str(error))) from None
 
 
+_WRITE = {
+    "number": "not an E.164 number; write digits only, country code first",
+    "caller": "not a caller ID; write at most 40 digits, letters, or any of + * # . _ -",
+    "digits": "not digits to dial; write at most 64 of 0 to 9, *, #, A to D, and commas",
+}
+"""For each field that has a pattern."""
+
+
 def _plainly(text: str) -> str:
     """msgspec's words for a mistake, with the field in front."""
     what, _, at = text.partition(" - at `$.")
     what = what.replace("`", "")
     if "matching regex" in what:
-        what = "does not look right; see GET /openapi.json for its pattern"
+        what = _WRITE.get(at.rstrip("`"), what)
     if what.startswith("Object contains unknown field"):
         import difflib
 

@@ -59,6 +59,7 @@ class Conversation:
         self._session: Session | None = None
         self._limit: Timer | None = None
         self._holding: Timer | None = None
+        self._recoding: Timer | None = None
         self._refreshing: Timer | None = None
         self._refreshed_at = 0.0
 
@@ -82,6 +83,8 @@ class Conversation:
             self._limit = later(behaviour.longest, self.hang_up)
         if behaviour.hold_after is not None:
             self._holding = later(behaviour.hold_after, self._on_hold_due, True)
+        if behaviour.codec_after is not None:
+            self._recoding = later(behaviour.codec_after, self._on_codec_due)
         if behaviour.refresh_every > 0:
             self._refreshed_at = calls.clock.seconds()
             self._refreshing = later(behaviour.refresh_every, self._on_refresh_due)
@@ -99,16 +102,20 @@ class Conversation:
         """
         if self._session is None or self.leg.stream is None:
             return False
+        return self._reoffer(self.leg.hold(holds), "hold.refused", "call.held" if holds else "call.resumed", done)
+
+    def _reoffer(self, body: bytes, refused: str, event: str, done: Callable[[bool], None] | None = None) -> bool:
+        """Send an offer of the leg's; `event` when it is taken, finding `refused` when it is not. False, and it is withdrawn, when none
+        may be sent now."""
 
         def on_response(response: Response | None) -> None:
-            taken = self._settle(response, "hold.refused")
+            taken = self._settle(response, refused)
             if taken:
-                self._calls.journal.event("call.held" if holds else "call.resumed", self.record)
+                self._calls.journal.event(event, self.record, codec=self.record.codec or "")
             if done is not None:
                 done(taken)
 
-        body = self.leg.hold(holds)
-        sent = self._session.reinvite(self._headers(product="User-Agent"), body, on_response)
+        sent = self.session.reinvite(self._headers(product="User-Agent"), body, on_response)
         if not sent:
             self.leg.withdraw(sent=False)
         return sent
@@ -118,6 +125,15 @@ class Conversation:
             self._holding = self._calls.clock.call_later(_TRY_AGAIN, self._on_hold_due, holds)
         elif holds:
             self._holding = self._calls.clock.call_later(self._behaviour.hold_for, self._on_hold_due, False)
+
+    def _on_codec_due(self) -> None:
+        behaviour = self._behaviour
+        if self._session is None or self.leg.stream is None:  # the ACK that brings their answer is on its way
+            sent = False
+        else:
+            sent = self._reoffer(self.leg.recode(behaviour.codec), "codec.refused", "call.codec-changed")
+        if not sent:
+            self._recoding = self._calls.clock.call_later(_TRY_AGAIN, self._on_codec_due)
 
     def _on_refresh_due(self) -> None:
         clock, every = self._calls.clock, self._behaviour.refresh_every
@@ -210,7 +226,7 @@ class Conversation:
 
     def _close(self, by: str) -> None:
         """Give everything back, whichever way the call ended."""
-        for timer in (self._limit, self._holding, self._refreshing):
+        for timer in (self._limit, self._holding, self._recoding, self._refreshing):
             if timer is not None:
                 timer.cancel()
         self._close_media()

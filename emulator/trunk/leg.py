@@ -7,6 +7,7 @@ from emulator.clock import Clock, Timer
 from emulator.ids import Ids
 from emulator.journal.findings import Finding
 from emulator.journal.journal import CallRecord, Journal
+from emulator.media.codecs import Codec
 from emulator.media.offer import (
     Agreement,
     LocalMedia,
@@ -84,6 +85,7 @@ class Leg:
         self._theirs: SessionDescription | None = None  # their last description
         self._settled: tuple[SessionDescription, bool] | None = None  # what holds now: our description, and whether we hold
         self._before: tuple[SessionDescription, bool] | None = None  # the same before our last re-offer
+        self._codecs = local.codecs
         self._agreement: Agreement | None = None
         self._set: Set | None = None
         self._watch: Timer | None = None
@@ -149,8 +151,16 @@ class Leg:
         self.description = reoffer(self.description, self.stream.agreement, self.local)
         return str(self.description).encode()
 
+    def recode(self, codec: Codec) -> bytes:
+        """The body of an offer of one codec alone; `agree` or `withdraw` ends that."""
+        assert self.description is not None
+        self._before = (self.description, self.local.holds)
+        self.local.codecs = (codec,)
+        return self.offer()
+
     def withdraw(self, sent: bool = True) -> None:
         """Our new offer was refused, or its answer was none, or it was never `sent`: the session goes on as it was (RFC 3261 14.1)."""
+        self.local.codecs = self._codecs
         if not sent and self._before is not None:
             self.description, self.local.holds = self._before
         elif self._settled is not None and self.description is not None:
@@ -173,7 +183,9 @@ class Leg:
         if described is None:
             raise NotAcceptable(399, "no answer", Finding("sdp.answer", "no SDP where the answer to our offer was due"))
         self._compare(described)
-        self.settle(self.description, agree(self.description, described, self.local))
+        agreement = agree(self.description, described, self.local)
+        self.local.codecs = self._codecs
+        self.settle(self.description, agreement)
 
     def fork(self) -> None:
         """Somebody else answers our INVITE from here on (RFC 3261 13.2.2.4): that description follows on none of before."""

@@ -52,10 +52,17 @@ def called(user: str, strict: bool = False) -> tuple[str, list[Finding]]:
     if not number.isascii() or not _DIGITS.fullmatch(number):
         raise BadNumber(404, Finding("called.not-a-number", user or "no user part"))
     if not _E164.fullmatch(number):
-        raise BadNumber(484, Finding("called.too-short", user))
+        raise BadNumber(484, Finding("called.too-short", f"{user}: {_short_of(number)}"))
     if strict and findings:
         raise BadNumber(404, findings[0])
     return number, findings
+
+
+def _short_of(digits: str) -> str:
+    """What digits that are no E.164 number lack: the finding's name tells the commonest alone."""
+    if digits.startswith("0"):
+        return "no country code begins with 0"
+    return f"{len(digits)} digit{'' if len(digits) == 1 else 's'}"
 
 
 def is_emergency(user: str, numbers: Iterable[str] = EMERGENCY) -> bool:

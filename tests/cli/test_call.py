@@ -11,7 +11,7 @@ import click
 import pytest
 
 from emulator.cli.call import Told, follow, lines_of, outcome, ring_of, verdict
-from emulator.cli.calls import summary
+from emulator.cli.calls import summary, table
 from emulator.config import Unusable
 from emulator.control.client import Refused
 from emulator.journal.ladder import ladder
@@ -205,6 +205,18 @@ def test_nothing_from_the_wire_can_move_a_terminal() -> None:
     lines = [line for event in network.journal.events() for line in lines_of(event.as_dict())]
     for line in (*lines, *outcome(call), *summary(call), *ladder(call)):
         assert line.isprintable(), line
+
+
+def test_the_table_of_calls_fits_a_terminal_of_80_columns() -> None:
+    call = {
+        "id": "12", "direction": "outbound", "started": 0.0, "answered": None, "ended": 1.0, "proxy": "us-3-1", "transport": "UDP",
+        "caller": "447700900000", "called": "447700900503", "state": "challenged", "status": 407, "codec": "",
+        "findings": [{"code": "digest.wrong-password"}, {"code": "contact.unreachable"}],
+    }  # fmt: skip
+    wide, narrow = table([call], 1000), table([call], 80)
+    assert len(wide) == 2 and wide[0].endswith("CODEC  FINDINGS") and wide[1].endswith("digest.wrong-password, contact.unreachable")
+    assert len(narrow) == 3 and max(map(len, narrow)) <= 80 and narrow[1].startswith("#12") and "FINDINGS" not in narrow[0]
+    assert narrow[2] == "       digest.wrong-password, contact.unreachable"
 
 
 def test_the_ladder_has_a_leg_for_each_attempt() -> None:

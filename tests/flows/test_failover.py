@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from emulator.scenario.failover import Client, Failover, failover, lines
+from emulator.scenario.failover import Client, Failover, failover, latest, lines
 from tests.flows.test_faults_outages import Wired
 from tests.support.faulty import RawPhone
 
@@ -263,6 +263,46 @@ def test_a_later_period_alone(story: Story) -> None:
     story.invite("eu-3-1")
     found = failover(story.journal, now)
     assert found is not None and [outage.name for outage in found.outages] == ["eu-3-1"] and len(found.clients[0].steps) == 1
+
+
+def test_the_last_time_alone_unless_outages_overlap(story: Story) -> None:
+    """What was rehearsed this morning, and the calls since then, are not part of the outage that somebody looks at."""
+    assert latest(story.journal) == (0.0, 0)
+    story.faults.down("us-3")
+    story.invite("us-3-1", wait=1)
+    story.faults.up("us-3")
+    story.invite("us-3-1", wait=300)
+    began = story.clock.wall()
+    story.faults.down("eu-3")
+    story.clock.advance(5)
+    story.faults.down("us-3-1")
+    story.invite("us-4-1", wait=1)
+    story.faults.up("eu-3")
+    assert latest(story.journal) == (began, 1)
+    found = failover(story.journal, latest(story.journal)[0])
+    assert found is not None and [outage.name for outage in found.outages] == ["eu-3", "us-3-1"]
+    assert [(step.at, step.proxy) for step in found.clients[0].steps] == [(5.0, "us-4-1")]
+
+
+def test_flapping_is_one_time(story: Story) -> None:
+    began = story.clock.wall()
+    story.add("down drop where proxy=eu-3-1 flapping.down=1s flapping.up=1s for=4s")
+    story.clock.advance(10)
+    assert latest(story.journal) == (began, 0)
+
+
+def test_calls_that_are_refused_by_what_is_up_have_gone_elsewhere_all_the_same(story: Story) -> None:
+    """A client whose health checks met the outage, and whose calls lack something else."""
+    story.faults.down("us-3-1")
+    story.options("us-3-1")
+    phone = story.at("us-4-1")
+    phone.invite()
+    phone.ack(phone.expect(407))
+    client = story.client()
+    assert (client.calls_moved, client.calls_elsewhere) == (False, 1)
+    (fix,) = client.fixes
+    assert fix.startswith("calls went to what was up, and none was answered there")
+    assert "new calls went elsewhere, unanswered" in "\n".join(lines(story.verdict()))
 
 
 def test_steps_and_clients_are_bounded(story: Story) -> None:

@@ -57,6 +57,14 @@ def test_no_answer() -> None:
     network.phone().call()
 
 
+@pytest.mark.parametrize("line", ["answer 4s", "answer never"])
+def test_a_number_that_does_not_ring_does_so_when_the_answer_takes_its_time(line: str) -> None:
+    network = Faulty(line)
+    phone = network.phone()
+    phone.dial("447700900200")
+    phone.expect(100, 180)
+
+
 def test_rings_and_then_is_busy() -> None:
     network = Faulty("answer 5s status=486")
     phone = network.phone()
@@ -118,6 +126,44 @@ def test_hold() -> None:
     assert b"a=sendrecv" in phone.expect("INVITE").body
 
 
+PCMA_ONLY = SDP.replace("phone 1 1", "phone 1 2").replace("RTP/AVP 0 8 101", "RTP/AVP 8 101").replace("a=rtpmap:0 PCMU/8000\r\n", "")
+assert "RTP/AVP 8 101" in PCMA_ONLY
+
+
+def test_another_codec_in_mid_call() -> None:
+    network, phone = called("codec PCMA delay=1s")
+    assert record(network)["codec"] == "PCMU"
+    network.clock.advance(1)
+    asked = phone.expect("INVITE")
+    assert b" RTP/AVP 8 101\r\n" in asked.body and b"PCMU" not in asked.body and b"a=sendrecv" in asked.body
+    answer(phone, asked, PCMA_ONLY)
+    phone.expect("ACK")
+    assert record(network)["codec"] == "PCMA"
+    (changed,) = network.events("call.codec-changed")
+    assert changed.fields["codec"] == "PCMA"
+    network.ports[0].hear(rtp(1, payload_type=8))
+    assert network.ports[0].sent[-1][1] & 0x7F == 8
+    phone.in_dialog("BYE")
+    phone.expect(200)
+    assert codes(network) == set()
+
+
+@pytest.mark.parametrize(("body", "status"), [("", 488), (SDP, 200)])
+def test_another_codec_is_refused_and_the_call_goes_on(body: str, status: int) -> None:
+    """By a refusal, or by an answer that is none to the offer."""
+    network, phone = called("codec G722 delay=1s")
+    network.clock.advance(1)
+    asked = phone.expect("INVITE")
+    assert b"G722" in asked.body
+    answer(phone, asked, body, status=status)
+    phone.expect("ACK")
+    assert record(network)["codec"] == "PCMU" and record(network)["state"] == "answered"
+    assert ("codec.refused" if status == 488 else "media.codec") in codes(network)
+    network.ports[0].hear(rtp(1))
+    assert network.ports[0].sent[-1][1] & 0x7F == 0
+    end(network, phone)
+
+
 def test_a_refresh_that_is_lost() -> None:
     network, phone = called("refresh lost", extra="Supported: timer\r\n")
     speak(network, 6099)
@@ -136,6 +182,17 @@ def test_a_refresh_that_is_sent() -> None:
     answer(phone, phone.expect("INVITE"), SDP, "Require: timer\r\nSession-Expires: 120;refresher=uac\r\n")
     phone.expect("ACK")
     assert kinds(network)[-1] == "call.refreshed"
+
+
+def test_a_refresh_so_often_for_a_client_without_session_timers() -> None:
+    network, phone = called("refresh sent spacing=2s")
+    for _ in range(2):
+        speak(network, 99)
+        phone.expect_nothing()
+        speak(network, 2)
+        answer(phone, phone.expect("INVITE"), SDP)
+        phone.expect("ACK")
+        assert kinds(network)[-1] == "call.refreshed"
 
 
 # -- media ---------------------------------------------------------------------------------------------------------

@@ -57,6 +57,20 @@ def test_called_numbers(network: Network, number: str, status: int, code: str | 
         assert (answered.get("warning") or "").startswith(f'399 127.0.13.1:5060 "{code}: ')
 
 
+@pytest.mark.parametrize(
+    ("number", "seen"),
+    [
+        ("1234", "1234: 4 digits"), ("02071234567", "02071234567: no country code begins with 0"),
+        ("+4420712345671234", "+4420712345671234: 16 digits"),
+    ],
+)  # fmt: skip
+def test_what_a_called_number_lacks(network: Network, number: str, seen: str) -> None:
+    """Eleven digits are not too short, whatever the finding is called."""
+    attempt(network.phone(), number)
+    record = network.journal.get("last")
+    assert record is not None and record.findings[-1].seen == seen
+
+
 @pytest.mark.parametrize("number", ["+442071234567", "00442071234567"])
 def test_strict_refuses_prefixes_with_404(number: str) -> None:
     assert attempt(Network(Policy(strict=True)).phone(), number).status == 404

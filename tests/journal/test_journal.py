@@ -113,6 +113,39 @@ def test_the_ladder_says_who_sent_what(clock: SteppedClock) -> None:
     assert "called.plus: +44" in rows[3]
 
 
+def test_what_is_below_the_ladder_is_whole_at_any_width(clock: SteppedClock) -> None:
+    record = Journal(clock).call("x")
+    record.finding(Finding("caller-id.not-owned", "14155550100"))
+    kind = CATALOGUE["caller-id.not-owned"]
+    for width in (20, 60, 80, 100, 200):
+        rows = ladder(record.detail(), width)
+        below = rows[next(k for k, row in enumerate(rows) if "caller-id.not-owned" in row) :]
+        assert all(len(row) <= max(40, width) for row in below), width
+        assert " ".join(" ".join(below).split()).endswith(f"{kind.fix} ({kind.source})"), width
+
+
+def test_a_call_that_was_refused_is_known_by_what_its_invite_says(clock: SteppedClock) -> None:
+    """Of a call with a wrong password a person must see which it was."""
+
+    def seen(first: bytes) -> tuple[str, str]:
+        journal = Journal(clock)
+        record = journal.call("x")
+        journal.message(record, 0.0, True, "us-3-1", first)
+        summary = record.summary()
+        return summary["caller"], summary["called"]
+
+    assert seen(b'INVITE sip:442071234567@127.0.13.1 SIP/2.0\r\nf: "A <b>" <sip:447700900000@h>;tag=1\r\n\r\n') == (
+        "447700900000", "442071234567",
+    )  # fmt: skip
+    assert seen(b"INVITE tel:+442071234567;phone-context=x SIP/2.0\r\nFrom: sip:alice:secret@h\r\n\r\n") == ("alice", "+442071234567")
+    assert seen(b"INVITE sip:127.0.13.1 SIP/2.0\r\nFrom: <sip:h>\r\n\r\nFrom: <sip:body@h>") == ("", "")
+    assert seen(b"INVITE sip:\x1b[2J@h SIP/2.0\r\n\r\n")[1] == "\\x1b[2J"
+    record = Journal(clock).call("y")
+    assert (record.summary()["caller"], record.summary()["called"]) == ("", "")
+    record.caller, record.called = "1", "2"
+    assert (record.summary()["caller"], record.summary()["called"]) == ("1", "2")
+
+
 def test_every_kind_of_finding_is_whole() -> None:
     for code, kind in CATALOGUE.items():
         assert code == kind.code and kind.wants and kind.fix and kind.source and kind.severity in ("error", "warning", "note")

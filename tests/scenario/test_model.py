@@ -238,6 +238,16 @@ def test_a_matrix_makes_a_run_for_each_combination() -> None:
     assert {run.scenario.name for run in made.runs()} == {"9"}
 
 
+def test_what_is_set_narrows_a_matrix() -> None:
+    text = "name: '{{codec}} {{transport}}'\nmatrix: {codec: [PCMA, PCMU], transport: [UDP, TLS]}\nsteps: [note: x]\n"
+    assert [run.scenario.name for run in script(text, codec="PCMU").runs()] == ["PCMU UDP", "PCMU TLS"]
+    assert [run.scenario.name for run in script(text, codec="PCMU", transport="TLS").runs()] == ["PCMU TLS"]
+    assert [run.scenario.name for run in script(text, codec="G722").runs()] == ["G722 UDP", "G722 TLS"]
+    text = "name: '{{a}}{{b}}'\nmatrix: [{a: 1, b: 2}, {a: 3, b: 4}]\nsteps: [note: x]\n"
+    assert [run.scenario.name for run in script(text, a="3").runs()] == ["34"]
+    assert [run.scenario.name for run in script(text, a="5").runs()] == ["52", "54"]
+
+
 def test_templates_bring_steps() -> None:
     run = one(
         "name: x\ntemplates:\n  good call:\n    - expect: {call: {proxy: '{{proxy}}'}, as: '{{name}}'}\n"

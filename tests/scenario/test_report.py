@@ -66,6 +66,12 @@ def test_a_failure_says_what_was_expected_what_came_and_shows_the_call() -> None
     assert list(failure_lines(UNREACHABLE)) == ["  ✗ no emulator answers at http://127.0.0.1:1"]
 
 
+def test_a_program_that_ended_too_early_is_told_of_though_it_ended_well() -> None:
+    """Nothing else says why no call came."""
+    failed = msgspec.structs.replace(FAILED, program=Program(command=["pbx", "--once"], code=0))
+    assert list(failure_lines(failed))[-1] == "    the program under test, pbx --once, ended with exit code 0"
+
+
 def test_a_call_that_two_steps_speak_of_is_drawn_once() -> None:
     broken = verdict("never.0", "failed", step="never", came="call #1", calls=["1"])
     assert FAILED.report is not None

@@ -283,6 +283,24 @@ def test_what_must_stay_away_is_watched_to_the_end() -> None:
     assert play.state == "passed"
 
 
+def test_media_from_a_line_on() -> None:
+    play = in_call("wait: 1s", "expect: {media: outbound, echoed: true, packets: 30, anew: true, within: 2s}")
+    speak(play)
+    play.after(0.2)
+    assert play.state == "running"
+    play.after(2)
+    assert play.state == "failed" and play.verdict(2).came.startswith("only 9 packets heard from there on (PCMU, 60 packets")
+    play = in_call("wait: 1210ms", "expect: {media: outbound, echoed: true, packets: 30, sent: 25, anew: true, within: 5s}")
+    speak(play)
+    play.after(0.05)
+    assert play.verdict(2).outcome == "running"
+    for number in range(60, 91):
+        play.network.ports[-1].hear(rtp(number))
+        play.after(0.02)
+    play.after(0.2)
+    assert play.state == "passed", play.verdict(2).came
+
+
 def test_digits() -> None:
     def dial(play: Play, digit: int, at: int) -> None:
         for number, duration in enumerate((160, 320, 480, 480, 480)):
@@ -302,6 +320,11 @@ def test_digits() -> None:
     play = in_call("expect: {media: outbound, dtmf: '1#', within: 10s}")
     dial(play, 2, 1)
     assert play.state == "failed" and play.verdict(1).came.startswith("digits 2 (")
+    play = in_call("wait: 1s", "expect: {media: outbound, dtmf: '2', anew: true, within: 10s}")
+    dial(play, 1, 1)
+    play.after(1)
+    dial(play, 2, 2)
+    assert play.state == "passed"
 
 
 # -- calls to the device ------------------------------------------------------------------------------------------
@@ -467,6 +490,41 @@ def test_a_request_of_another_call() -> None:
     other.in_dialog("BYE")
     play.after(3)
     assert play.verdict(1).came == "1 BYE came: BYE of another call"
+
+
+@pytest.mark.parametrize(
+    ("match", "came"),
+    [
+        ("{method: BYE, call: outbound}", None), ("{status: 200}", None), ("{method: BYE, status: 20x, proxy: us-3-1}", None),
+        ("{method: BYE, peer: '192.0.2.10:*', transport: UDP}", None),
+        ("{method: BYE, status: [481, 5xx]}", "2 answers came: 100 to BYE at us-3-1; 200 to BYE at us-3-1"),
+        ("{method: CANCEL}", "no answer came"),
+        ("{site: us-4}", "1 answer came: 200 to BYE at us-3-1"), ("{transport: TLS}", "1 answer came: 200 to BYE over UDP"),
+        ("{peer: '10.*'}", "1 answer came: 200 to BYE from 192.0.2.10:5070"),
+    ],
+)  # fmt: skip
+def test_answers(match: str, came: str | None) -> None:
+    """A copy of an answer is no other answer."""
+    play = in_call("hangup: outbound", f"expect: {{answer: {match}, within: 2s}}", f"never: {{answer: {match}, count: 2, for: 1s}}")
+    phone = play.phone  # type: ignore[attr-defined]
+    bye = phone.expect("BYE")
+    for _ in range(2):
+        phone.respond(bye, 100)
+        phone.respond(bye, 200)
+        play.after(1)
+    play.after(3)
+    assert (play.state, play.verdict(2).came) == ("failed", came) if came else play.state == "passed", play.verdict(2).came
+
+
+def test_answers_to_invites_that_bring_a_call() -> None:
+    play = rung(
+        "{answer: {call: inbound, peer: '*:5090', status: 200}}",
+        "expect: {answer: {call: inbound, method: INVITE, status: 503}}",
+        "expect: {answer: {call: inbound, status: 404}, within: 1s}",
+    )
+    play.after(2)
+    assert play.outcomes == ["done", "met", "met", "failed"], [verdict.came for verdict in play.runner.report().steps]
+    assert play.verdict(3).came == "2 answers came: 503 to INVITE at eu-3-1; 200 to INVITE at eu-3-1"
 
 
 def test_events() -> None:

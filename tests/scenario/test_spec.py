@@ -260,3 +260,8 @@ def test_the_schema_is_one_and_takes_what_we_take() -> None:
 
 def test_the_base_of_kinds_is_not_one() -> None:
     assert Kind not in KINDS.values()
+
+
+def test_a_refresh_that_is_lost_is_never_sent() -> None:
+    with pytest.raises(Unreadable, match="spacing"):
+        fault("refresh lost spacing=2s")

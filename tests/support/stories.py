@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.devices import Device
 from tests.support.serve import VSIM, environment, need, run
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -27,11 +28,11 @@ _NEEDED = {
 
 @dataclass(frozen=True)
 class Story:
-    """One row: a file, a client with its arguments, the exit code of `vsim run`, and regular expressions that must be found in its report;
-    `flags` are more arguments of `vsim run`, `env` more variables of the client's."""
+    """One row: a file, a client (a program of the folder with its arguments, or a device), the exit code of `vsim run`, and regular
+    expressions that must be found in its report; `flags` are more arguments of `vsim run`, `env` more variables of the client's."""
 
     file: str
-    client: Sequence[str]
+    client: Sequence[str] | Device
     code: int = 0
     report: Sequence[str] = ()
     flags: Sequence[str] = ()
@@ -41,7 +42,19 @@ class Story:
     def name(self) -> str:
         """What pytest calls it."""
         outcome = "passes" if self.code == 0 else f"is {self.code}"
-        return " ".join((self.file.removesuffix(".yaml"), *self.client, *self.env.values(), outcome))
+        client = (self.client.name,) if isinstance(self.client, Device) else self.client
+        return " ".join((self.file.removesuffix(".yaml"), *client, *self.env.values(), outcome))
+
+    @property
+    def needed(self) -> Sequence[tuple[str, str]]:
+        """Foreign programs, and the packages that they are in."""
+        return self.client.needed if isinstance(self.client, Device) else _NEEDED.get(self.client[0], ())
+
+    def program(self, directory: Path) -> list[str | Path]:
+        """What stands behind `--`, in this folder."""
+        if isinstance(self.client, Device):
+            return ["sh", "-c", self.client.command(directory)]
+        return [CLIENTS / self.client[0], *self.client[1:]]
 
 
 @dataclass(frozen=True)
@@ -60,14 +73,14 @@ class Played:
                 line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
             except OSError:
                 continue
-            if str(self.directory) in line:
+            if re.search(rf"{re.escape(str(self.directory))}(?!\d)", line):  # another one's folder may begin like this one
                 found.append(line)
         return found
 
 
 def play(story: Story, directory: Path) -> Played:
     """Play one in a folder of its own."""
-    command = [*VSIM, "run", SCENARIOS / story.file, "--seed", SEED, *story.flags, "--", CLIENTS / story.client[0], *story.client[1:]]
+    command = [*VSIM, "run", SCENARIOS / story.file, "--seed", SEED, *story.flags, "--", *story.program(directory)]
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", ""), "/usr/sbin"))
     # VSIM_PROGRAM is not one of vsim's own variables: the clients know it
     done = run(command, 150, cwd=directory, env=environment(VSIM_PROGRAM=" ".join(VSIM), PATH=path, TMPDIR=str(directory), **story.env))
@@ -77,8 +90,8 @@ def play(story: Story, directory: Path) -> Played:
 class Plays:
     """The stories of one file of tests, those that are to be run under way at once."""
 
-    def __init__(self, request: pytest.FixtureRequest, factory: pytest.TempPathFactory) -> None:
-        self._pool = ThreadPoolExecutor(_AT_ONCE)
+    def __init__(self, request: pytest.FixtureRequest, factory: pytest.TempPathFactory, at_once: int = _AT_ONCE) -> None:
+        self._pool = ThreadPoolExecutor(at_once)
         self._under_way: dict[str, Future[Played]] = {}
         for item in request.session.items:
             story = item.callspec.params.get("story") if item.path == request.path and hasattr(item, "callspec") else None
@@ -91,7 +104,7 @@ class Plays:
 
     def check(self, story: Story) -> None:
         """It went as its row says, and left nothing behind."""
-        for program, package in _NEEDED.get(story.client[0], ()):
+        for program, package in story.needed:
             need(program, package)
         played = self._under_way[story.name].result()
         assert played.code == story.code, played.output

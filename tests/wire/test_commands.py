@@ -27,6 +27,31 @@ def test_the_banner_fits_one_screen_and_names_what_one_needs(serve: Serve) -> No
         assert any(text in line for line in lines), text
 
 
+def test_no_call_yet_is_said_for_a_person(serve: Serve) -> None:
+    for call, said in (("last", "no calls yet"), ("9", "no call '9'; `vsim calls` lists them")):
+        done = run([*VSIM, "show", call], cwd=serve.directory)
+        assert (done.returncode, done.stderr) == (2, f"vsim: {said}\n")
+
+
+def test_what_nobody_reads_changes_no_verdict(tmp_path: Path) -> None:
+    """`vsim run … | head -1` with pipefail is red where the run is."""
+    (tmp_path / "story.yaml").write_text("name: a\nsteps:\n- expect: {call: {}, within: 100ms}\n")
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [*VSIM, "run", "story.yaml", "--repeat", "2"],
+            cwd=tmp_path,
+            env=environment(),
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            timeout=60,
+        )
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
 def test_calls_show_tail_and_reset(serve: Serve) -> None:
     with subprocess.Popen(
         [*VSIM, "tail", "--json"], cwd=serve.directory, env=environment(), stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
@@ -56,7 +81,7 @@ def test_calls_show_tail_and_reset(serve: Serve) -> None:
     assert json.loads(serve.cli("show", "1", "--json").stdout)["state"] == "ended"
     assert "v=0" in serve.cli("show", "#1", "--messages").stdout
     missing = serve.cli("show", "99")
-    assert missing.returncode == 2 and missing.stderr == "vsim: no call '99'; GET /v1/calls lists them\n"
+    assert missing.returncode == 2 and missing.stderr == "vsim: no call '99'; `vsim calls` lists them\n"
 
 
 def test_env_and_wait(serve: Serve) -> None:

@@ -16,7 +16,6 @@ from tests.support.serve import VSIM, Serve, environment, need, run, until
 from tests.wire.test_sipp import sipp_command
 
 HERE = Path(__file__).parent
-SCENARIOS = HERE.parent.parent / "scenarios"
 NUMBER = "442071234567"
 
 
@@ -186,6 +185,18 @@ def test_a_command_that_fails_is_exit_5(tmp_path: Path) -> None:
     assert vsim_run(tmp_path, story(tmp_path, "run: {command: exit 3, code: 3}", "wait: 1s"), program=["true"]).returncode == 0
 
 
+def test_a_program_may_have_its_say_when_the_story_is_over(tmp_path: Path) -> None:
+    file = story(tmp_path, "wait: 100ms")
+    program = ["sh", "-c", "sleep 1; echo heard noise; exit 3"]
+    assert vsim_run(tmp_path, file, program=program).returncode == 0
+    done = vsim_run(tmp_path, file, "--patience", "20s", program=program)
+    assert done.returncode == 5 and "ended with exit code 3; its last lines:\n      | heard noise" in done.stdout
+    assert vsim_run(tmp_path, file, "--patience", "20s", program=["sh", "-c", "sleep 0.5"]).returncode == 0
+    done = vsim_run(tmp_path, file, "--patience", "300ms", "--json", "report.json", program=["sleep", "60"])
+    assert done.returncode == 0 and report(tmp_path)["runs"][0]["program"]["code"] is None
+    assert vsim_run(tmp_path, file, "--patience", "soon", program=["true"]).returncode == 2
+
+
 def test_ctrl_c_ends_everything(tmp_path: Path) -> None:
     file = story(tmp_path, "run: {command: 'echo $$ > command.pid; sleep 60', within: 60s}")
     program = ["sh", "-c", "echo $$ > program.pid; echo $VSIM_URL > url; trap '' TERM; sleep 60 & echo $! > child.pid; wait"]
@@ -250,56 +261,3 @@ def test_on_an_emulator_that_runs(serve: Serve, caller: Path) -> None:
     assert done.returncode == 2 and "strict can't be set while the emulator runs; start it so" in done.stdout, done.stdout
     assert vsim_run(directory, file, "--url", url, "--parallel", "2").returncode == 2
     assert vsim_run(directory, file, "--url", url, "--seed", "2").returncode == 2
-
-
-# -- the files of scenarios/ --------------------------------------------------------------------------------------
-
-
-def moving(caller: Path, *variables: str) -> list[str]:
-    """A PBX that calls the first of several proxies, and goes on to the next when that fails."""
-    tries = " || ".join(sipp(variable, caller, f"-s {NUMBER} -d 800 -recv_timeout 1500") for variable in variables)
-    return ["sh", "-c", f"while :; do {tries}; sleep 0.2; done"]
-
-
-def stubborn(caller: Path) -> list[str]:
-    return moving(caller, "VSIM_SIP_US_3_1")
-
-
-def file(directory: Path, name: str, program: Sequence[str], *flags: str) -> subprocess.CompletedProcess[str]:
-    return vsim_run(directory, SCENARIOS / name, "--set", f"number={NUMBER}", *flags, program=program)
-
-
-def test_site_down(tmp_path: Path, caller: Path) -> None:
-    done = file(tmp_path, "site-down.yaml", moving(caller, "VSIM_SIP_US_3_1", "VSIM_SIP_US_4_1"))
-    assert done.returncode == 0, done.stdout
-    done = file(tmp_path, "site-down.yaml", stubborn(caller), "--set", "patience=4s")
-    assert done.returncode == 1 and "lost where it is down: INVITE to us-3-1" in done.stdout, done.stdout
-
-
-def test_503_with_retry_after(tmp_path: Path, caller: Path) -> None:
-    once = f"{sipp('VSIM_SIP_US_3_1', caller, f'-s {NUMBER}')} ; {sipp('VSIM_SIP_US_4_1', caller, f'-s {NUMBER} -d 800')} ; sleep 20"
-    done = file(tmp_path, "503-retry-after.yaml", ["sh", "-c", once])
-    assert done.returncode == 0, done.stdout
-    done = file(tmp_path, "503-retry-after.yaml", moving(caller, "VSIM_SIP_US_3_1", "VSIM_SIP_US_4_1"))
-    assert done.returncode == 1 and "never call at us-3-1" in done.stdout, done.stdout
-
-
-def test_a_slow_answer(tmp_path: Path, caller: Path) -> None:
-    done = file(tmp_path, "slow-answer.yaml", calls(caller, seconds=3))
-    assert done.returncode == 0, done.stdout
-
-
-def test_forward_list_failover(tmp_path: Path) -> None:
-    def device(first: str, second: str) -> list[str]:
-        ports = (("VSIM_PORT_FIRST", first), ("VSIM_PORT_SECOND", second))
-        answers = " & ".join(f"sipp -sf {HERE}/{name} -t u1 -i 127.0.0.1 -p ${port} -mi 127.0.0.1 -nostdin" for port, name in ports)
-        return ["sh", "-c", f"{answers} & wait"]
-
-    done = vsim_run(
-        tmp_path, SCENARIOS / "forward-list-failover.yaml", "--repeat", "2", "--parallel", "2", program=device("busy.xml", "uas.xml")
-    )
-    assert done.returncode == 0, done.stdout
-    done = vsim_run(tmp_path, SCENARIOS / "forward-list-failover.yaml", program=device("uas.xml", "busy.xml"))
-    assert done.returncode == 1 and "expected  attempts of inbound: 503 then 200, 0s..1s apart, the caller gets 200" in done.stdout, (
-        done.stdout
-    )

@@ -43,6 +43,7 @@ sed -e "s|SBC_PORT|$port|" -e "s|SBC_DIRECTORY|$PWD/sbc|" -e "s|SBC_PING|${SBC_P
   -e "s|SBC_PROBING|${SBC_PROBING:-1}|" -e "/^#SBC_CREDENTIALS/r sbc/credentials" "$here/sbc.cfg" > sbc/kamailio.cfg
 kamailio=$(command -v kamailio || echo /usr/sbin/kamailio)
 "$kamailio" $with -f sbc/kamailio.cfg -DD -E -m 64 -M 8 -Y "$PWD/sbc" &
+until grep -qi ":$(printf %04x "$port") " /proc/net/udp; do sleep 0.05; done
 sipp "127.0.0.1:$port" -sf "$here/through_sbc.xml" -t u1 -i 127.0.0.1 -mi 127.0.0.1 -s "$number" -r "${SBC_CALLS:-2}" \
   -d "${SBC_TALK:-400}" -nostdin > sbc/sipp.out 2>&1 &
 wait

@@ -1,0 +1,95 @@
+"""What a person sees who makes a mistake, or whose surroundings do: each a line that says what to do, and the right exit code."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from emulator.cli.call import Told
+from emulator.cli.session import Reports
+from emulator.config import Unusable
+from emulator.control.client import Client, NotReachable, read_endpoints
+from emulator.trunk.callers import ring_from
+from tests.support.serve import environment
+
+DEADLINE = 20
+
+
+def vsim(directory: Path, *arguments: str, out: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "emulator", *arguments]
+    return subprocess.run(command, cwd=directory, env=environment(), stdout=out, stderr=subprocess.PIPE, text=True, timeout=DEADLINE)
+
+
+def test_nobody_reads(tmp_path: Path) -> None:
+    """`vsim explain | head -1` with pipefail: 1 would say that a signalling expectation failed."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = vsim(tmp_path, "explain", out=writer)
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_there_is_no_room_for_what_is_printed(tmp_path: Path) -> None:
+    with open("/dev/full", "w") as full:
+        done = vsim(tmp_path, "explain", out=full.fileno())
+    assert (done.returncode, done.stderr) == (2, "vsim: standard output: no space left on device; make room, or write elsewhere\n")
+
+
+def test_a_state_that_no_call_can_have(tmp_path: Path) -> None:
+    done = vsim(tmp_path, "calls", "--state", "anwsered")
+    assert done.returncode == 2 and "'answered'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"number": "+447700900000"}, "number: not an E.164 number; write digits only, country code first"),
+        ({"caller": "a b"}, "caller: not a caller ID; write at most 40 digits, letters, or any of + * # . _ -"),
+        ({"digits": "xyz"}, "digits: not digits to dial; write at most 64 of 0 to 9, *, #, A to D, and commas"),
+    ],
+)
+def test_a_ring_says_what_to_write(given: dict[str, str], said: str) -> None:
+    with pytest.raises(Unusable) as caught:
+        ring_from({"number": "447700900000", **given}, "")
+    assert str(caught.value) == said
+
+
+def test_where_no_emulator_answers_it_is_said_in_words() -> None:
+    with pytest.raises(NotReachable) as caught:
+        Client("http://127.0.0.1:1").get("/readyz")
+    assert str(caught.value) == "no emulator answers at http://127.0.0.1:1 (connection refused)"
+
+
+def test_an_endpoints_file_that_can_t_be_read_is_another_thing_than_one_that_is_none(tmp_path: Path) -> None:
+    with pytest.raises(NotReachable, match=r": is a directory; name the endpoints file"):
+        read_endpoints(str(tmp_path))
+    (tmp_path / "x.json").write_text("{")
+    with pytest.raises(NotReachable, match="is no endpoints file"):
+        read_endpoints(str(tmp_path / "x.json"))
+
+
+def test_a_report_that_can_t_be_written_is_told_before_the_runs(tmp_path: Path) -> None:
+    with pytest.raises(Unusable, match=r"no/junit.xml: no such file or directory; name a file that can be written"):
+        Reports(str(tmp_path / "no/junit.xml")).check()
+    old = tmp_path / "old.json"
+    old.write_text("old")
+    Reports(str(tmp_path / "junit.xml"), str(old)).check()
+    assert old.read_text() == "old" and list(tmp_path.iterdir()) == [old]
+    Reports("-").check()
+
+
+def test_a_folder_for_the_recording_that_is_not_there_is_told_before_the_call(tmp_path: Path) -> None:
+    done = vsim(tmp_path, "call", "447700900000", "--from", "14155550100", "--record", "no/x.wav")
+    assert (done.returncode, done.stderr) == (2, "vsim: --record: no: no such directory; name a file that can be written\n")
+
+
+@pytest.mark.parametrize("answered", [None, 1.0])
+def test_whether_there_can_be_a_recording(answered: float | None, capsys: pytest.CaptureFixture[str]) -> None:
+    told = Told(as_json=True)
+    told.over({"id": "7", "state": "refused", "status": 486, "ended_by": "called", "answered": answered, "media": None, "findings": []})
+    assert (told.last, told.answered) == ("7", answered is not None) and '"7"' in capsys.readouterr().out
