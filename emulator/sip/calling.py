@@ -160,7 +160,9 @@ class Invitation:
             invite.credentials = self._answering.lines("INVITE", self._uri)
         self._enter(InvitationState.CALLING)
         self._branch = branch
-        self._transaction = endpoint.send(invite, branch, self._flow, self)
+        transaction = endpoint.send(invite, branch, self._flow, self)
+        if self.state in (InvitationState.CALLING, InvitationState.PROCEEDING):
+            self._transaction = transaction
 
     def _send_cancel(self) -> None:
         assert self._invite is not None
@@ -268,6 +270,7 @@ class Invitation:
         self.state = state
         if state is InvitationState.PROCEEDING:
             return
+        self._transaction = None  # each knows the other: apart, both are freed at once, without the garbage collector
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

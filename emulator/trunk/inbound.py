@@ -78,7 +78,7 @@ class InboundCall(Conversation):
         self._form = form
         self._over: Callable[[InboundCall], None] | None = over
         self._has_leg = False
-        self._hunt = Hunt(office.clock, office.locator, targets, ring.number, proxy.place.address, policy, self)
+        self._hunt: Hunt | None = Hunt(office.clock, office.locator, targets, ring.number, proxy.place.address, policy, self)
         self._identity: tuple[int, str, str] = (0, "", "")  # the target that a Call-ID and a From tag are of
         self._early: tuple[str, bytes] | None = None  # To tag and body of the last provisional response with SDP
         self._reliably = False  # one of them was acknowledged by PRACK: the answer stood there, and need not come again (RFC 3262 5)
@@ -91,6 +91,7 @@ class InboundCall(Conversation):
         self.record.state = "trying"
         if self.ring.cancel_after is not None:
             self._giving_up = self._calls.clock.call_later(self.ring.cancel_after, self._cancel, "the caller gave up")
+        assert self._hunt is not None
         self._hunt.start()
 
     # -- the hunt -------------------------------------------------------------------------------------------------
@@ -274,6 +275,7 @@ class InboundCall(Conversation):
 
     def _cancel(self, why: str, by: str = "caller") -> None:
         """Before the answer: CANCEL."""
+        assert self._hunt is not None
         self._hunt.cancel(why)
         self._close(by)
         record = self.record
@@ -312,6 +314,7 @@ class InboundCall(Conversation):
     def _close(self, by: str) -> None:
         self._stop(self._giving_up)
         self._stop(self._talking)
+        self._hunt = None  # each knows the other: apart, both are freed at once, without the garbage collector
         super()._close(by)
 
     @staticmethod
