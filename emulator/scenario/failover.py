@@ -145,7 +145,8 @@ def _client(address: str, seen: Sequence[Attempt], outages: Sequence[Outage]) ->
     meanwhile = [one for one in seen if one.time < over]
     calls = [one for one in meanwhile if one.what == "INVITE"]
     checks = [one for one in meanwhile if one.what == "OPTIONS"]
-    moved = [one for one in calls if id(one) not in dead and one.result == "200" and _meanwhile(outages, one)]
+    elsewhere = [one for one in calls if id(one) not in dead and _meanwhile(outages, one)]
+    moved = [one for one in elsewhere if one.result == "200"]
     first = met[0].time if met else began
     success = next((one.time - first for one in moved if one.time >= first), None)
     refused = [one for one in met if one.what == "INVITE" and one.result == "503"]
@@ -155,7 +156,7 @@ def _client(address: str, seen: Sequence[Attempt], outages: Sequence[Outage]) ->
         address=address, steps=_steps(seen, dead, began), steps_left_out=max(0, len(seen) - _STEPS),
         tried=list(dict.fromkeys(one.proxy for one in calls)), refusals=len(refused),
         acknowledged=sum(bool(one.acknowledged) for one in refused),
-        calls_elsewhere=sum(id(one) not in dead for one in calls), calls_moved=bool(moved) if calls else None,
+        calls_elsewhere=len(elsewhere), calls_moved=bool(moved) if calls else None,
         checks_moved=any(id(one) not in dead for one in checks) if checks else None,
         seconds_to_success=round(success, 3) if success is not None else None, longest_gap=_longest_gap(met, calls),
         came_back=returned is not None if asked else None, seconds_to_return=returned, fixes=[],

@@ -174,7 +174,8 @@ def test_a_site_that_flaps_and_is_used_again_has_not_been_moved_away_from(story:
     story.add("down drop where site=us-3 flapping.down=2s flapping.up=2s")
     for _ in range(4):
         story.invite("us-3-1", wait=1)
-    assert story.client().calls_moved is False
+    assert (story.client().calls_moved, story.client().calls_elsewhere) == (False, 0)
+    assert "new calls did not move" in "\n".join(lines(story.verdict()))
     story.invite("us-4-1")
     assert story.client().calls_moved is True
 
