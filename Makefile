@@ -23,7 +23,8 @@ demo: $(VENV)/.installed
 
 # More workers than cores: most of the time tests of wires wait.
 test: peers lint
-	$(BIN)/python -m pytest -n 4 --dist loadfile
+	$(BIN)/python -m pytest -n 4 --dist loadfile -m 'not sound'
+	$(BIN)/python -m pytest tests/wire -m sound
 
 unit: $(VENV)/.dev
 	$(BIN)/python -m pytest -m 'not wire'

@@ -21,6 +21,8 @@ from tests.support.sipp import free_port
 from tests.wire.test_linphone import PATIENT, Linphone, likeness, together, voice
 from tests.wire.test_phones import recorded
 
+pytestmark = pytest.mark.sound
+
 USER = "447700900000"
 ODD = {
     "rtcp.reduced-size", "media.malformed", "media.after-bye", "srtp.forged", "srtp.unusable", "srtp.replayed",

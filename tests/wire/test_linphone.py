@@ -20,6 +20,8 @@ import pytest
 from tests.support.serve import DEADLINE, Serve, environment, need, until
 from tests.wire.test_phones import RATE, noise, recorded, similarity
 
+pytestmark = pytest.mark.sound
+
 NUMBER = "442071234567"
 CALLER = "447700900000"
 TRANSPORTS = ("udp", "tcp", "tls")

@@ -14,6 +14,8 @@ import pytest
 
 from tests.support.serve import Serve, environment, need, run, until
 
+pytestmark = pytest.mark.sound
+
 HERE = Path(__file__).parent
 RATE = 8000
 

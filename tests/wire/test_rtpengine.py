@@ -19,6 +19,8 @@ from tests.support.serve import Serve, environment, need, until
 from tests.wire.test_linphone import PATIENT, codes, likeness, messages, together, voice
 from tests.wire.test_phones import answers_options, recorded
 
+pytestmark = pytest.mark.sound
+
 HERE = Path(__file__).parent
 DIGITS = "19#"
 SBC = {"via.no-rport", "cseq.not-increased", "message.large-over-udp", "rtcp.reduced-size"}
