@@ -39,7 +39,7 @@ meet, and so is `phone/`, which knows nothing of `trunk/`. Nothing imports `serv
       rules sight gate signalling answers outage outages behaviours names seams wiring fault faults trail failover    machines
       terms expectation model check script script_schema reference wording verdict trace report    words       listeners    wire
       world witness expect expect_calls expect_requests expect_named stage live acts runner scenarios          machines
-    journal/       events findings attempt ladder    words   journal    machine
+    journal/       events findings attempt ladder packet capture    words   journal    machine
     control/       model routes    words     api telephony faults scenarios openapi    machines    endpoints server client webhook    wires
     phone/         our own small phone: a stranger to the trunk, built of the same parts
       signal script    words    echo handset outcome report call placed taken phone    machines    line    wire

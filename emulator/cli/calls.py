@@ -86,21 +86,32 @@ def _lasted(call: dict[str, Any]) -> str:
 
 @click.command()
 @click.argument("call")
-@click.option("--ladder", "form", flag_value="ladder", default="ladder", help="The messages as a ladder (the default).")
-@click.option("--json", "form", flag_value="json", help="Everything, as JSON.")
-@click.option("--messages", "form", flag_value="messages", help="The messages as they were on the wire.")
+@click.option("--ladder", is_flag=True, help="The messages as a ladder (the default).")
+@click.option("--json", is_flag=True, help="Everything, as JSON.")
+@click.option("--messages", is_flag=True, help="The messages as they were on the wire.")
+@click.option("--pcap", metavar="FILE", help="Write the messages there, as a capture for Wireshark; - is standard output.")
 @client_options
-def show(call: str, form: str, url: str | None, endpoints: str | None) -> None:
+def show(call: str, url: str | None, endpoints: str | None, **forms: Any) -> None:
     """Show one call: its number from `vsim calls`, or `last`."""
+    from emulator.cli import pcap
     from emulator.control.client import Refused, find
     from emulator.journal.ladder import ladder
 
+    wanted = [form for form, given in forms.items() if given or given == ""]
+    if len(wanted) > 1:
+        raise click.UsageError(f"{' and '.join(f'--{form}' for form in sorted(wanted))} show a call in different ways; write one of them")
+    form = wanted[0] if wanted else "ladder"
+    if form == "pcap":
+        pcap.check(forms["pcap"])
     try:
         found = find(url, endpoints).get(f"/v1/calls/{quote(call.removeprefix('#'), safe='')}")
     except Refused as refused:
         if refused.status != 404:
             raise
         fail("no calls yet" if call == "last" else f"no call {call!r}; `vsim calls` lists them", UNUSABLE)
+    if form == "pcap":
+        pcap.keep(find(url, endpoints), found, forms["pcap"])
+        return
     if form == "json":
         click.echo(json.dumps(found, indent=1))
         return

@@ -8,6 +8,7 @@ from emulator import __version__
 from emulator.control import faults, scenarios, telephony
 from emulator.control.model import CallDetail, CallList, Done, Endpoints, EventList, Health, Held
 from emulator.control.routes import ApiRequest, ApiResponse, Route, problem, result
+from emulator.journal.capture import CONTENT_TYPE
 from emulator.journal.journal import STATES, Journal
 from emulator.sip.grammar import number
 
@@ -41,6 +42,7 @@ ROUTES = (
     Route("GET", "/v1/held", "how much of everything that is bounded is held right now", Held, "_held"),
     Route("GET", "/v1/calls", "calls, newest first", CallList, "_calls", _CALLS_QUERY),
     Route("GET", "/v1/calls/{id}", "one call with its messages; `last` is the newest", CallDetail, "_call"),
+    Route("GET", "/v1/calls/{id}/pcap", "its SIP messages as a pcapng capture", bytes, "_pcap", gives=CONTENT_TYPE),
     Route("DELETE", "/v1/calls/{id}", "hang up", Done, "_hang_up"),
     Route("GET", "/v1/events", "events; a server-sent stream when Accept asks for text/event-stream", EventList, "_events", _EVENTS_QUERY),
     Route("POST", "/v1/reset", "hang up every call, end every fault, and forget what was", Done, "_reset"),
@@ -143,6 +145,13 @@ class Api:
         if record is None:
             return problem(404, f"no call {id[:40]!r}; GET /v1/calls lists them")
         return result(record.detail())
+
+    def _pcap(self, request: ApiRequest, id: str) -> ApiResponse:
+        record = self._journal.get(id)
+        if record is None:
+            return problem(404, f"no call {id[:40]!r}; GET /v1/calls lists them")
+        name = {"Content-Disposition": f'attachment; filename="call-{record.id}.pcapng"'}
+        return ApiResponse(200, record.capture(), CONTENT_TYPE, name)
 
     def _hang_up(self, request: ApiRequest, id: str) -> ApiResponse:
         record = self._journal.get(id)

@@ -5,10 +5,13 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
+from emulator import __version__
 from emulator.clock import Clock, Timer
-from emulator.journal.attempt import Attempt
+from emulator.journal.attempt import Attempt, describe
+from emulator.journal.capture import Packet, capture
 from emulator.journal.events import Event
 from emulator.journal.findings import Finding, printable
+from emulator.sip.flow import Path
 
 STATES = ("challenged", "trying", "ringing", "answered", "ended", "refused", "cancelled")
 """Of a call."""
@@ -37,17 +40,18 @@ class CallRecord:
     """One call as the journal has it: a challenged INVITE and its retry are one call, for they share their Call-ID, and so are all attempts
     to bring a call to a customer (`Journal.also`).
 
-    Times are Unix time in seconds, None until they happen. `messages` holds (seconds on the monotonic clock, incoming, flow label, octets);
-    a flow label is the proxy's name, with a blank and the peer's address where a call has more than one peer.
+    Times are Unix time in seconds, None until they happen. `messages` holds (seconds on the monotonic clock, incoming, flow label, octets,
+    path); a flow label is the proxy's name, with a blank and the peer's address where a call has more than one peer.
     """
 
     __slots__ = (
-        "account", "again", "answered", "attempts", "call_id", "called", "caller", "codec", "direction", "dropped", "ended", "ended_by",
-        "findings", "further", "id", "magic", "media", "messages", "octets", "peer", "proxy", "reason", "recording", "sounds", "started",
-        "state", "status", "transport",
+        "account", "again", "answered", "attempts", "began", "call_id", "called", "caller", "codec", "direction", "dropped", "ended",
+        "ended_by", "findings", "further", "id", "magic", "media", "messages", "noted", "octets", "peer", "proxy", "reason", "recording",
+        "sounds", "started", "state", "status", "transport",
     )  # fmt: skip
 
-    def __init__(self, id: str, call_id: str, started: float) -> None:
+    def __init__(self, id: str, call_id: str, started: float, began: float) -> None:
+        """`began` is `started` on the monotonic clock."""
         self.id = id
         self.call_id = call_id
         self.further: list[str] = []
@@ -65,6 +69,7 @@ class CallRecord:
         self.state = "challenged"
         """One of `STATES`."""
         self.started = started
+        self.began = began
         self.answered: float | None = None
         self.ended: float | None = None
         self.status: int | None = None
@@ -81,7 +86,9 @@ class CallRecord:
         self.again = ""
         """The call that this one repeats, by its number."""
         self.findings: list[Finding] = []
-        self.messages: list[tuple[float, bool, str, bytes]] = []
+        self.noted: list[int] = []
+        """How many messages there were when each finding was made."""
+        self.messages: list[tuple[float, bool, str, bytes, Path]] = []
         self.octets = 0
         """Of all messages kept."""
         self.dropped = 0
@@ -98,6 +105,7 @@ class CallRecord:
             known.code != finding.code or known.seen != finding.seen for known in self.findings
         ):
             self.findings.append(finding)
+            self.noted.append(len(self.messages))
 
     def sound(self, at: float, what: str, status: int | None = None) -> None:
         """The caller hears something else from here on, Unix time `at`."""
@@ -161,10 +169,42 @@ class CallRecord:
                     "peer": flow.partition(" ")[2] or self.peer,
                     "text": data.decode("utf-8", "replace"),
                 }
-                for seconds, incoming, flow, data in self.messages
+                for seconds, incoming, flow, data, _ in self.messages
             ],
             "messages_dropped": self.dropped,
         }
+
+    def capture(self) -> bytes:
+        """Its messages as a pcapng file, with what was found beside the message after which it was."""
+        said: list[list[str]] = [[] for _ in self.messages]
+        about = _ABOUT_CAPTURES.copy()
+        for finding, after in zip(self.findings, self.noted, strict=True):
+            (said[after - 1] if after else about).append(_in_a_line(finding))
+        about += [_in_a_line(finding) for finding in (self.media.findings() if self.media is not None else ())]
+        about += [f"attempt {describe(attempt.as_dict()).lstrip()}" for attempt in self.attempts]
+        if self.dropped:
+            dropped = f"{self.dropped} further messages of this call were not kept: journal.messages and journal.octets bound them"
+            about.append(dropped)
+            if said:
+                said[-1].append(dropped)
+        call = self.summary()
+        title = f"{self.direction} call {self.id} of vsim {__version__}: {call['caller'] or '?'} to {call['called'] or '?'} at {self.proxy}"
+        packets = (
+            Packet(self.started + seconds - self.began, incoming, flow.partition(" ")[0], path, data, comments)
+            for (seconds, incoming, flow, data, path), comments in zip(self.messages, said, strict=True)
+        )
+        return capture(packets, "\n".join((title, *about)))
+
+
+_ABOUT_CAPTURES = [
+    "SIP alone, as the journal keeps it: its octets, addresses and times. The packets round it are made from these.",
+    "TLS is left out: its messages are shown as TCP. Of a connection there is what it brought for this call, without handshake.",
+]
+
+
+def _in_a_line(finding: Finding) -> str:
+    kind = finding.kind
+    return f"{kind.severity}: {finding.code}: {finding.seen}; the trunk wants {kind.wants}: {kind.fix} ({kind.source})"
 
 
 def _finding(finding: Finding) -> dict[str, Any]:
@@ -244,7 +284,7 @@ class Journal:
             if len(self._calls) >= self._max_calls:
                 self._evict()
             self._call_number += 1
-            record = CallRecord(str(self._call_number), call_id, self._clock.wall())
+            record = CallRecord(str(self._call_number), call_id, self._clock.wall(), self._clock.seconds())
             self._calls[call_id] = self._by_id[record.id] = self._strangers[call_id] = record
         return record
 
@@ -290,7 +330,7 @@ class Journal:
             self._further.pop(call_id, None)
         self.octets -= record.octets
 
-    def message(self, record: CallRecord, seconds: float, incoming: bool, flow: str, data: bytes) -> None:
+    def message(self, record: CallRecord, seconds: float, incoming: bool, flow: str, data: bytes, path: Path) -> None:
         """Keep a message of a call; above the bounds only its count. One call may take a sixteenth of all octets, and one whose caller
         has not proved who it is a little: an INVITE, its challenge and the next try.
         """
@@ -299,7 +339,7 @@ class Journal:
         if len(record.messages) >= self._max_messages or record.octets + size > most:
             record.dropped += 1
             return
-        record.messages.append((seconds, incoming, flow, data))
+        record.messages.append((seconds, incoming, flow, data, path))
         record.octets += size
         self.octets += size
         while self.octets > self._max_octets and len(self._calls) > 1:

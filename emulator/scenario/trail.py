@@ -54,7 +54,7 @@ def _from_calls(records: Iterable[CallRecord], since: float) -> Iterable[Attempt
             continue
         offset = record.started - record.messages[0][0]  # from the monotonic clock to Unix time
         last: Attempt | None = None
-        for seconds, incoming, proxy, data in record.messages:
+        for seconds, incoming, proxy, data, _ in record.messages:
             time = seconds + offset
             if time < since or not data.startswith((b"INVITE ", b"ACK ", b"SIP/2.0 ")):
                 continue

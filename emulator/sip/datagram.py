@@ -11,7 +11,7 @@ from zope.interface import implementer
 
 from emulator.problems import in_words, no_way
 from emulator.sip import icmp
-from emulator.sip.flow import Address, sent_by
+from emulator.sip.flow import ANY_ADDRESS, Address, Path, sent_by
 from emulator.sip.transport import Receiver
 
 _READS_PER_WAKE = 16
@@ -27,7 +27,7 @@ _BUSY = (errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM)  # of the system's buffers: 
 class UdpFlow:
     """A datagram path: one listener and one peer address."""
 
-    __slots__ = ("_listener", "local", "peer", "sent_by")
+    __slots__ = ("_listener", "local", "path", "peer", "sent_by")
 
     transport = "UDP"
     reliable = False
@@ -37,6 +37,7 @@ class UdpFlow:
         self._listener = listener
         self.peer = peer
         self.local = listener.local
+        self.path = Path("UDP", listener.local if listener.bound[0] in ANY_ADDRESS else listener.bound, peer)
         self.sent_by = listener.sent_by
 
     @property

@@ -11,6 +11,23 @@ def sent_by(address: Address) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+ANY_ADDRESS = frozenset(("", "0.0.0.0", "::"))
+"""What is bound to one of these has no address of its own."""
+
+
+class Path:
+    """The addresses between which the messages of a flow go, for whoever remembers them: it holds nothing of what the flow holds."""
+
+    __slots__ = ("connected", "local", "peer", "transport")
+
+    def __init__(self, transport: str, local: Address, peer: Address, connected: bool = True) -> None:
+        """`local` as on the wire, where that is known; `connected` is False for a connection that has not come about, or not yet."""
+        self.transport = transport
+        self.local = local
+        self.peer = peer
+        self.connected = connected
+
+
 class Flow(Protocol):
     """What the machines know of a path; `emulator.sip.transport` makes the real ones, tests their own."""
 
@@ -33,6 +50,10 @@ class Flow(Protocol):
     @property
     def peer(self) -> Address:
         """The other side's address and port."""
+
+    @property
+    def path(self) -> Path:
+        """Both addresses, as they are on the wire."""
 
     @property
     def open(self) -> bool:

@@ -10,7 +10,7 @@ from twisted.python.failure import Failure
 
 from emulator.clock import Clock, Timer
 from emulator.journal.findings import Finding
-from emulator.sip.flow import Address, Flow, sent_by
+from emulator.sip.flow import ANY_ADDRESS, Address, Flow, Path, sent_by
 from emulator.sip.framing import Framer, FramingError, Keepalive
 from emulator.sip.tls import openssl_words
 
@@ -102,6 +102,8 @@ class Connection(StreamProtocol):
         if not self.ours:
             listener.by_peer[self.peer] = self
         transport.setTcpNoDelay(True)
+        here = transport.getHost()
+        self.flow.path.local, self.flow.path.connected = (here.host, here.port), True
         transport.registerProducer(self, True)
         self._await_message(listener.limits.message_seconds)
 
@@ -208,7 +210,7 @@ class Connection(StreamProtocol):
 class ConnectionFlow:
     """What the machines see of a connection."""
 
-    __slots__ = ("_answer_port", "_listener", "_stream", "local", "peer", "sent_by", "transport")
+    __slots__ = ("_answer_port", "_listener", "_stream", "local", "path", "peer", "sent_by", "transport")
 
     reliable = True
 
@@ -218,6 +220,8 @@ class ConnectionFlow:
         self._answer_port = 0
         self.transport = listener.name
         self.local = listener.local
+        host = listener.local[0] if listener.address in ANY_ADDRESS else listener.address
+        self.path = Path(listener.name, (host, listener.local[1]), peer, connected=False)
         self.sent_by = listener.sent_by
         self.peer = peer
 

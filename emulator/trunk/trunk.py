@@ -140,7 +140,7 @@ class Trunk:
             record.transport = flow.transport
             record.peer = sent_by(flow.peer)
         label = endpoint.name if record.direction == "outbound" else f"{endpoint.name} {sent_by(flow.peer)}"
-        self.journal.message(record, self.clock.seconds(), incoming, label, data)
+        self.journal.message(record, self.clock.seconds(), incoming, label, data, flow.path)
 
     def on_finding(self, endpoint: Endpoint, flow: Flow, call_id: str, finding: Finding, status: int) -> None:
         """A finding, with the refusal it brings if any."""
@@ -414,5 +414,5 @@ def _magic(facts: Facts, behaviour: Behaviour) -> Behaviour:
 
 def _challenged(record: CallRecord) -> bytes | None:
     """The call's first INVITE as it came, when the one at hand is another."""
-    invites = [data for _, incoming, _, data in record.messages[:8] if incoming and data.startswith(b"INVITE ")]
+    invites = [data for _, incoming, _, data, _ in record.messages[:8] if incoming and data.startswith(b"INVITE ")]
     return invites[0] if len(invites) > 1 else None

@@ -15,11 +15,15 @@ from emulator.control.openapi import document
 from emulator.control.routes import MAX_BODY, ApiRequest, ApiResponse
 from emulator.journal.findings import Finding
 from emulator.journal.journal import CallRecord, Journal
+from emulator.sip.flow import Path
 from emulator.trunk.callers import Ring
 from emulator.trunk.directory import Directory, Entry
 from emulator.trunk.status_callback import url_problem
 from tests.scenario.stage import memory_scenarios
 from tests.support.faulty import Faulty
+from tests.support.pcapng import read
+
+PATH = Path("UDP", ("127.0.13.1", 5060), ("192.0.2.10", 5070))
 
 
 class Emulator:
@@ -86,7 +90,7 @@ def api(emulator: Emulator, clock: SteppedClock) -> Api:
         record = journal.call(name)
         record.state = state
         record.finding(Finding("called.plus", "+44"))
-        journal.message(record, 1.0, True, "us-3-1", b"INVITE sip:x SIP/2.0\r\n\r\n")
+        journal.message(record, 1.0, True, "us-3-1", b"INVITE sip:x SIP/2.0\r\n\r\n", PATH)
     journal.event("options", None, proxy="us-3-1")
     return Api(emulator, journal, "127.0.0.1", ("vsim.example",))
 
@@ -125,6 +129,16 @@ def test_a_limit_that_is_none(api: Api, limit: str) -> None:
 def test_one_call(api: Api) -> None:
     assert body(call(api, "GET", "/v1/calls/last"))["messages"][0]["text"].startswith("INVITE")
     assert call(api, "GET", "/v1/calls/77").status == 404
+
+
+def test_a_capture_of_one_call(api: Api) -> None:
+    for id in ("2", "last"):
+        response = call(api, "GET", f"/v1/calls/{id}/pcap")
+        assert (response.status, response.content_type) == (200, "application/x-pcapng")
+        assert response.headers["Content-Disposition"] == 'attachment; filename="call-2.pcapng"'
+        assert [packet.payload[:6] for packet in read(response.body).packets] == [b"INVITE"]
+    assert call(api, "GET", "/v1/calls/77/pcap").status == 404
+    assert call(api, "GET", "/v1/calls/1/pcap", headers={"origin": "http://evil.example"}).status == 403
 
 
 def test_hanging_up(api: Api, emulator: Emulator) -> None:

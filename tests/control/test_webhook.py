@@ -229,7 +229,7 @@ def test_who_may_be_told(url: str, allowed: tuple[str, ...]) -> None:
     ],
 )
 def test_the_words_are_those_of_the_voice_api(clock: SteppedClock, code: int, status: str, detail: str) -> None:
-    record = CallRecord("1", "a", clock.wall())
+    record = CallRecord("1", "a", clock.wall(), clock.seconds())
     record.status = code
     record.attempts.append(Attempt(1, "sip:1@h", "UDP", "192.0.2.1:5060", 0.0))
     said = payload(record)

@@ -253,7 +253,7 @@ def test_a_lost_200_comes_again() -> None:
     phone.ack(phone.expect(200))
     record = network.journal.get("last")
     assert record is not None and record.state == "answered"
-    sent = [data.split(b"\r\n")[0] for _, incoming, _, data in record.messages if not incoming]
+    sent = [data.split(b"\r\n")[0] for _, incoming, _, data, _ in record.messages if not incoming]
     assert sent.count(b"SIP/2.0 200 OK") == 1  # the journal has what left
 
 

@@ -6,6 +6,9 @@ from emulator.journal.events import Event, line
 from emulator.journal.findings import CATALOGUE, Finding, printable
 from emulator.journal.journal import Journal
 from emulator.journal.ladder import ladder
+from emulator.sip.flow import Path
+
+PATH = Path("UDP", ("127.0.13.1", 5060), ("192.0.2.1", 5070))
 
 
 def test_the_oldest_call_that_is_over_makes_room(clock: SteppedClock) -> None:
@@ -24,7 +27,7 @@ def test_messages_and_findings_of_a_call_are_bounded(clock: SteppedClock) -> Non
     journal = Journal(clock, messages=2)
     record = journal.call("a")
     for _ in range(5):
-        journal.message(record, 1.0, True, "us-3-1", b"x")
+        journal.message(record, 1.0, True, "us-3-1", b"x", PATH)
     assert (len(record.messages), record.dropped) == (2, 3)
     for k in range(200):
         record.finding(Finding("called.plus", str(k)))
@@ -95,7 +98,7 @@ def test_nothing_from_the_wire_can_move_a_terminal(clock: SteppedClock) -> None:
     assert text.isprintable()
     journal = Journal(clock)
     record = journal.call("\x1b[1m")
-    journal.message(record, 0.0, True, "us-3-1", b"INVITE sip:\x1b[2J SIP/2.0\r\nCSeq: 1 INVITE\r\n\r\n")
+    journal.message(record, 0.0, True, "us-3-1", b"INVITE sip:\x1b[2J SIP/2.0\r\nCSeq: 1 INVITE\r\n\r\n", PATH)
     assert all(row.isprintable() for row in ladder(record.detail()))
 
 
@@ -104,8 +107,8 @@ def test_the_ladder_says_who_sent_what(clock: SteppedClock) -> None:
     record = journal.call("x")
     record.peer, record.proxy = "192.0.2.1:5070", "us-3-1"
     invite = b"INVITE sip:1@h SIP/2.0\r\nProxy-Authorization: Digest\r\nCSeq: 1 INVITE\r\n\r\nm=audio 4000 RTP/AVP 0\r\n"
-    journal.message(record, 10.0, True, "us-3-1", invite)
-    journal.message(record, 10.5, False, "us-3-1", b"SIP/2.0 200 OK\r\nCSeq: 2 BYE\r\n\r\n")
+    journal.message(record, 10.0, True, "us-3-1", invite, PATH)
+    journal.message(record, 10.5, False, "us-3-1", b"SIP/2.0 200 OK\r\nCSeq: 2 BYE\r\n\r\n", PATH)
     record.finding(Finding("called.plus", "+44"))
     rows = ladder(record.detail(), 100)
     assert "0.000s  INVITE sip:1@h [digest, SDP RTP/AVP 4000] ─" in rows[1] and rows[1].endswith("▶")
@@ -130,7 +133,7 @@ def test_a_call_that_was_refused_is_known_by_what_its_invite_says(clock: Stepped
     def seen(first: bytes) -> tuple[str, str]:
         journal = Journal(clock)
         record = journal.call("x")
-        journal.message(record, 0.0, True, "us-3-1", first)
+        journal.message(record, 0.0, True, "us-3-1", first, PATH)
         summary = record.summary()
         return summary["caller"], summary["called"]
 
@@ -159,7 +162,7 @@ def test_the_octets_of_all_messages_are_bounded(clock: SteppedClock) -> None:
         journal.authenticated(record, "abcd1234")
         record.state = "answered" if k == 0 else "ended"
         for _ in range(3):
-            journal.message(record, 0.0, True, "us-3-1", b"x" * 400)
+            journal.message(record, 0.0, True, "us-3-1", b"x" * 400, PATH)
         assert (len(record.messages), record.dropped, record.octets) == (2, 1, 800)
     assert journal.octets <= 16000 and len(journal) == 20 and journal.find("0") is not None
     journal.reset()
@@ -170,10 +173,10 @@ def test_a_caller_without_credentials_has_room_for_an_invite_its_challenge_and_a
     journal = Journal(clock, octets=64 << 20)
     record = journal.call("stranger")
     for _ in range(100):
-        journal.message(record, 0.0, True, "us-3-1", b"x" * 1000)
+        journal.message(record, 0.0, True, "us-3-1", b"x" * 1000, PATH)
     assert (record.octets, record.dropped) == (16000, 84)
     journal.authenticated(record, "abcd1234")
-    journal.message(record, 0.0, True, "us-3-1", b"x" * 1000)
+    journal.message(record, 0.0, True, "us-3-1", b"x" * 1000, PATH)
     assert record.octets == 17000
 
 

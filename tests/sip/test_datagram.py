@@ -188,3 +188,13 @@ def test_stopping_twice_and_errors_after_it(turned: Loop) -> None:
     site.udp.readConnectionLost(failure)
     turned.turn()
     assert not site.lost
+
+
+@pytest.mark.parametrize(("bind", "shown"), [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "192.0.2.1")])
+def test_a_path_has_the_address_of_the_wire_where_that_is_known(turned: Loop, bind: str, shown: str) -> None:
+    """What is advertised may be a machine's in front; only of a socket that is bound to every address nothing better is known."""
+    listener = UdpListener(turned.reactor, Site(turned), (bind, 0), "192.0.2.1")
+    path = listener.flow(("127.0.0.1", 5070)).path
+    listener.stop()
+    assert listener.local == ("192.0.2.1", listener.bound[1])
+    assert (path.transport, path.local, path.peer) == ("UDP", (shown, listener.bound[1]), ("127.0.0.1", 5070)) and path.connected

@@ -154,6 +154,23 @@ def test_what_is_sent_while_it_is_dialled_goes_when_it_is_there(turned: Loop, si
     assert site.idle
 
 
+def test_a_path_has_the_addresses_of_the_wire_once_it_is_there(turned: Loop, site: Site, listening: socket.socket) -> None:
+    """A capture shows where a connection came from, not where the proxy listens."""
+    path = site.paths.to("TCP", listening.getsockname()).path
+    assert (path.transport, path.local, path.peer, path.connected) == ("TCP", site.tcp.local, listening.getsockname(), False)
+    with accept(turned, listening) as peer:
+        turned.until(lambda: site.tcp.connections)
+        assert path.connected and path.local == peer.getpeername() and path.peer == peer.getsockname()
+    with socket.create_connection(("127.0.0.1", site.tls.local[1])) as phone:
+        phone.sendall(REQUEST)  # TLS is a layer on top that this listener was not given
+        turned.until(lambda: len(site.received) == 1)
+        path = site.received[0][1].path
+        assert (path.transport, path.local, path.peer, path.connected) == ("TLS", phone.getpeername(), phone.getsockname(), True)
+    refused = site.paths.to("TCP", dead_port()).path
+    turned.until(lambda: "connection refused" in site.lost)
+    assert not refused.connected
+
+
 def test_a_connection_that_the_customer_opened_is_used(turned: Loop, site: Site) -> None:
     with socket.create_connection(("127.0.0.1", site.tcp.local[1])) as phone:
         phone.settimeout(5)

@@ -7,7 +7,7 @@ from emulator.ids import Ids
 from emulator.journal.journal import Journal
 from emulator.media.stream import Stream
 from emulator.sip.endpoint import Endpoint
-from emulator.sip.flow import Address, Flow, sent_by
+from emulator.sip.flow import Address, Flow, Path, sent_by
 from emulator.sip.locate import NXDOMAIN, Family, Locator, Service
 from emulator.trunk import regions
 from emulator.trunk.accounts import Account, Accounts
@@ -26,6 +26,7 @@ class MemoryFlow:
         self.reliable = transport != "UDP"
         self.local: Address = ("127.0.13.1", 5060)
         self.sent_by = sent_by(self.local)
+        self.path = Path(transport, self.local, peer)
         self.peer = peer
         self.open = True
         self.failure = ""
@@ -178,6 +179,7 @@ class Network:
         flow = MemoryFlow(deliver, transport, peer)
         flow.local = (place.address, 5061 if transport == "TLS" else 5060)
         flow.sent_by = sent_by(flow.local)
+        flow.path = Path(transport, flow.local, peer)
         return flow
 
     @property
