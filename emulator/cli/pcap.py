@@ -1,5 +1,6 @@
 """Captures of calls in files of a person's."""
 
+import errno
 import os
 import shlex
 import sys
@@ -46,6 +47,8 @@ def write(file: str, data: bytes) -> None:
     written to. Raises `Unusable`.
     """
     try:
+        if not os.path.basename(file):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if os.path.exists(file) and not os.path.isfile(file):
             with open(file, "wb") as other:
                 other.write(data)
@@ -60,7 +63,7 @@ def write(file: str, data: bytes) -> None:
             os.unlink(temporary)
             raise
     except OSError as error:
-        raise Unusable(file, f"{in_words(error)}; name a file that can be written") from None
+        raise Unusable(f"--pcap {shlex.quote(file)}", f"{in_words(error)}; name a file that can be written") from None
 
 
 def _many(number: int, what: str) -> str:
