@@ -2,9 +2,12 @@
 
 import errno
 import os
+import re
 import shlex
 import sys
 import tempfile
+from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,6 +20,9 @@ if TYPE_CHECKING:
     from emulator.control.client import Client
 
 STDOUT = "-"
+_MOST = 20
+"""Captures of one run."""
+_NAME_LENGTH = 60
 
 
 def check(file: str) -> None:
@@ -64,6 +70,42 @@ def write(file: str, data: bytes) -> None:
             raise
     except OSError as error:
         raise Unusable(f"--pcap {shlex.quote(file)}", f"{in_words(error)}; name a file that can be written") from None
+
+
+def prepare(folder: str) -> None:
+    """Make a folder for captures, and see that files can be written there. Raises `Unusable`."""
+    try:
+        os.makedirs(folder, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise Unusable(f"--pcap {shlex.quote(folder)}", f"{in_words(error)}; name a folder that can be written") from None
+
+
+def keep_all(client: "Client", folder: str, name: str, concerned: Iterable[str], after: int) -> dict[str, str]:
+    """Write the captures of the newest calls whose number is above `after`, and before these of those that are `concerned`, into files
+    whose names begin with `name`. Where each is, by the call's number, or why it is nowhere."""
+    from emulator.control.client import Refused
+
+    newest = [call["id"] for call in client.get(f"/v1/calls?limit={_MOST}")["calls"] if int(call["id"]) > after]
+    kept: dict[str, str] = {}
+    for id in list(dict.fromkeys((*concerned, *newest)))[:_MOST]:
+        file = str(Path(folder) / f"{name}-call-{id}.pcapng")
+        try:
+            write(file, client.get_bytes(f"/v1/calls/{id}/pcap"))
+        except Refused:
+            continue  # the journal has no room for all calls
+        except Unusable as error:
+            kept[id] = f"none: {error}"
+        else:
+            kept[id] = file
+    return kept
+
+
+def name_of(number: int, title: str) -> str:
+    """How the captures of a run begin: its place among all runs, and its title as far as a file's name may have it."""
+    words = re.sub("[^a-z0-9]+", "-", title.lower())[:_NAME_LENGTH].strip("-")
+    return f"{number:03}-{words}" if words else f"{number:03}"
 
 
 def _many(number: int, what: str) -> str:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from emulator.cli import pcap
 from emulator.cli.own_emulator import Interrupted, OwnEmulator
 from emulator.cli.processes import Process
 from emulator.cli.running import variables
@@ -37,12 +38,18 @@ class Options:
     width: int = 100
     patience: float = 0.0
     """Seconds that the program under test has to end by itself when the story is over."""
+    pcap: str | None = None
+    """The folder for captures of the calls of runs that fail."""
 
 
 class Player:
     """Plays one run. `tell` is called with its report whenever it has changed, `stopped` says when to end."""
 
-    def __init__(self, run: Run, result: Result, options: Options, tell: Callable[[Report], None], stopped: Callable[[], bool]) -> None:
+    def __init__(
+        self, run: Run, result: Result, options: Options, tell: Callable[[Report], None], stopped: Callable[[], bool], number: int = 1
+    ) -> None:  # fmt: skip
+        """`number` is the run's among all."""
+        self._number = number
         self._run = run
         self._result = result
         self._options = options
@@ -79,6 +86,7 @@ class Player:
     def _run_on(self, endpoints: dict[str, Any], stack: ExitStack) -> None:
         known = {name: value for name, value in variables(endpoints).items() if value}  # an emulator that runs keeps its secret to itself
         self._environment = {**self._options.environment, **known, **self._own_variables()}
+        before = self._newest() if self._options.pcap is not None else 0
         report = _report(self._client.post("/v1/scenarios" + ("?keep_going=true" if self._options.keep_going else ""), self._body()))
         path = f"/v1/scenarios/{report.id}"
         stack.callback(self._stop, path)
@@ -91,7 +99,15 @@ class Player:
         result.report, result.kind = report, report.kind
         if program is not None:
             self._settle(program)
-        self._draw(report)
+        concerned = _concerned(report)
+        self._draw(concerned)
+        if result.kind is not None and self._options.pcap is not None:
+            name = pcap.name_of(self._number, result.title)
+            result.captures = pcap.keep_all(self._client, self._options.pcap, name, concerned, before)
+
+    def _newest(self) -> int:
+        """The number of the newest call that there is already: an emulator that runs may have had others."""
+        return max((int(call["id"]) for call in self._client.get("/v1/calls?limit=1")["calls"]), default=0)
 
     def _emulator(self, stack: ExitStack) -> dict[str, Any]:
         """The emulator named, or one of our own; its endpoints."""
@@ -200,10 +216,9 @@ class Player:
             result.kind = "command"
             result.why = f"the program under test ended with exit code {code}"
 
-    def _draw(self, report: Report) -> None:
-        """Ladders of the calls that failed steps speak of, of many the first and the last."""
-        failed = [verdict.calls for verdict in report.steps if verdict.failed]
-        for id in dict.fromkeys(call for calls in failed for call in (*calls[:1], *calls[-1:])):
+    def _draw(self, concerned: Sequence[str]) -> None:
+        """Ladders of calls."""
+        for id in concerned:
             try:
                 call = self._client.get(f"/v1/calls/{id}")
             except Refused:
@@ -218,6 +233,12 @@ class Player:
             self._client.delete(path)
         except (NotReachable, Refused):
             pass
+
+
+def _concerned(report: Report) -> list[str]:
+    """The calls that failed steps speak of, of many the first and the last."""
+    failed = [verdict.calls for verdict in report.steps if verdict.failed]
+    return list(dict.fromkeys(call for calls in failed for call in (*calls[:1], *calls[-1:])))
 
 
 def _report(value: Any) -> Report:

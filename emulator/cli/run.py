@@ -50,10 +50,11 @@ class _WithProgram(click.Command):
 @click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="A variable of the files; port.NAME sets a port.")
 @click.option("--junit", metavar="FILE", help="Write a JUnit report; - is standard output.")
 @click.option("--json", "json_file", metavar="FILE", help="Write everything as JSON; - is standard output.")
+@click.option("--pcap", metavar="DIR", help="Write captures of the calls of runs that fail there.")
 @click.pass_context
 def run(
     ctx: click.Context, files: tuple[str, ...], url: str | None, seed: int | None, repeat: int, parallel: int, fail_fast: bool,
-    keep_going: bool, patience: str, settings: tuple[str, ...], junit: str | None, json_file: str | None,
+    keep_going: bool, patience: str, settings: tuple[str, ...], junit: str | None, json_file: str | None, pcap: str | None,
 ) -> None:  # fmt: skip
     """Run scenarios, each on an emulator of its own, and say what came of them.
 
@@ -73,11 +74,14 @@ def run(
     if (seconds := duration(patience)) is None:
         raise Unusable("--patience", f"{patience!r} is no time; write 5s, 500ms or 2m")
     scripts = _load(list(_found(files)), dict(_settings(settings)))
+    from emulator.cli.pcap import prepare
     from emulator.cli.session import Reports, Session, jobs
 
     reports = Reports(junit, json_file)
     reports.check()
-    session = Session(jobs(scripts, repeat, seed, url, program), reports, url, program, keep_going, fail_fast, parallel, seconds)
+    if pcap is not None:
+        prepare(pcap)
+    session = Session(jobs(scripts, repeat, seed, url, program), reports, url, program, keep_going, fail_fast, parallel, seconds, pcap)
     sys.exit(session.run())
 
 

@@ -36,6 +36,8 @@ class Job:
     script: Script
     variant: dict[str, str]
     result: Result
+    number: int
+    """Counts from 1."""
 
 
 def jobs(
@@ -50,7 +52,7 @@ def jobs(
             for repetition in range(1, repeat + 1):
                 result = Result(name=one.scenario.name, file=path, seed=chosen, variables=variant, repetition=repetition)
                 result.again = _again(result, script.settings, program)
-                made.append(Job(script, variant, result))
+                made.append(Job(script, variant, result, len(made) + 1))
     return made
 
 
@@ -99,7 +101,7 @@ class Session:
 
     def __init__(
         self, jobs: Sequence[Job], reports: Reports, url: str | None = None, program: Sequence[str] = (), keep_going: bool = False,
-        fail_fast: bool = False, parallel: int = 1, patience: float = 0.0,
+        fail_fast: bool = False, parallel: int = 1, patience: float = 0.0, pcap: str | None = None,
     ) -> None:  # fmt: skip
         self._jobs = jobs
         self._reports = reports
@@ -107,7 +109,7 @@ class Session:
         self._parallel = parallel
         low, high = _WIDTHS
         width = max(low, min(high, shutil.get_terminal_size((100, 24)).columns))
-        self._options = Options(url, keep_going, program, dict(os.environ), width, patience)
+        self._options = Options(url, keep_going, program, dict(os.environ), width, patience, pcap)
         self._stop = threading.Event()
         self._enough = threading.Event()
         """One has failed, and no other is to begin."""
@@ -156,7 +158,8 @@ class Session:
         result.places = places(run)
         progress.begin(result)
         try:
-            Player(run, result, self._options, lambda report: progress.step(result, report), self._stop.is_set).play(ports)
+            player = Player(run, result, self._options, lambda report: progress.step(result, report), self._stop.is_set, job.number)
+            player.play(ports)
         except Interrupted:
             result.skipped = True
             return

@@ -13,6 +13,8 @@ from emulator.scenario.wording import time_in_words
 
 _OUTPUT_LINES = 20
 """Of the program under test, shown for a failed run."""
+_CAPTURES = 4
+"""Told of for a failed run; JSON has them all."""
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _SIGNS = {"done": "✓", "met": "✓", "held": "✓", "failed": "✗", "timed out": "✗", "skipped": "-", "watching": "…", "running": "…"}
 
@@ -42,6 +44,8 @@ class Result(msgspec.Struct, kw_only=True):
     """file:line of each step."""
     ladders: dict[str, list[str]] = msgspec.field(default_factory=dict)
     """Of the calls concerned, by their number."""
+    captures: dict[str, str] = msgspec.field(default_factory=dict)
+    """The files of captures, by the call's number; or why there is none."""
     program: Program | None = None
     again: str = ""
     """The command line that repeats it; empty where no seed would."""
@@ -92,6 +96,9 @@ def failure_lines(result: Result) -> Iterator[str]:
                     yield ""
                     yield from (f"    {line}" for line in result.ladders[call])
             yield ""
+    if result.captures:
+        yield from _capture_lines(result.captures)
+        yield ""
     if report is not None and report.faults:
         yield from (f"    fault {printable(line, 400)}" for line in report.faults)
         yield ""
@@ -111,6 +118,13 @@ def _failed_step(verdict: Verdict, place: str) -> Iterator[str]:
 def _within(verdict: Verdict) -> str:
     told = verdict.within is not None and verdict.step in ("expect", "wait", "run")
     return f" within {time_in_words(verdict.within or 0.0)}" if told else ""
+
+
+def _capture_lines(captures: dict[str, str]) -> Iterator[str]:
+    for call, file in list(captures.items())[:_CAPTURES]:
+        yield f"    capture of call #{call}: {printable(file, 400)}"
+    if len(captures) > _CAPTURES:
+        yield f"    … and of {len(captures) - _CAPTURES} more beside it"
 
 
 def _program_lines(program: Program) -> Iterator[str]:

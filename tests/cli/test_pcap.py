@@ -12,6 +12,7 @@ import pytest
 
 from emulator.cli import pcap
 from emulator.config import Unusable
+from emulator.control.client import Refused
 from emulator.journal.capture import Packet, capture
 from emulator.sip.flow import Path as Way
 from tests.support.serve import environment
@@ -127,3 +128,69 @@ def test_a_capture_is_nothing_for_a_terminal(tmp_path: Path) -> None:
 
 def test_without_an_emulator_nothing_is_written(tmp_path: Path) -> None:
     assert show(tmp_path, "--pcap", "x.pcapng").returncode == 4 and not list(tmp_path.iterdir())
+
+
+# -- of runs that failed ------------------------------------------------------------------------------------------
+
+
+class Journal:
+    """An emulator that had calls 1 to `calls`, and has those from `oldest` on still."""
+
+    def __init__(self, calls: int, oldest: int = 1) -> None:
+        self.numbers = range(oldest, calls + 1)
+
+    def get(self, path: str) -> Any:
+        newest = reversed(self.numbers[-int(path.removeprefix("/v1/calls?limit=")) :])
+        return {"calls": [{"id": str(number)} for number in newest]}
+
+    def get_bytes(self, path: str) -> bytes:
+        number = int(path.split("/")[3])
+        if number not in self.numbers:
+            raise Refused(404, f"no call '{number}'")
+        return b"%d" % number
+
+
+def keep_all(journal: Journal, folder: Path, concerned: list[str], after: int = 0) -> dict[str, str]:
+    client: Any = journal
+    return pcap.keep_all(client, str(folder), "001-a-story", concerned, after)
+
+
+def test_the_calls_that_failed_come_first_then_the_newest(tmp_path: Path) -> None:
+    kept = keep_all(Journal(100, 2), tmp_path, ["1", "3", "100"])
+    assert list(kept) == ["3", "100", *(str(number) for number in range(99, 82, -1))]  # twenty, of which the first is there no more
+    assert kept["3"] == str(tmp_path / "001-a-story-call-3.pcapng") and Path(kept["3"]).read_bytes() == b"3"
+    assert sorted(kept.values()) == sorted(str(path) for path in tmp_path.iterdir())
+
+
+def test_calls_of_before_are_none_of_the_run(tmp_path: Path) -> None:
+    assert list(keep_all(Journal(5), tmp_path, [], after=3)) == ["5", "4"]
+
+
+def test_a_capture_that_can_not_be_written_changes_no_verdict(tmp_path: Path) -> None:
+    (tmp_path / "001-a-story-call-1.pcapng").mkdir()
+    (said,) = keep_all(Journal(1), tmp_path, ["1"]).values()
+    assert said.startswith("none: --pcap ") and "is a directory" in said
+
+
+@pytest.mark.parametrize(
+    ("number", "title", "name"),
+    [
+        (1, "Virginia goes down [transport=udp, repetition 2]", "001-virginia-goes-down-transport-udp-repetition-2"),
+        (1234, "../../etc/passwd\x00\n", "1234-etc-passwd"),
+        (7, "Ærø → 東京", "007-r"),
+        (7, "東京", "007"),
+        (7, "x" * 300, "007-" + "x" * 60),
+    ],
+)
+def test_a_name_that_every_file_system_takes(number: int, title: str, name: str) -> None:
+    assert pcap.name_of(number, title) == name
+
+
+def test_a_folder_is_made_and_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    pcap.prepare("new/er")
+    assert Path("new/er").is_dir() and not list(Path("new/er").iterdir())
+    Path("file").write_bytes(b"")
+    for folder, said in (("file", "file exists"), ("file/x", "not a directory"), ("", "no such file or directory")):
+        with pytest.raises(Unusable, match=f"{said}; name a folder that can be written"):
+            pcap.prepare(folder)

@@ -55,6 +55,16 @@ def test_a_step_is_a_line(one: Verdict, line: str) -> None:
     assert step_line(one) == line
 
 
+def test_a_failure_says_where_captures_are() -> None:
+    failed = msgspec.structs.replace(FAILED, captures={str(k): f"out/001-call-{k}.pcapng\x1b" for k in range(6)})
+    lines = list(failure_lines(failed))
+    told = [line for line in lines if "pcapng" in line]
+    assert told == [f"    capture of call #{k}: out/001-call-{k}.pcapng\\x1b" for k in range(4)]
+    assert lines[lines.index(told[-1]) + 1] == "    … and of 2 more beside it"
+    assert "    capture of call #0: out/001-call-0.pcapng" in as_junit([failed]).decode()
+    assert len(json.loads(as_json([failed]))["runs"][0]["captures"]) == 6
+
+
 def test_a_failure_says_what_was_expected_what_came_and_shows_the_call() -> None:
     lines = list(failure_lines(FAILED))
     assert lines[:7] == [

@@ -13,6 +13,7 @@ import junitparser
 import pytest
 
 from tests.support.serve import VSIM, Serve, environment, need, run, until
+from tests.wire.test_capture import Tshark
 from tests.wire.test_sipp import sipp_command
 
 HERE = Path(__file__).parent
@@ -136,6 +137,38 @@ def test_a_refused_call_is_drawn(tmp_path: Path, caller: Path) -> None:
     done = vsim_run(tmp_path, file, program=["sh", "-c", f"{calls(caller)[2].removeprefix('exec ')}; sleep 20"])
     assert done.returncode == 1 and "came      1 call came: at us-3-1 answered 503" in done.stdout, done.stdout
     assert re.search(r"\d\.\d{3}s  ◀─+ 503 Service Unavailable", done.stdout)
+
+
+def test_runs_that_fail_leave_captures(tmp_path: Path, caller: Path) -> None:
+    """Of two runs with a call each the second fails; nothing is kept of the first."""
+    file = story(
+        tmp_path, "fault: refuse {{code}} where proxy=us-3-1 method=INVITE", "expect: {call: {status: 503}, within: 3s}",
+        top="matrix: {code: [503, 486]}\n",
+    )  # fmt: skip
+    program = ["sh", "-c", f"{calls(caller)[2].removeprefix('exec ')}; sleep 20"]
+    done = vsim_run(tmp_path, file, "--pcap", "out/captures", "--json", "report.json", program=program)
+    assert done.returncode == 1 and "1 passed, 1 failed" in done.stdout, done.stdout
+    (kept,) = (tmp_path / "out/captures").iterdir()
+    assert kept.name == "002-a-story-code-486-call-1.pcapng" and f"    capture of call #1: out/captures/{kept.name}\n" in done.stdout
+    assert [run["captures"] for run in report(tmp_path)["runs"]] == [{}, {"1": f"out/captures/{kept.name}"}]
+    read = Tshark(kept)
+    assert read.messages()[0] == "INVITE" and "486" in read.messages() and read.problems() == []
+
+
+def test_calls_that_an_emulator_had_before_are_not_captured(serve: Serve) -> None:
+    assert run(sipp_command(serve, "call.xml", "u1", "-m", "1"), cwd=serve.directory).returncode == 0
+    file = story(serve.directory, "expect: {call: {status: 486}, within: 3s}")
+    program = sipp_command(serve, "call.xml", "u1", "-m", "1")
+    done = vsim_run(serve.directory, file, "--url", serve.endpoints["control"], "--pcap", ".", program=program)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert [path.name for path in serve.directory.glob("*.pcapng")] == ["001-a-story-call-2.pcapng"]
+
+
+def test_where_no_capture_can_be_written_nothing_runs(tmp_path: Path) -> None:
+    file = story(tmp_path, f"run: touch {tmp_path}/ran")
+    done = vsim_run(tmp_path, file, "--pcap", file)
+    assert (done.returncode, done.stdout) == (2, "") and not (tmp_path / "ran").exists()
+    assert done.stderr == "vsim: --pcap story.yaml: file exists; name a folder that can be written\n"
 
 
 def test_a_file_that_is_wrong_is_exit_2_and_nothing_runs(tmp_path: Path) -> None:
