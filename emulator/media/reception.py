@@ -7,6 +7,8 @@ from emulator.media.quality import mos
 
 _UNKNOWN = -1
 _NO_TRANSIT = 1e18
+_ASTRAY = 100_000_000
+"""Timestamp units that no packet is late by: there the timestamp has jumped or wrapped."""
 _MOST_DROPOUT = 3000
 _DRIFT = 0.005
 """A sender's clock may be off by half a percent; sound cards are better than a hundredth of that."""
@@ -80,8 +82,28 @@ class Reception:
         transit = arrival * self._clock - timestamp
         off = transit - self._transit
         self._transit = transit
-        if -100_000_000 < off < 100_000_000:  # not where the timestamp has jumped or wrapped
+        if -_ASTRAY < off < _ASTRAY:
             self.jitter += ((off if off > 0 else -off) - self.jitter) * 0.0625
+
+    def run(self, octets: int, arrivals: tuple[float, ...], timestamps: tuple[int, ...], sequences: tuple[int, ...]) -> None:
+        """Packets of audio of the source heard last, of `octets` each and without marker, as `packet` counts them one by one."""
+        count, step, following = len(sequences), self._step, self._highest + 1
+        due = self._last + step
+        if not step or sequences != tuple(range(following, following + count)) or timestamps != tuple(range(due, due + count * step, step)):
+            for arrival, timestamp, sequence in zip(arrivals, timestamps, sequences, strict=True):
+                self.packet(sequence, timestamp, self.source, octets, 0, arrival, False)
+            return
+        self.packets += count
+        self.octets += count * octets
+        self._highest, self._last = sequences[-1], timestamps[-1]
+        self._step_seen += count
+        clock, transit, jitter = self._clock, self._transit, self.jitter
+        for arrival, timestamp in zip(arrivals, timestamps, strict=True):
+            before, transit = transit, arrival * clock - timestamp
+            off = transit - before
+            if -_ASTRAY < off < _ASTRAY:
+                jitter += ((off if off > 0 else -off) - jitter) * 0.0625
+        self._transit, self.jitter = transit, jitter
 
     def _out_of_order(self, sequence: int, timestamp: int, source: int, arrival: float) -> bool:
         """What is not the next packet; False for one that is older than what has been heard."""

@@ -19,11 +19,19 @@ class Line(Protocol):
     """Whose reports these are: a stream."""
 
     agreement: Agreement
-    heard: Reception
     ssrc: int
-    sent: int
-    sent_octets: int
-    """Headers included."""
+
+    @property
+    def heard(self) -> Reception:
+        """What was heard so far."""
+
+    @property
+    def sent(self) -> int:
+        """Packets."""
+
+    @property
+    def sent_octets(self) -> int:
+        """Headers included."""
 
     def media_time(self, clock: int) -> int:
         """The timestamp of now in `clock` units a second."""

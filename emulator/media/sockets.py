@@ -40,7 +40,7 @@ class Selector:
         self._tick_above = tick_above
         self._next = 0.0
         self._epoll = select.epoll()
-        self._readers: dict[int, tuple[Callable[..., int], Callable[[bytearray, memoryview, int], None]]] = {}
+        self._readers: list[tuple[Callable[..., int], Callable[[bytearray, memoryview, int], None]] | None] = []  # by descriptor
         self._buffer = bytearray(_DATAGRAM + _HEADROOM)
         self._view = memoryview(self._buffer)
         self._reading = False
@@ -57,7 +57,9 @@ class Selector:
     ) -> None:
         """Call `receive(buffer, view, length)` for each datagram on `sock`; replaces an earlier one. `read` is its `recv_into`."""
         number = sock.fileno()
-        if number not in self._readers:
+        if number >= len(self._readers):
+            self._readers.extend([None] * (number + 1 - len(self._readers)))
+        if self._readers[number] is None:
             self._epoll.register(number, select.EPOLLIN)
         self._readers[number] = (read or sock.recv_into, receive)
         if not self._reading:
@@ -65,8 +67,10 @@ class Selector:
             self._reactor.addReader(self)
 
     def remove(self, sock: socket.socket) -> None:
-        if self._readers.pop(sock.fileno(), None) is not None:
-            self._epoll.unregister(sock.fileno())
+        number = sock.fileno()
+        if number < len(self._readers) and self._readers[number] is not None:
+            self._readers[number] = None
+            self._epoll.unregister(number)
 
     def fileno(self) -> int:
         return self._epoll.fileno()
@@ -89,7 +93,7 @@ class Selector:
         buffer, view, readers = self._buffer, self._view, self._readers
         events = self._epoll.poll(0, _EVENTS_PER_ROUND)
         for number, _ in events:
-            reader = readers.get(number)
+            reader = readers[number]
             if reader is None:
                 continue  # a packet before it ended this call
             try:
@@ -102,9 +106,12 @@ class Selector:
 
     def read_now(self, sock: socket.socket) -> None:
         """Read what waits on a socket, before whatever comes next on others."""
-        buffer, view = self._buffer, self._view
+        buffer, view, number = self._buffer, self._view, sock.fileno()
         for _ in range(_EVENTS_PER_ROUND):
-            read, receive = self._readers[sock.fileno()]
+            reader = self._readers[number]
+            if reader is None:
+                return
+            read, receive = reader
             try:
                 receive(buffer, view, read(buffer, _DATAGRAM))
             except BlockingIOError:

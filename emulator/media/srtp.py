@@ -64,6 +64,11 @@ class SrtpError(Exception):
         self.kind = kind
 
 
+def fault(status: int) -> SrtpError:
+    """What libsrtp's status means."""
+    return SrtpError(_FAULTS.get(status, Fault.OTHER))
+
+
 class Library(Protocol):
     """libsrtp as a context calls it. The four calls take context, place and length; they read and write `length[0]`, give a status."""
 
@@ -71,6 +76,9 @@ class Library(Protocol):
     unprotect: Callable[[Any, Any, Any], int]
     protect_rtcp: Callable[[Any, Any, Any], int]
     unprotect_rtcp: Callable[[Any, Any, Any], int]
+
+    def __hash__(self) -> int:
+        """What is made for a library is kept by it."""
 
     def open(self, key: bytes, inbound: bool, repeats: bool) -> Any:
         """A context. Raises `SrtpError`."""
@@ -112,7 +120,7 @@ class Binding:
         status = lib.srtp_create(context, policy)
         ffi.memmove(octets, bytes(len(octets)), len(octets))  # session keys are derived; no copy of the key stays behind
         if status:
-            raise SrtpError(_FAULTS.get(status, Fault.OTHER))
+            raise fault(status)
         return ffi.gc(context[0], lib.srtp_dealloc)
 
     def close(self, context: Any) -> None:
@@ -231,6 +239,11 @@ class Context:
         self._place: Any = None
         self._room = 0
 
+    @property
+    def handle(self) -> Any:
+        """What `Library` calls take; it is good until `close`."""
+        return self._context
+
     def close(self) -> None:
         """Free what libsrtp holds; harmless when done before."""
         if self._context is not None:
@@ -249,7 +262,7 @@ class Context:
         length[0] = len(data)
         status = self._rtcp(self._context, self._library.place(scratch), length)
         if status:
-            raise SrtpError(_FAULTS.get(status, Fault.OTHER))
+            raise fault(status)
         return bytes(memoryview(scratch)[: length[0]])
 
 
@@ -277,7 +290,7 @@ class Inbound(Context):
         box[0] = length
         status = self._rtp(self._context, self._place, box)
         if status:
-            raise SrtpError(_FAULTS.get(status, Fault.OTHER))
+            raise fault(status)
         if other:
             self._source = source
             self._sources.add(bytes(source))
@@ -322,7 +335,7 @@ class Outbound(Context):
         box[0] = length
         status = self._rtp(self._context, self._place, box)
         if status:
-            raise SrtpError(_FAULTS.get(status, Fault.OTHER))
+            raise fault(status)
         secured: int = box[0]
         return secured
 

@@ -1,8 +1,8 @@
 """One call's audio, there and back: what is heard is counted, and echoed or answered with what the plan says.
 
-`receive` is the hot path: it asks nothing that was known when the answer was made, and makes no object that outlives the packet. Plain or
-secure, impaired or not, is a method chosen when media was agreed: `reader` is what a port hands its datagrams to, `_out` what packets
-leave through.
+`reader` is what a port hands its datagrams to, chosen when media was agreed. An honest echo has `Echo` for it, the hot path, which comes
+here with whatever is out of the ordinary; `receive` looks at everything. Plain or secure, impaired or not, is a method chosen likewise:
+`_out` is what packets leave through.
 """
 
 from collections import Counter
@@ -13,13 +13,14 @@ from emulator.clock import Clock
 from emulator.ids import Ids
 from emulator.journal.findings import Finding
 from emulator.media import summary
+from emulator.media.echo import Echo, Reader
 from emulator.media.offer import Agreement, Keys
 from emulator.media.plan import Plan
 from emulator.media.reception import Reception
 from emulator.media.reports import Reports
 from emulator.media.rtcp import RtcpError
 from emulator.media.rtp import HEADER, HEADER_OCTETS, MARKER, PAYLOAD_TYPE_MASK, VERSION_2, VERSION_MASK, payload_of
-from emulator.media.srtp import Fault, Inbound, Outbound, SrtpError, bad_tag
+from emulator.media.srtp import Fault, Inbound, Outbound, SrtpError, bad_tag, fault
 
 if TYPE_CHECKING:  # what only some calls need is imported by those
     from emulator.media.course import Course
@@ -27,7 +28,6 @@ if TYPE_CHECKING:  # what only some calls need is imported by those
     from emulator.media.dtmf import Digit
     from emulator.media.events import Events
 
-Reader = Callable[[bytearray, memoryview, int], None]
 Tap = Callable[[int, int, bytes], None]
 """Told of audio: payload type and payload."""
 
@@ -43,10 +43,10 @@ class Stream:
     """The media of one call. `send` and `send_rtcp` are set by the port it is attached to; they may raise `OSError`."""
 
     __slots__ = (
-        "_clock", "_course", "_dialler", "_events", "_ids", "_inbound", "_kinds", "_listening", "_numbers", "_on_digit", "_out",
-        "_outbound", "_seconds", "_sequence", "_timestamp", "_timestamp_at", "_unwanted_from", "address_taken", "agreement", "bad",
-        "before_answer", "digits", "events", "heard", "in_band", "late", "plan", "reader", "refused", "rtcp", "send", "send_rtcp", "sent",
-        "sent_octets", "ssrc", "strangers", "tap_heard", "tap_sent", "unknown_type", "unwanted",
+        "_clock", "_course", "_dialler", "_echo", "_events", "_heard", "_ids", "_inbound", "_kinds", "_listening", "_numbers",
+        "_on_digit", "_ordinary", "_out", "_outbound", "_seconds", "_sent", "_sent_octets", "_tap_heard", "_tap_sent", "_timestamp",
+        "_timestamp_at", "_unwanted_from", "address_taken", "agreement", "bad", "before_answer", "digits", "events", "in_band", "late",
+        "otherwise", "plan", "reader", "refused", "rtcp", "send_rtcp", "ssrc", "strangers", "unknown_type", "unwanted",
     )  # fmt: skip
 
     def __init__(
@@ -65,10 +65,10 @@ class Stream:
         self._on_digit = on_digit
         self.plan = plan or Plan()
         self.ssrc = ids.ssrc()
-        self._sequence = ids.sequence()
+        self._echo = Echo(self, clock.seconds, self.ssrc, ids.sequence(), _discard)
         self._timestamp = 0
         self._timestamp_at = -1.0
-        self.heard = Reception(agreement.codec.clock)
+        self._heard = Reception(agreement.codec.clock)
         self.events = 0
         """Packets of telephone-events heard."""
         self.digits: list[Digit] = []
@@ -90,20 +90,21 @@ class Stream:
         """On a shared port: another call's description names the same address, and has it."""
         self.in_band: str | None = None
         """A digit that was heard as a tone."""
-        self.sent = 0
-        self.sent_octets = 0
+        self._sent = 0
+        self._sent_octets = 0
         self.rtcp = Reports(self, clock, ids, cname)
         self._events: Events | None = None
         self._dialler: Dialler | None = None
         self._inbound: Inbound | None = None
         self._outbound: Outbound | None = None
         self._course: Course | None = None
-        self.tap_heard: Tap | None = None
-        self.tap_sent: Tap | None = None
-        self.send: Callable[[Any], Any] = _discard
+        self._tap_heard: Tap | None = None
+        self._tap_sent: Tap | None = None
         self.send_rtcp: Callable[[Any], Any] = _discard
         self._out: Callable[[bytearray, memoryview, int], None] = self._send_plain
         self.reader: Reader = self.receive
+        self.otherwise: Reader = self.receive
+        self._ordinary = False  # whether packets may go straight
         self._listening = True
         self.agreement = agreement
         self.change(agreement)
@@ -148,21 +149,23 @@ class Stream:
                 self.unknown_type += 1
             return
         now = self._seconds()
-        self.heard.packet(sequence, timestamp, source, length, second & MARKER, now, kind == _EVENT)
+        self._echo.settle()
+        self._heard.packet(sequence, timestamp, source, length, second & MARKER, now, kind == _EVENT)
         if kind == _EVENT:
             self._event(second & MARKER, sequence, timestamp, buffer, length, now)
             return
-        if self.tap_heard is not None:
-            self._tap(self.tap_heard, timestamp, buffer, length)
+        if self._tap_heard is not None:
+            self._tap(self._tap_heard, timestamp, buffer, length)
         if kind == _ECHO:
-            self._sequence = own = (self._sequence + 1) & 0xFFFF
             self._timestamp, self._timestamp_at = timestamp, now
-            HEADER.pack_into(buffer, 0, first, second, own, timestamp, self.ssrc)
-            if self.tap_sent is not None:
-                self._tap(self.tap_sent, timestamp, buffer, length)
+            HEADER.pack_into(buffer, 0, first, second, self._echo.number(), timestamp, self.ssrc)
+            if self._tap_sent is not None:
+                self._tap(self._tap_sent, timestamp, buffer, length)
             self._out(buffer, view, length)
-            self.sent += 1
-            self.sent_octets += length
+            self._sent += 1
+            self._sent_octets += length
+            if self._ordinary and self._tap_heard is None and self._tap_sent is None:
+                self._echo.open(source, second & PAYLOAD_TYPE_MASK, length)
         elif kind == _UNWANTED and now > self._unwanted_from:
             self.unwanted += 1
 
@@ -180,6 +183,22 @@ class Stream:
             self.refused[error.kind] += 1
             return
         self.receive(buffer, view, length)
+
+    def count(self, octets: int, arrivals: tuple[float, ...], timestamps: tuple[int, ...], sequences: tuple[int, ...]) -> None:
+        """Packets that went straight; see `emulator.media.echo.Line`."""
+        self._heard.run(octets, arrivals, timestamps, sequences)
+        self._timestamp, self._timestamp_at = timestamps[-1], arrivals[-1]
+        self._sent += len(sequences)
+        self._sent_octets += len(sequences) * octets
+
+    def unsent(self, octets: int) -> None:
+        """The last packet that went straight went nowhere; see `emulator.media.echo.Line`."""
+        self._sent -= 1
+        self._sent_octets -= octets
+
+    def refuse(self, status: int) -> None:
+        """A packet that SRTP did not let through; see `emulator.media.echo.Line`."""
+        self.refused[fault(status).kind] += 1
 
     def _receive_impaired(self, packet: bytes | memoryview) -> None:
         """What is left of a packet after the impairments on its way here."""
@@ -207,7 +226,36 @@ class Stream:
             self._events = Events(self, self._clock, self._on_digit)
         self._events.packet(bool(marker), sequence, timestamp, bytes(buffer[place[0] : place[1]]), now)
 
+    @property
+    def tap_heard(self) -> Tap | None:
+        """Told of audio that was heard."""
+        return self._tap_heard
+
+    @tap_heard.setter
+    def tap_heard(self, tap: Tap | None) -> None:
+        self._tap_heard = tap
+        self._echo.shut()
+
+    @property
+    def tap_sent(self) -> Tap | None:
+        """Told of audio that is sent."""
+        return self._tap_sent
+
+    @tap_sent.setter
+    def tap_sent(self, tap: Tap | None) -> None:
+        self._tap_sent = tap
+        self._echo.shut()
+
     # -- sent -----------------------------------------------------------------------------------------------------
+
+    @property
+    def send(self) -> Callable[[Any], Any]:
+        """Where packets go: set by the port."""
+        return self._echo.send
+
+    @send.setter
+    def send(self, send: Callable[[Any], Any]) -> None:
+        self._echo.send = send
 
     @property
     def dialler(self) -> "Dialler":
@@ -222,22 +270,23 @@ class Stream:
         """Send a packet of our own; at most 1,400 octets of payload."""
         if not self.agreement.send or not self._listening:
             return
-        self._sequence = own = (self._sequence + 1) & 0xFFFF
+        own = self._echo.number()
         length = HEADER_OCTETS + len(payload)
         HEADER.pack_into(_SCRATCH, 0, VERSION_2, marker * MARKER | payload_type, own, timestamp & 0xFFFFFFFF, self.ssrc)
         _SCRATCH[HEADER_OCTETS:length] = payload
-        if self.tap_sent is not None and payload_type == self.agreement.payload_type:
-            self.tap_sent(payload_type, timestamp & 0xFFFFFFFF, payload)
+        if self._tap_sent is not None and payload_type == self.agreement.payload_type:
+            self._tap_sent(payload_type, timestamp & 0xFFFFFFFF, payload)
         try:
             self._out(_SCRATCH, _SCRATCH_VIEW, length)
         except OSError:
             return  # a timer has nobody to tell; the port counts the errors of what is heard
-        self.sent += 1
-        self.sent_octets += length
+        self._sent += 1
+        self._sent_octets += length
 
     def media_time(self, clock: int) -> int:
         """The timestamp of now, in `clock` units: that of the newest packet sent and the time since."""
         now = self._seconds()
+        self._echo.settle()
         if self._timestamp_at < 0:
             self._timestamp, self._timestamp_at = self._ids.number(1 << 32), now
         own = self.agreement.codec.clock
@@ -246,6 +295,7 @@ class Stream:
 
     def mark_time(self, timestamp: int) -> None:
         """A packet of audio of our own bears `timestamp` now."""
+        self._echo.settle()
         self._timestamp, self._timestamp_at = timestamp & 0xFFFFFFFF, self._seconds()
 
     def _send_plain(self, buffer: bytearray, view: memoryview, length: int) -> None:
@@ -290,7 +340,7 @@ class Stream:
     def _choose_path(self) -> None:
         plan = self.plan
         self._out = self._send_secure if self._outbound is not None else self._send_plain
-        self.reader = self._receive_secure if self._inbound is not None else self.receive
+        self.reader = self.otherwise = self._receive_secure if self._inbound is not None else self.receive
         if self._course is None and (plan.sent or plan.heard or plan.srtp == "bad-tag"):
             from emulator.media.course import Course  # only calls with impairments pay for them
 
@@ -301,6 +351,10 @@ class Stream:
             self._out = lambda buffer, view, length: leaving(view[:length])
             if plan.heard:
                 self.reader = lambda buffer, view, length: arriving(view[:length])
+        straight = self._echo.reader(self._inbound, self._outbound)
+        self._ordinary = straight is not None and self._course is None and self._kinds[self.agreement.payload_type] == _ECHO
+        if straight is not None and self._ordinary:
+            self.reader = straight
 
     def _leave(self, packet: bytes | memoryview) -> None:
         if packet:
@@ -350,6 +404,24 @@ class Stream:
         """The call is answered: what came before came early."""
         self.before_answer = self.heard.packets
 
+    @property
+    def heard(self) -> Reception:
+        """Counters of what was heard, up to now."""
+        self._echo.settle()
+        return self._heard
+
+    @property
+    def sent(self) -> int:
+        """Packets."""
+        self._echo.settle()
+        return self._sent
+
+    @property
+    def sent_octets(self) -> int:
+        """Headers included."""
+        self._echo.settle()
+        return self._sent_octets
+
     def end(self) -> None:
         """The call is over: say BYE if anything was ever sent (RFC 3550 6.3.7), and give everything back."""
         if not self._listening:
@@ -362,12 +434,13 @@ class Stream:
         self.rtcp.stop()
         if self._course is not None:
             self._course.close()
+        self._echo.close()
         for context in (self._inbound, self._outbound):
             if context is not None:
                 context.close()
         self.send, self.send_rtcp = _discard, _discard
-        self._out, self.reader = _nowhere, _nowhere  # bound methods of ours: without them no cycle is left
-        self.tap_heard = self.tap_sent = None
+        self._out = self.reader = self.otherwise = _nowhere  # bound methods of ours: without them no cycle is left
+        self._tap_heard = self._tap_sent = None
         self._dialler = None
         self._on_digit = None
 

@@ -18,7 +18,7 @@ from tests.support.echo import OURS, THEIRS, Echo, agreement
 def test_marker_and_payload_come_back_under_our_header() -> None:
     echo = Echo()
     echo.hear(7, 0x80 | 0, timestamp=12345, payload=b"hello")
-    first = echo.stream._sequence
+    first = echo.stream._echo.sequence
     assert echo.sent == [struct.pack("!BBHII", 0x80, 0x80, first, 12345, echo.stream.ssrc) + b"hello"]
 
 
@@ -46,7 +46,7 @@ def test_loss_duplicates_and_disorder(sequences: list[int], lost: int, duplicate
 
 def test_our_sequence_wraps() -> None:
     echo = Echo()
-    echo.stream._sequence = 65534
+    echo.stream._echo.sequence = 65534
     for k in range(3):
         echo.hear(k)
     assert [int.from_bytes(packet[2:4], "big") for packet in echo.sent] == [65535, 0, 1]
@@ -166,7 +166,7 @@ def test_a_new_key_of_theirs_takes_the_old_ones_place_and_ours_goes_on() -> None
 def test_both_rollover_counters_go_on_when_sequences_wrap() -> None:
     """RFC 3711 3.3.1, theirs and ours in one call; a new answer with the same keys leaves them as they are."""
     echo, outbound, inbound = secure()
-    echo.stream._sequence = 0xFFFC
+    echo.stream._echo.sequence = 0xFFFC
     for k in range(8):
         echo.raw(protected(outbound, (0xFFFD + k) & 0xFFFF, bytes([k]) * 20))
         if k == 5:

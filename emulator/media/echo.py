@@ -1,0 +1,175 @@
+"""The echo of a packet of audio about which nothing is out of the ordinary: the straight line.
+
+With hundreds of calls a packet's time goes into fetching what the processor's cache does not hold any more, and whatever a call has of its
+own must be fetched for each of its packets. So the line touches little: one object, its contexts and its socket. It counts nothing; it
+notes what differs from the packet before, and sixteen notes are counted at once, or fewer when somebody asks. All else goes to the stream,
+which looks at everything: another source, payload type or length, a marker, RTCP, what is no RTP, and a call that somebody listens to.
+"""
+
+import struct
+from collections.abc import Callable
+from functools import cache
+from types import MethodType
+from typing import Any, Protocol
+
+from emulator.media.rtp import HEADER, HEADER_OCTETS, VERSION_2, VERSION_MASK
+from emulator.media.srtp import TAG_OCTETS, TRAILER_OCTETS, Inbound, Library, Outbound, fault, library
+
+Reader = Callable[[bytearray, memoryview, int], None]
+
+_REWRITTEN = struct.Struct("!HII")
+"""Sequence number, timestamp and SSRC, from the third octet of a packet on."""
+_NOTE = struct.Struct("=dIH")
+"""Of a packet: when it came, in seconds, its timestamp and sequence number."""
+_FIELDS = 3
+_NOTES = 16
+_NOTED = [struct.Struct("=" + _NOTE.format[1:] * count) for count in range(_NOTES + 1)]
+
+
+class Line(Protocol):
+    """Whose echo this is: a stream."""
+
+    otherwise: Reader
+    """Takes whatever does not go straight, as it came."""
+
+    def count(self, octets: int, arrivals: tuple[float, ...], timestamps: tuple[int, ...], sequences: tuple[int, ...]) -> None:
+        """Packets of the source heard last, of `octets` each, headers included; every one was echoed."""
+
+    def unsent(self, octets: int) -> None:
+        """The last packet that was counted could not be sent."""
+
+    def refuse(self, status: int) -> None:
+        """A packet that SRTP did not let through, as libsrtp says."""
+
+
+class Echo:
+    """The straight line of one call. It is shut until `open` says which packets may take it."""
+
+    __slots__ = (
+        "_inbound", "_length", "_line", "_noted", "_notes", "_outbound", "_payload_type", "_seconds", "_source", "_ssrc", "send",
+        "sequence",
+    )  # fmt: skip
+
+    def __init__(self, line: Line, seconds: Callable[[], float], ssrc: int, sequence: int, send: Callable[[Any], Any]) -> None:
+        """`ssrc` and `sequence` are ours; the next packet has the number after `sequence`."""
+        self._line: Line | None = line
+        self._seconds = seconds
+        self._inbound: Any = None
+        self._outbound: Any = None
+        self._notes = bytearray(_NOTES * _NOTE.size)
+        self._noted = 0
+        self._source: int | None = None  # None shuts the line
+        self._payload_type = 0
+        self._length = 0  # of a packet as it comes
+        self._ssrc = ssrc
+        self.sequence = sequence
+        self.send = send
+
+    def reader(self, inbound: Inbound | None, outbound: Outbound | None) -> Reader | None:
+        """What takes packets under these keys, shut to begin with; None where only one direction has a key."""
+        self.shut()
+        self._inbound = self._outbound = None
+        if inbound is None and outbound is None:
+            return self._plain
+        if inbound is None or outbound is None:
+            return None
+        self._inbound, self._outbound = inbound.handle, outbound.handle
+        return MethodType(_secure(library()), self)
+
+    def open(self, source: int, payload_type: int, octets: int) -> None:
+        """From now on packets of this SSRC and type go straight, where they have as many octets, headers included and protection not."""
+        self._source, self._payload_type = source, payload_type
+        self._length = octets if self._inbound is None else octets + TAG_OCTETS
+
+    def shut(self) -> None:
+        """Nothing goes straight until `open`."""
+        self.settle()
+        self._source = None
+
+    def number(self) -> int:
+        """The sequence number of the next packet of ours."""
+        self.sequence = own = (self.sequence + 1) & 0xFFFF
+        return own
+
+    def settle(self) -> None:
+        """Have what was noted counted."""
+        noted, self._noted = self._noted, 0
+        if noted and self._line is not None:
+            fields = _NOTED[noted].unpack_from(self._notes)
+            octets = self._length if self._inbound is None else self._length - TAG_OCTETS
+            self._line.count(octets, fields[::_FIELDS], fields[1::_FIELDS], fields[2::_FIELDS])
+
+    def close(self) -> None:
+        """The call is over: nothing goes straight any more."""
+        self.shut()
+        self._line = self._inbound = self._outbound = None
+
+    def _plain(self, buffer: bytearray, view: memoryview, length: int) -> None:
+        if length != self._length or length < HEADER_OCTETS:
+            return self._otherwise(buffer, view, length)
+        first, second, sequence, timestamp, source = HEADER.unpack_from(buffer)
+        if source != self._source or second != self._payload_type or first & VERSION_MASK != VERSION_2:
+            return self._otherwise(buffer, view, length)
+        noted = self._noted
+        _NOTE.pack_into(self._notes, noted * _NOTE.size, self._seconds(), timestamp, sequence)
+        self._noted = noted + 1
+        self.sequence = own = (self.sequence + 1) & 0xFFFF
+        _REWRITTEN.pack_into(buffer, 2, own, timestamp, self._ssrc)
+        if noted == _NOTES - 1:
+            self.settle()
+        try:
+            self.send(view[:length])
+        except OSError:
+            self._unsent(length)
+            raise
+
+    def _otherwise(self, buffer: bytearray, view: memoryview, length: int) -> None:
+        if self._line is not None:
+            self._line.otherwise(buffer, view, length)
+
+    def _unsent(self, octets: int) -> None:
+        self.settle()
+        if self._line is not None:
+            self._line.unsent(octets)
+
+
+@cache
+def _secure(library: Library) -> Callable[[Echo, bytearray, memoryview, int], None]:
+    """`Echo._plain` with SRTP on both sides; what all calls share is at hand without asking any of them."""
+    unprotect, protect, box = library.unprotect, library.protect, library.length()
+    held: bytearray | None = None
+    place: Any = None
+
+    def receive(echo: Echo, buffer: bytearray, view: memoryview, length: int) -> None:
+        nonlocal held, place
+        if length != echo._length or length + TRAILER_OCTETS > len(buffer):
+            return echo._otherwise(buffer, view, length)
+        first, second, sequence, timestamp, source = HEADER.unpack_from(buffer)
+        if source != echo._source or second != echo._payload_type or first & VERSION_MASK != VERSION_2:
+            return echo._otherwise(buffer, view, length)
+        if buffer is not held:
+            held, place = buffer, library.place(buffer)
+        box[0] = length
+        status = unprotect(echo._inbound, place, box)
+        if status:
+            if echo._line is not None:
+                echo._line.refuse(status)
+            return None
+        noted = echo._noted
+        _NOTE.pack_into(echo._notes, noted * _NOTE.size, echo._seconds(), timestamp, sequence)
+        echo._noted = noted + 1
+        echo.sequence = own = (echo.sequence + 1) & 0xFFFF
+        _REWRITTEN.pack_into(buffer, 2, own, timestamp, echo._ssrc)
+        if noted == _NOTES - 1:
+            echo.settle()
+        status = protect(echo._outbound, place, box)  # the box has what `unprotect` left of the length
+        if status:
+            echo._unsent(length - TAG_OCTETS)
+            raise fault(status)
+        try:
+            echo.send(view[:length])  # as long as it came: a tag went and a tag came
+        except OSError:
+            echo._unsent(length - TAG_OCTETS)
+            raise
+
+    return receive
