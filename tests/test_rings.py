@@ -17,7 +17,7 @@ WIRES = {
 MACHINES = {
     "clock.py", "ids.py", "sip/digest.py", "sip/transaction.py", "sip/endpoint.py", "sip/dialog.py", "sip/session.py",
     "sip/called.py", "sip/calling.py", "sip/calling_session.py", "sip/credentials.py", "sip/dialog_request.py", "sip/reliable.py",
-    "sip/session_timer.py", "sip/reinvite.py", "sip/locate.py", "chance.py", "media/stream.py",
+    "sip/session_timer.py", "sip/reinvite.py", "sip/locate.py", "chance.py", "media/stream.py", "media/echo.py",
     "media/reports.py", "media/events.py", "media/course.py", "media/summary.py", "media/srtp.py",
     "media/impair.py", "media/chain.py", "media/dialler.py", "media/player.py", "media/far_end.py", "media/ear.py",
     "media/recording.py", "media/decoder.py", "media/wav.py", "trunk/studio.py", "trunk/accounts.py", "trunk/calls.py",

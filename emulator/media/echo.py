@@ -139,16 +139,17 @@ def _secure(library: Library) -> Callable[[Echo, bytearray, memoryview, int], No
     unprotect, protect, box = library.unprotect, library.protect, library.length()
     held: bytearray | None = None
     place: Any = None
+    pieces: dict[int, memoryview] = {}  # the beginning of what is held, by length: to slice it anew costs as much as to read the header
 
     def receive(echo: Echo, buffer: bytearray, view: memoryview, length: int) -> None:
-        nonlocal held, place
+        nonlocal held, place, pieces
         if length != echo._length or length + TRAILER_OCTETS > len(buffer):
             return echo._otherwise(buffer, view, length)
         first, second, sequence, timestamp, source = HEADER.unpack_from(buffer)
         if source != echo._source or second != echo._payload_type or first & VERSION_MASK != VERSION_2:
             return echo._otherwise(buffer, view, length)
         if buffer is not held:
-            held, place = buffer, library.place(buffer)
+            held, place, pieces = buffer, library.place(buffer), {}
         box[0] = length
         status = unprotect(echo._inbound, place, box)
         if status:
@@ -166,8 +167,11 @@ def _secure(library: Library) -> Callable[[Echo, bytearray, memoryview, int], No
         if status:
             echo._unsent(length - TAG_OCTETS)
             raise fault(status)
+        piece = pieces.get(length)  # as long as it came: a tag went and a tag came
+        if piece is None:
+            piece = pieces[length] = view[:length]
         try:
-            echo.send(view[:length])  # as long as it came: a tag went and a tag came
+            echo.send(piece)
         except OSError:
             echo._unsent(length - TAG_OCTETS)
             raise
