@@ -23,6 +23,7 @@ ROUNDS = 3
 CALLS = (500, 1000)
 SATURATED_CALLS, SATURATED_SECONDS = 500, 4
 ECHO_PORT = 26000
+SHARED_PORT = 25000
 _OPTIONS = ("-O2", "-Wall", "-Wextra", "-Werror")
 
 
@@ -42,6 +43,14 @@ def own(directory: Path, count: int, secure: bool) -> Iterator[Server]:
 
 
 @contextmanager
+def one_port(directory: Path, count: int, secure: bool) -> Iterator[Server]:
+    """`own` with all calls on one port, as in a container."""
+    with vsim("--media-port", str(SHARED_PORT)) as (process, endpoints):
+        proxy = endpoints["proxies"]["us-3-1"]
+        yield Server(process.pid, place_calls(proxy, count, secure), (str(proxy["address"]), int(proxy["udp"])))
+
+
+@contextmanager
 def c_loop(directory: Path, count: int, secure: bool) -> Iterator[Server]:
     calls = [Call(HOST, ECHO_PORT + 2 * k, SOURCE_PORT + 2 * k) for k in range(count)]
     if secure:
@@ -56,7 +65,7 @@ def relay(directory: Path, count: int, secure: bool) -> Iterator[Server]:
         yield Server(process, relayed_calls(count, secure))
 
 
-SERVERS = {"vsim": own, "C loop": c_loop, "rtpengine": relay}
+SERVERS = {"vsim": own, "vsim, one port": one_port, "C loop": c_loop, "rtpengine": relay}
 
 
 def build(directory: Path, name: str) -> None:
@@ -125,18 +134,15 @@ def ratio(rounds: Rounds, peer: str) -> float:
 
 def tell(title: str, columns: dict[str, str], rounds: Rounds) -> dict[str, Any]:
     """Print the table of the median rounds; columns are keys of what the generator found by their headings."""
-    rows: list[list[object]] = [["server", *columns]]
-    for name, found in rounds.items():
-        middle = sorted(found, key=lambda one: float(one["cpu_us_per_packet"]))[len(found) // 2]
-        rows.append([name, *(middle[key] for key in columns.values())])
-    table(title, rows)
+    middle = {name: sorted(found, key=lambda one: float(one["cpu_us_per_packet"]))[len(found) // 2] for name, found in rounds.items()}
+    cells = {name: [one[key] for key in columns.values()] for name, one in middle.items()}
+    table(title, [["server", *columns], *([name, *row] for name, row in cells.items())])
     to_c, to_rtpengine = ratio(rounds, "C loop"), ratio(rounds, "rtpengine")
     lost = sum(one["sent"] - one["received"] for one in rounds["vsim"])
     wrong = sum(one["wrong"] for found in rounds.values() for one in found)
     print(f"  vsim / C loop: {to_c:.2f}; vsim / rtpengine: {to_rtpengine:.2f}")
     print(f"  packets of vsim's lost in all rounds: {lost}; packets of anybody's that came back wrong: {wrong}")
-    c, engine = rows[2][1:], rows[3][1:]
-    return {"vsim": rows[1][1:], "c": c, "rtpengine": engine, "ratio_to_c": to_c, "ratio_to_rtpengine": to_rtpengine, "lost": lost}
+    return {**cells, "ratio_to_c": to_c, "ratio_to_rtpengine": to_rtpengine, "lost": lost}
 
 
 def measure(secure: bool = False) -> dict[str, Any]:

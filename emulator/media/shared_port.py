@@ -3,8 +3,9 @@
 import socket
 from collections.abc import Callable
 
+from emulator.media.echo import Reader
 from emulator.media.port import Exhausted
-from emulator.media.sockets import CROSSING_SECONDS, LATE_SECONDS, NOWHERE, Address, Selector, Source
+from emulator.media.sockets import CROSSING_SECONDS, DATAGRAM, LATE_SECONDS, NOWHERE, Address, Selector, Source
 from emulator.media.stream import Stream
 
 _ATTEMPTS = 64
@@ -13,6 +14,8 @@ _TELLING_SECONDS = 10.0
 _GONE = 1000
 """Calls whose late packets are told from a stranger's on a shared port."""
 _BUFFER = 4 << 20
+_READS = 512
+"""Packets read from a shared port before the others have their turn."""
 
 
 class SharedPort:
@@ -91,8 +94,25 @@ class _Shared:
         """Calls that ended lately, the first one first: what their clients still send is theirs."""
         self._from = Source(rtp)
         self._rtcp_from = Source(rtcp)
-        ports.selector.add(rtp, self._on_rtp, self._from)
-        ports.selector.add(rtcp, self._on_rtcp, self._rtcp_from)
+        ports.selector.add(rtp, self._reader(self._from, self._on_rtp), self._from)
+        ports.selector.add(rtcp, self._reader(self._rtcp_from, self._on_rtcp), self._rtcp_from)
+
+    def _reader(self, source: Source, hand_out: Reader) -> Reader:
+        """Hands out a packet and those behind it: the socket has those of all calls, so that one a round would be too few."""
+        selector = self.ports.selector
+
+        def read(buffer: bytearray, view: memoryview, length: int) -> None:
+            behind, selector.behind = selector.behind, True
+            for left in reversed(range(_READS)):
+                hand_out(buffer, view, length)
+                if left:
+                    try:
+                        length = source(buffer, DATAGRAM)
+                    except BlockingIOError:
+                        selector.behind = behind
+                        return
+
+        return read
 
     def _on_rtp(self, buffer: bytearray, view: memoryview, length: int) -> None:
         port = self.by_peer.get(self._from.peer) or self._latched(self._from.peer)

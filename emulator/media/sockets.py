@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from emulator.clock import Clock
+from emulator.media.echo import Reader
 
 Address = tuple[str, int]
 
@@ -21,7 +22,8 @@ CROSSING_SECONDS, LATE_SECONDS = 0.1, 5.0
 """What comes so soon after the end of a call was on its way when it came; and how long after it its client's packets are its own."""
 NOWHERE = frozenset({"0.0.0.0", "::"})
 """Addresses in a description that no packet goes to (RFC 3264 8.4)."""
-_DATAGRAM = 1500
+DATAGRAM = 1500
+"""Octets of a packet that are read at most."""
 _HEADROOM = 148
 """libsrtp writes its tag and trailer behind the packet: SRTP_MAX_TRAILER_LEN, 144, rounded up."""
 _EVENTS_PER_ROUND = 512
@@ -40,19 +42,21 @@ class Selector:
         self._tick_above = tick_above
         self._next = 0.0
         self._epoll = select.epoll()
-        self._readers: list[tuple[Callable[..., int], Callable[[bytearray, memoryview, int], None]] | None] = []  # by descriptor
-        self._buffer = bytearray(_DATAGRAM + _HEADROOM)
+        self._readers: list[tuple[Callable[..., int], Reader] | None] = []  # by descriptor
+        self._buffer = bytearray(DATAGRAM + _HEADROOM)
         self._view = memoryview(self._buffer)
         self._reading = False
         self.streams = 0
         """Those that are read; the fixed rate depends on it."""
+        self.behind = False
+        """Whether a socket has more than was read from it."""
         self.socket_errors = 0
         """Reads and sends the system refused, most of them ICMP port unreachable."""
 
     def add(
         self,
         sock: socket.socket,
-        receive: Callable[[bytearray, memoryview, int], None],
+        receive: Reader,
         read: Callable[[bytearray, int], int] | None = None,
     ) -> None:
         """Call `receive(buffer, view, length)` for each datagram on `sock`; replaces an earlier one. `read` is its `recv_into`."""
@@ -97,7 +101,7 @@ class Selector:
             if reader is None:
                 continue  # a packet before it ended this call
             try:
-                reader[1](buffer, view, reader[0](buffer, _DATAGRAM))
+                reader[1](buffer, view, reader[0](buffer, DATAGRAM))
             except OSError:
                 self.socket_errors += 1
             except Exception as error:
@@ -113,7 +117,7 @@ class Selector:
                 return
             read, receive = reader
             try:
-                receive(buffer, view, read(buffer, _DATAGRAM))
+                receive(buffer, view, read(buffer, DATAGRAM))
             except BlockingIOError:
                 return
             except OSError:
@@ -122,14 +126,14 @@ class Selector:
                 self._on_error(error)
 
     def _rest(self, read: int) -> None:
-        """Sleep to the next tick; not at all when behind, or when there was more than a round takes.
+        """Sleep to the next tick; not at all when that is past, or when there was more than a round takes.
 
         The reactor does not watch the sockets meanwhile: to add them anew for each tick costs a walk over all of them in the kernel.
         """
         now = self.clock.seconds()
         self._next += self._tick
-        if read == _EVENTS_PER_ROUND or self._next < now - self._tick:
-            self._next = now
+        if read == _EVENTS_PER_ROUND or self.behind or self._next < now - self._tick:
+            self._next, self.behind = now, False
         self._reactor.callLater(max(0.0, self._next - now), self._on_tick)
 
     def _on_tick(self) -> None:

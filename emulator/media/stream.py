@@ -101,7 +101,7 @@ class Stream:
         self._tap_heard: Tap | None = None
         self._tap_sent: Tap | None = None
         self.send_rtcp: Callable[[Any], Any] = _discard
-        self._out: Callable[[bytearray, memoryview, int], None] = self._send_plain
+        self._out: Reader = self._send_plain
         self.reader: Reader = self.receive
         self.otherwise: Reader = self.receive
         self._ordinary = False  # whether packets may go straight

@@ -10,7 +10,7 @@ import pytest
 
 from emulator.clock import SteppedClock
 from emulator.ids import Ids
-from emulator.media import rtcp
+from emulator.media import rtcp, shared_port
 from emulator.media.codecs import PCMU
 from emulator.media.offer import Agreement
 from emulator.media.plan import Plan
@@ -394,6 +394,38 @@ def test_many_sockets_are_read_at_a_fixed_rate() -> None:
     ports[1].close()
     clock.advance(0.004)
     assert readers == [selector] and clock.pending == 0
+    place.close()
+
+
+def test_all_that_has_come_to_a_shared_port_is_read_at_each_tick() -> None:
+    """It has the packets of all calls: one a tick would be 250 a second for all of them."""
+    place = ground("shared", tick=0.004, tick_above=0)
+    phones = [place.phone(), place.phone()]
+    ports = [place.call(phone)[0] for phone in phones]
+    place.selector.doRead()
+    for _ in range(20):
+        for phone, port in zip(phones, ports, strict=True):
+            phone.say(port.number)
+    place.clock.advance(0.004)
+    assert [port.stream.sent for port in ports] == [20, 20]
+    for _ in range(10):
+        phones[0].rtcp.sendto(rtcp.receiver_report(7, b"") + rtcp.description(7, "phone"), (HOST, ports[0].number + 1))
+    place.clock.advance(0.004)
+    assert ports[0].stream.reports == 10
+    place.close()
+
+
+def test_a_shared_port_leaves_nothing_for_the_next_tick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where more has come than is read at once the next tick is due at once."""
+    monkeypatch.setattr(shared_port, "_READS", 4)
+    place = ground("shared", tick=0.004, tick_above=0)
+    phone = place.phone()
+    port, stream = place.call(phone)
+    place.selector.doRead()
+    for _ in range(10):
+        phone.say(port.number)
+    place.clock.advance(0.004)
+    assert stream.sent == 10
     place.close()
 
 
