@@ -16,7 +16,8 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 import msgspec
 from msgspec import Meta, Struct
 
-from emulator.yaml import At, List, Map, Node, Reader, Scalar, not_none, peel, read
+from emulator.trunk.regions import REGIONS, hosts_of, short_name
+from emulator.yaml import OTHERWISE, At, List, Map, Node, Reader, Scalar, not_none, peel, read
 from emulator.yaml import Unusable as Unusable
 from emulator.yaml import duration as duration
 
@@ -25,6 +26,7 @@ _PAGE = "page"
 _FACTS = "vonage-facts, default "
 _OURS = "vsim's own"
 AUTO = "auto"
+_REGION_HOSTS = [host for region in REGIONS for host in hosts_of(region)]
 
 
 def _meta(description: str, source: str = _OURS, **constraints: Any) -> Meta:
@@ -62,7 +64,8 @@ class NumberSettings(_Section, frozen=True):
 
     forward: Annotated[str | None, _meta("Forward-to-SIP list, as the dashboard takes it.", _PAGE)] = None
     region: Annotated[
-        Literal["us", "eu", "ap"] | None, _meta("The region that handles its calls; without it that of its country code.", "vonage-facts 1")
+        Annotated[Literal["us", "eu", "ap"], Meta(extra={"reads": short_name}, extra_json_schema={OTHERWISE: _REGION_HOSTS})] | None,
+        _meta("The region that handles its calls; without it that of its country code.", "vonage-facts 1"),
     ] = None
     voice_status_callback: Annotated[str | None, _meta("URL that is told how each call to it ended.", "vonage-facts 9")] = None
 

@@ -6,7 +6,7 @@ from typing import Any, get_args, get_origin
 import msgspec
 from msgspec import Struct
 
-from emulator.yaml import fields_of, not_none, peel
+from emulator.yaml import OTHERWISE, fields_of, not_none, peel
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _PLACEHOLDER = {"type": "string", "pattern": r"\{\{"}
@@ -80,6 +80,9 @@ class _Loosened:
         return {**kept, **self._loose(loose)}
 
     def _loose(self, loose: dict[str, Any]) -> dict[str, Any]:
+        if OTHERWISE in loose:
+            also = {"enum": loose.pop(OTHERWISE)}
+            return {"anyOf": [loose, also, *self._anywhere]}
         kind = loose.get("type")
         if kind == "number":
             return {"anyOf": [loose, {"type": "string"}]}

@@ -4,8 +4,9 @@ A document is read into nodes that know where they stand, and a node is built in
 mistake is told as `file:line:column: what, and what to write instead`, and all mistakes of a file are told at once.
 
 A model is made of msgspec structs. Its annotations say more than types: `Meta.extra` may hold `text`, the form of a value (`duration`,
-`share`), and `write`, what to write where a pattern is missed. A struct with `SHORT` may be written as that one field's value alone. Of a
-union of tagged structs the one is meant whose tag is among the keys: `down: us-3` is the struct tagged `down`.
+`share`), `write`, what to write where a pattern is missed, and `reads`, what makes of a text the one that is meant. A struct with `SHORT`
+may be written as that one field's value alone. Of a union of tagged structs the one is meant whose tag is among the keys: `down: us-3` is
+the struct tagged `down`.
 """
 
 import difflib
@@ -26,6 +27,8 @@ from emulator.problems import in_words
 MAX_FILE_OCTETS = 1 << 20
 _MAX_DEPTH = 20
 _MANY = 8
+OTHERWISE = "otherwise"
+"""In a model's JSON Schema: texts that are read as well as those of an `enum`."""
 At = tuple[str, ...]
 """Where a value stands in its document: the keys, and the numbers in lists, that lead there."""
 
@@ -307,11 +310,12 @@ class Reader:
                 yield key, value
 
     def _leaf(self, node: Scalar, kind: Any, meta: Meta | None, annotated: Any, name: str) -> Any:
-        text = node.text
         extra = (meta.extra or {}) if meta is not None else {}
+        reads: Callable[[str], str] = extra.get("reads", str)
+        text = reads(node.text)
         if (form := extra.get("text")) is not None:
-            reads, wants = FORMS[form]
-            value = reads(text)
+            converts, wants = FORMS[form]
+            value = converts(text)
             if value is None:
                 self.problems.append(f"{node.place}: {name} {text!r} is {wants}")
             return value

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -168,6 +169,14 @@ def test_the_schema_and_the_table_know_every_setting() -> None:
     assert {"layout", "dns.port", "media.silence_timeout", "digest.nonce_lifetime", "accounts"} <= names
     assert all(setting.description for setting in settings())
     assert json.dumps(schema()).count('"description"') >= len(names)
+
+
+def test_the_region_of_a_number_may_be_named_by_its_host(tmp_path: Path) -> None:
+    text = "numbers: {'447700900000': {region: sip-us.vonage.com}}"
+    assert load(write(tmp_path, text)).numbers["447700900000"].region == "us"
+    validator = jsonschema.Draft202012Validator(schema())
+    assert validator.is_valid({"numbers": {"447700900000": {"region": "sip-us.vonage.com"}}})
+    assert not validator.is_valid({"numbers": {"447700900000": {"region": "sip-us-3.vonage.com"}}})
 
 
 def test_the_settings_page_is_up_to_date() -> None:

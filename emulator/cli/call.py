@@ -40,7 +40,7 @@ _INTERRUPTED = 130
     "--talk", default="5s", show_default=True, metavar="TIME", help="Hang up so long after the answer; 0 leaves that to the customer."
 )
 @click.option("--cancel-after", metavar="TIME", help="Give up so long after the call began, unless it is answered.")
-@click.option("--region", type=click.Choice(["us", "eu", "ap"]), help="The region that calls.  [default: that of the number]")
+@click.option("--region", metavar="NAME", help="The region that calls: us, eu or ap.  [default: that of the number]")
 @click.option("--proxy", metavar="NAME", help="The proxy that calls, such as eu-3-1.")
 @click.option("--srtp/--no-srtp", default=None, help="SRTP at every target, or at none.  [default: as each target says]")
 @click.option("--header", "headers", metavar="NAME:VALUE", multiple=True, help="A further header of the INVITE; may be repeated.")

@@ -23,7 +23,7 @@ _HOW = click.Choice(["drop", "refuse", "503", "reset"])
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @client_options
 def down(name: str, how: str, seconds: str | None, cut: bool, as_json: bool, url: str | None, endpoints: str | None) -> None:
-    """Take NAME down: a proxy such as us-3-1, a site such as us-3, a region such as us, or all."""
+    """Take NAME down: a proxy such as us-3-1, a site such as us-3, a region such as us, or all; or the host name of one of them."""
     from emulator.control.client import find
 
     body: dict[str, Any] = {"name": name, "how": how, "calls": "cut" if cut else "keep"}
@@ -42,7 +42,7 @@ def down(name: str, how: str, seconds: str | None, cut: bool, as_json: bool, url
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @client_options
 def up(name: str, as_json: bool, url: str | None, endpoints: str | None) -> None:
-    """Take NAME up again: a proxy, a site, a region or all."""
+    """Take NAME up again: a proxy, a site, a region or all; or the host name of one of them."""
     from emulator.control.client import find
 
     said = find(url, endpoints).post("/v1/up", {"name": name})

@@ -1,7 +1,7 @@
 """The part of the control API that telephones: calls to the account's numbers, what is done in calls, and the numbers themselves."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -11,6 +11,7 @@ from emulator.control.model import Digits, Done, ForwardProblem, Hold, NumberCha
 from emulator.control.routes import ApiRequest, ApiResponse, Finish, Route, decoded, problem, result
 from emulator.journal.events import Event
 from emulator.journal.journal import CallRecord, Journal
+from emulator.trunk.regions import with_short_names
 
 RING_OCTETS = 1_400_000
 """A ring may bring a minute of samples, in base64."""
@@ -185,7 +186,7 @@ class Telephony:
 
         if _E164.fullmatch(number) is None:
             return problem(400, f"{number[:20]!r} is no number; write digits only, country code first")
-        change = _body(request, NumberChange)
+        change = _body(request, NumberChange, places=("region",))
         if isinstance(change, ApiResponse):
             return change
         url = change.voice_status_callback
@@ -206,10 +207,10 @@ class Telephony:
         return result(Done(f"{number} is no number of the account any more"))
 
 
-def _body(request: ApiRequest, kind: Any) -> Any:
-    """The body as a value, or the response that says what is wrong with it."""
+def _body(request: ApiRequest, kind: Any, places: Sequence[str] = ()) -> Any:
+    """The body as a value, or the response that says what is wrong with it; `places` are fields that name one."""
     try:
-        return msgspec.convert(decoded(request.body), kind)
+        return msgspec.convert(with_short_names(decoded(request.body), places), kind)
     except msgspec.ValidationError as error:
         return problem(400, str(error).replace("`", "").replace("$.", ""))
     except ValueError as error:

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Union
 import msgspec
 from msgspec import Meta
 
-from emulator.scenario.terms import Bounds, Codec, Glob, Name, Part, Place, Status, Transport, seconds, share, told
+from emulator.scenario.terms import Bounds, Codec, Glob, Name, Part, Place, ProxyGlob, Status, Transport, seconds, share, told
 
 WITHIN = 10.0
 """Seconds that an expectation has when it says nothing."""
@@ -48,7 +48,7 @@ class CallMatch(Place, frozen=True):
         told("Header fields of the INVITE and what they hold; * stands for anything, null for a header that is not there."),
     ] = msgspec.field(default_factory=dict)
     tried: Annotated[
-        tuple[Glob, ...],
+        tuple[ProxyGlob, ...],
         told("The proxies where INVITEs for the number came since one was answered, in order, this one last; repetitions count once."),
     ] = ()
     srv: Annotated[bool | None, told("Whether the SRV records of the Request-URI's host, for this transport, were asked for before.")] = (

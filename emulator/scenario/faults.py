@@ -200,6 +200,7 @@ class Faults:
         """Take a proxy, a site, a region or `all` down. Raises `Unusable` for an unknown name or way."""
         if how not in _WAYS:
             raise Unusable("", f"{how!r:.40} is no way to be down; write drop, refuse, 503 or reset")
+        name = regions.short_name(name)
         proxies_of(name)
         kind = "region" if name in regions.REGIONS else "site" if name in regions.SITES else "proxy"
         where = Where() if name == "all" else Where(**{kind: (name,)})  # type: ignore[arg-type]
@@ -208,7 +209,7 @@ class Faults:
 
     def up(self, name: str) -> Sequence[str]:
         """End what has taken these proxies down; returns those that were. Raises `Unusable` for an unknown name."""
-        wanted = proxies_of(name)
+        wanted = proxies_of(regions.short_name(name))
         raised: dict[str, None] = {}
         for fault in [fault for fault in self._faults.values() if isinstance(fault.what, kinds.Down) and fault.state != "over"]:
             concerned = [proxy for proxy in fault.proxies if proxy in wanted]

@@ -52,7 +52,7 @@ lists, a bare word is a yes, quotes are a shell's. Times are seconds, or text su
 | `vsim fault add FAULT` | adds one, on one line or as YAML; it is in force at once |
 | `vsim fault list` | lists them: state, hits, of how many that matched, and near misses |
 | `vsim fault remove ID…`, `vsim fault clear` | takes some away, or all; so does `POST /v1/reset` |
-| `vsim down NAME [--how HOW] [--for TIME] [--cut]` | takes a proxy, a site, a region or `all` down: `down` below |
+| `vsim down NAME [--how HOW] [--for TIME] [--cut]` | takes a proxy, a site, a region or `all` down, by name or by host, `sip-us-3.vonage.com`: `down` below |
 | `vsim up NAME` | takes it up again, at the same ports |
 | `vsim fault failover [--all]` | says what clients did the last time something was down, or each time |
 

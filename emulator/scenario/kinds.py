@@ -8,6 +8,7 @@ from msgspec import field
 from emulator.scenario.kind import CALL, PLACE, QUERY, REQUEST, SERIAL, WINDOW, Kind, Text
 from emulator.scenario.media_kinds import Dtmf, Media
 from emulator.scenario.reading import meta, span
+from emulator.trunk.regions import short_name
 
 # -- answers to requests ------------------------------------------------------------------------------------------
 
@@ -40,7 +41,7 @@ class Redirect(Kind, frozen=True):
         "redirect sip:elsewhere@192.0.2.1 status=301 where method=INVITE",
     )
     to: Annotated[
-        tuple[Annotated[str, meta("", "self, a proxy such as us-3-1, or a SIP URI", pattern=r"^[^\s<>,]{1,200}$")], ...],
+        tuple[Annotated[str, meta("", "self, a proxy such as us-3-1, or a SIP URI", short_name, pattern=r"^[^\s<>,]{1,200}$")], ...],
         meta("`self`, names of proxies, or SIP URIs: the contacts of the answer."),
     ] = ("self",)
     status: Annotated[int, meta("300, 301, 302, 305 or 380.", "300, 301, 302, 305 or 380", ge=300, le=399)] = 302

@@ -9,7 +9,7 @@ import difflib
 import math
 import re
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin
 
@@ -23,6 +23,7 @@ _Model = TypeVar("_Model", bound=Struct)
 
 _FORMAT = "format"
 _WRITE = "write"
+_READS = "reads"
 _SECONDS, _SHARE = "seconds", "share"
 _LONGEST_TEXT = 1000
 _MOST_ITEMS = 100
@@ -54,9 +55,9 @@ def dotted(path: Path) -> str:
 # -- what is said of a field ---------------------------------------------------------------------------------------
 
 
-def meta(description: str, write: str = "", **constraints: Any) -> Meta:
-    """`write` says what to write instead of something that does not fit."""
-    return Meta(description=description, extra={_WRITE: write}, **constraints)
+def meta(description: str, write: str = "", reads: Callable[[str], str] = str, **constraints: Any) -> Meta:
+    """`write` says what to write instead of something that does not fit, `reads` makes of a text the one that is meant."""
+    return Meta(description=description, extra={_WRITE: write, _READS: reads}, **constraints)
 
 
 def span(description: str, **constraints: Any) -> Meta:
@@ -169,7 +170,7 @@ def _leaf(value: object, kind: Any, about: Meta | None, path: Path, problems: li
     elif isinstance(value, bool):
         made = "true" if value else "false"
     else:
-        made = str(value)
+        made = ((about.extra or {}) if about is not None else {}).get(_READS, str)(str(value))
         if len(made) > _LONGEST_TEXT:
             return _wrong(problems, path, value, f"write at most {_LONGEST_TEXT} characters")
     try:

@@ -27,7 +27,7 @@ _Word = Annotated[str, meta("", pattern=r"^[^\s,]{1,100}$")]
 _Name = Annotated[str, meta("", "a name such as sip-us.vonage.com", pattern=r"^[A-Za-z0-9_.*-]{1,253}$")]
 _Method = Annotated[str, meta("", "a method such as INVITE", pattern="^[A-Za-z]{1,30}$")]
 _Status = Annotated[str, meta("", "a code such as 200, or 18x, 4xx", pattern="^[1-6]([0-9][0-9]|[0-9]x|xx)$")]
-_Place = Annotated[str, meta("", "a name such as us-3", pattern="^[a-z0-9-]{2,10}$")]
+_Place = Annotated[str, meta("", "a name such as us-3", regions.short_name, pattern="^[A-Za-z0-9.-]{1,60}$")]
 
 
 class Where(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab", omit_defaults=True):
@@ -77,7 +77,7 @@ class DownSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
     """What `vsim down` says."""
 
     MAIN: ClassVar[str] = "name"
-    name: Annotated[str, meta("A proxy, a site, a region, or all.", "a name such as us-3", max_length=20)]
+    name: Annotated[str, meta("A proxy, a site, a region, or all.", "a name such as us-3", max_length=60)]
     how: Annotated[Literal["drop", "refuse", "503", "reset"], meta("What clients see.")] = "drop"
     for_: Annotated[float, span("It comes up by itself after so long.", ge=0.001)] | None = msgspec.field(default=None, name="for")
     calls: Annotated[Literal["keep", "cut"], meta("What becomes of the calls that are up.")] = "keep"
@@ -87,7 +87,7 @@ class UpSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What `vsim up` says."""
 
     MAIN: ClassVar[str] = "name"
-    name: Annotated[str, meta("A proxy, a site, a region, or all.", "a name such as us-3", max_length=20)]
+    name: Annotated[str, meta("A proxy, a site, a region, or all.", "a name such as us-3", max_length=60)]
 
 
 class FaultSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab", omit_defaults=True):

@@ -2,13 +2,14 @@
 
 import fnmatch
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from emulator.trunk.regions import PROXIES, proxies_of
-from emulator.yaml import duration
+from emulator.trunk.regions import PROXIES, REGIONS, SITES, hosts_of, proxies_of, short_name
+from emulator.yaml import OTHERWISE, duration
 
 START = "start"
 """What `since` calls the beginning of the scenario."""
@@ -47,15 +48,22 @@ Name = Annotated[
     ),
 ]
 """What one thing of the story is called."""
-ProxyName = Literal[
+
+
+def _names(names: Iterable[str]) -> Meta:
+    """Places of the table, by these names or by those of their hosts."""
+    return Meta(extra={"reads": short_name}, extra_json_schema={OTHERWISE: [host for name in names for host in hosts_of(name)]})
+
+
+_Proxy = Literal[
     "us-3-1", "us-3-2", "us-4-1", "us-4-2", "eu-3-1", "eu-3-2", "eu-4-1", "eu-4-2", "ap-3-1", "ap-3-2", "ap-4-1", "ap-4-2"
 ]  # fmt: skip
-SiteName = Literal["us-3", "us-4", "eu-3", "eu-4", "ap-3", "ap-4"]
-RegionName = Literal["us", "eu", "ap"]
-PlaceName = Literal[
-    "all", "us", "eu", "ap", "us-3", "us-4", "eu-3", "eu-4", "ap-3", "ap-4",
-    "us-3-1", "us-3-2", "us-4-1", "us-4-2", "eu-3-1", "eu-3-2", "eu-4-1", "eu-4-2", "ap-3-1", "ap-3-2", "ap-4-1", "ap-4-2",
-]  # fmt: skip
+_Site = Literal["us-3", "us-4", "eu-3", "eu-4", "ap-3", "ap-4"]
+_Region = Literal["us", "eu", "ap"]
+ProxyName = Annotated[_Proxy, _names(PROXIES)]
+SiteName = Annotated[_Site, _names(SITES)]
+RegionName = Annotated[_Region, _names(REGIONS)]
+PlaceName = Annotated[Literal["all", _Region, _Site, _Proxy], _names((ALL, *REGIONS, *SITES, *PROXIES))]
 """A proxy, a site, a region, or all of them."""
 Transport = Literal["UDP", "TCP", "TLS"]
 Codec = Literal["PCMA", "PCMU", "G722", "G729", "iLBC", "speex"]
@@ -64,6 +72,7 @@ Status = Annotated[
 ]
 Glob = Annotated[str, Meta(min_length=1, max_length=400)]
 """Text in which * stands for any characters, and ? for one."""
+ProxyGlob = Annotated[str, Meta(min_length=1, max_length=400, extra={"reads": short_name})]
 Bounds = Annotated[
     str,
     Meta(

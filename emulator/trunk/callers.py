@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from emulator.config import Unusable, duration
-from emulator.trunk.regions import PROXIES, REGIONS, region_of
+from emulator.trunk.regions import PROXIES, REGIONS, region_of, with_short_names
 
 LONGEST = 7200.0
 """Seconds; more than the longest call of the Voice API (vonage-facts 5)."""
@@ -107,7 +107,7 @@ def ring_from(values: Any, where: str) -> Ring:
     """A `Ring` from plain data, as JSON or YAML gave it. Raises `Unusable`, which names the field."""
     if not isinstance(values, dict):
         raise Unusable(where, "not a mapping; write an object with number and caller")
-    given = dict(values)
+    given = dict(with_short_names(values, ("proxy", "region")))
     for name in _TIMES:
         if isinstance(given.get(name), str):
             seconds = duration(given[name])

@@ -2,8 +2,10 @@
 the layouts this project chose)."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 REGIONS = ("us", "eu", "ap")
 CITIES = {
@@ -55,6 +57,29 @@ def proxies_of(name: str) -> tuple[str, ...]:
     return tuple(proxy for proxy in PROXIES if proxy == name or proxy.startswith(name + "-"))
 
 
+_NAMES = frozenset({"all", *REGIONS, *SITES, *PROXIES})
+_HOST = re.compile(r"sip-([a-z]{2}(?:-[a-z0-9-]{1,20})?)\.(?:vonage|nexmo)\.com")
+
+
+def short_name(text: str) -> str:
+    """What the table calls a place that a person names: `sip-us-3-1.vonage.com` is `us-3-1`, `sip.nexmo.com` is `all`.
+
+    Anything else stays as it is; a host of the service that there is not is cut short too, so that what was meant is near.
+    """
+    name = text.strip().lower().removesuffix(".")
+    if name == LEGACY_HOST:
+        return "all"
+    match = _HOST.fullmatch(name)
+    return match[1] if match else name if name in _NAMES else text
+
+
+def with_short_names(value: Any, fields: Sequence[str]) -> Any:
+    """Plain data whose `fields` name places, with their short names; what is no mapping stays as it is."""
+    if not isinstance(value, dict):
+        return value
+    return {name: short_name(one) if name in fields and isinstance(one, str) else one for name, one in value.items()}
+
+
 _ZONES = {"1": "us", "5": "us", "2": "eu", "3": "eu", "4": "eu", "7": "eu", "90": "eu", "96": "eu", "97": "eu", "98": "eu", "99": "eu"}
 
 
@@ -64,6 +89,11 @@ def region_of_number(number: str) -> str:
     Invented: which region handles a number's calls is a choice of its owner's, and the default is not known.
     """
     return _ZONES.get(number[:2]) or _ZONES.get(number[:1]) or "ap"
+
+
+def hosts_of(name: str) -> tuple[str, ...]:
+    """The host names of a region, site, proxy or `all`, the older ones last."""
+    return (LEGACY_HOST,) if name == "all" else (host(name), host(name, LEGACY_DOMAIN))
 
 
 def service_hosts() -> tuple[str, ...]:

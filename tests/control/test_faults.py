@@ -7,6 +7,7 @@ import pytest
 
 from emulator.control.api import Api
 from emulator.control.routes import ApiRequest
+from emulator.trunk import regions
 from tests.control.test_api import Emulator
 from tests.support.faulty import Faulty
 
@@ -86,8 +87,24 @@ def test_down_and_up(control: Control) -> None:
 
 
 @pytest.mark.parametrize(
+    ("host", "changed"),
+    [
+        ("sip-eu-3-1.vonage.com", ["eu-3-1"]),
+        ("SIP-US-3.nexmo.com.", ["us-3-1", "us-3-2"]),
+        ("sip-us.vonage.com", ["us-3-1", "us-3-2", "us-4-1", "us-4-2"]),
+        ("sip.nexmo.com", list(regions.PROXIES)),
+    ],
+)
+def test_a_host_name_stands_for_its_place(control: Control, host: str, changed: list[str]) -> None:
+    assert control.ask("POST", "/v1/down", {"name": host})["changed"] == changed
+    assert control.ask("POST", "/v1/up", host) == {"changed": changed, "down": {}, "fault": None}
+
+
+@pytest.mark.parametrize(
     ("path", "value", "detail"),
     [
+        ("/v1/down", "sip-us-33.vonage.com", "no proxy, site or region 'us-33'; did you mean 'us-3'?"),
+        ("/v1/down", "sip-all.vonage.com", "no proxy, site or region 'sip-all.vonage.com'; write all"),
         ("/v1/down", {"name": "us-5"}, "no proxy, site or region 'us-5'; did you mean"),
         ("/v1/down", {"name": "nowhere"}, "write all, a region (us, eu, ap), a site (us-3, "),
         ("/v1/down", {"name": "us-3", "how": "gently"}, "how: 'gently'; write one of drop, refuse, 503, reset"),

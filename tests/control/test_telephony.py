@@ -257,6 +257,11 @@ def test_numbers_are_read_changed_and_taken_away(api: Api, network: Network) -> 
     assert ask(api, "GET", "/v1/numbers/14155550199").status == 404
 
 
+def test_a_region_may_be_named_by_its_host(api: Api) -> None:
+    assert value(ask(api, "PUT", "/v1/numbers/14155550199", {"region": "sip-eu.vonage.com"}))["region"] == "eu"
+    assert ask(api, "POST", "/v1/calls", {"number": "14155550199", "proxy": "sip-eu-3-1.nexmo.com", "region": "eu"}).status == 201
+
+
 @pytest.mark.parametrize(
     ("number", "change", "status"),
     [

@@ -16,7 +16,7 @@ from emulator.scenario.script import Run, Script, from_json, kind_of, load
 from emulator.scenario.script_schema import schema
 from emulator.scenario.wording import step_in_words
 from emulator.trunk import regions
-from emulator.yaml import Unusable, parse
+from emulator.yaml import Unusable, parse, peel
 
 CONTRACT = """\
 name: Virginia goes down and the PBX moves to Oregon
@@ -103,6 +103,7 @@ def step(text: str) -> str:
     ("text", "problem"),
     [
         ("dwon: us-3", ":5:5: unknown step 'dwon'; did you mean 'down'?"),
+        ("down: sip-us-33.vonage.com", ":5:11: name 'us-33' is unknown; did you mean 'us-3'?"),
         ("down: us-33", ":5:11: name 'us-33' is unknown; did you mean 'us-3'?"),
         ("down: {site: us-5}", ":5:18: site 'us-5' is none of us-3, us-4, eu-3, eu-4, ap-3, ap-4; did you mean 'us-4'?"),
         ("down: {how: drop}", ":5:11: nothing is named; write `site: us-3`, `proxy: …`, `region: …` or `name: all`"),
@@ -371,6 +372,7 @@ def test_the_schema_is_one_and_takes_what_the_reader_takes() -> None:
         step("wait: 5"), step("wait: {event: call.ended, within: 500ms}"), step("run: [a, b]"),
         step("expect: {media: outbound, loss: 5%, mos: 4}"),
         step("fault: refuse 503 where site=us-3"), step("fault: {refuse: 503}\n    as: busy"), step("up: {}"), step("down: us-3"),
+        step("down: sip-us-3.vonage.com"), step("up: {proxy: [us-3-2, sip-us-3-1.nexmo.com]}"),
         "name: x\nmatrix: {codec: [PCMA]}\nvariables: {n: 5}\ntemplates: {t: [note: x]}\n"
         "steps: [use: t, use: {template: t, with: {a: 1}}, expect: {call: {codec: '{{codec}}'}}]\n",
         "name: x\ngiven: {config: {media: {silence_timeout: 5m}}, accounts: [{key: a, secret: b}], ports: [pbx]}\nsteps: [note: x]\n",
@@ -399,9 +401,24 @@ def test_every_key_is_described() -> None:
 
 
 def test_the_names_of_places_are_those_of_the_table() -> None:
-    assert get_args(terms.ProxyName) == regions.PROXIES
-    assert get_args(terms.SiteName) == tuple(regions.SITES) and get_args(terms.RegionName) == regions.REGIONS
-    assert set(get_args(terms.PlaceName)) == {"all", *regions.REGIONS, *regions.SITES, *regions.PROXIES}
+    assert get_args(peel(terms.ProxyName)[0]) == regions.PROXIES
+    assert get_args(peel(terms.SiteName)[0]) == tuple(regions.SITES) and get_args(peel(terms.RegionName)[0]) == regions.REGIONS
+    assert set(get_args(peel(terms.PlaceName)[0])) == {"all", *regions.REGIONS, *regions.SITES, *regions.PROXIES}
+
+
+def test_hosts_are_names_of_places_too() -> None:
+    down, up, fault, call, ring = one(
+        "name: x\nsteps:\n  - down: sip-us-3.vonage.com\n  - up: {proxy: [sip-us-3-1.nexmo.com, us-3-2]}\n"
+        "  - fault: {refuse: 503, where: {region: sip-eu.vonage.com}}\n"
+        "  - expect: {call: {region: sip-us.vonage.com, tried: [SIP-us-3-1.vonage.com, us-4-*]}}\n"
+        "  - call: {number: 447700900000, proxy: sip-eu-3-1.vonage.com}\n"
+    ).scenario.steps
+    assert isinstance(down, model.DownStep) and down.down.names == ["us-3"]
+    assert isinstance(up, model.UpStep) and up.up.names == ["us-3-1", "us-3-2"]
+    assert step_in_words(fault) == "fault refuse 503 where region=eu"
+    assert isinstance(call, model.ExpectStep) and isinstance(call.expect, expectation.ExpectCall)
+    assert call.expect.call.region == ("us",) and call.expect.call.tried == ("us-3-1", "us-4-*")
+    assert isinstance(ring, model.CallStep) and ring.call.proxy == "eu-3-1"
 
 
 def test_a_place_means_its_proxies() -> None:

@@ -82,6 +82,9 @@ def test_a_mapping_as_scenario_files_have_it() -> None:
         ({"drop": True, "nth": "1, 3"}, {"drop": {}, "nth": [1, 3]}),
         ({"drop": True, "probability": "20%"}, {"drop": True, "probability": 0.2}),
         ({"withhold": "bye"}, {"withhold": {"method": "BYE"}}),
+        ({"drop": True, "where": {"site": "sip-us-3.vonage.com"}}, {"drop": True, "where": {"site": "us-3"}}),
+        ({"drop": True, "where": {"proxy": "SIP-us-3-1.nexmo.com,us-3-2"}}, {"drop": True, "where": {"proxy": ["us-3-1", "us-3-2"]}}),
+        ({"redirect": "sip-us-4-1.vonage.com"}, {"redirect": {"to": "us-4-1"}}),
     ],
 )  # fmt: skip
 def test_short_forms(short: dict[str, object], long: dict[str, object]) -> None:
@@ -102,6 +105,8 @@ def test_short_forms(short: dict[str, object], long: dict[str, object]) -> None:
         ("refuse 503 reasn=x", ("refuse", "reasn"), "did you mean 'reason'?"),
         ("refuse 503 where sit=us-3", ("where", "sit"), "did you mean 'site'?"),
         ("refuse 503 where site=us-9", ("where", "site"), "no site 'us-9'; did you mean"),
+        ("refuse 503 where site=sip-us-9.vonage.com", ("where", "site"), "no site 'us-9'; did you mean"),
+        ("refuse 503 where region=sip.nexmo.com", ("where", "region"), "no region 'all'; write one of us, eu, ap"),
         ("refuse 503 where proxy=us-3-1 region=eu", ("where",), "no proxy is in all of these places"),
         ("refuse 503 where method=INVITE method=BYE", ("method",), "stands there twice"),
         ("refuse 503 where number=abc", ("where", "number"), "digits such as 447700900200"),

@@ -32,6 +32,17 @@ def test_records_that_are_none(record: str) -> None:
         customer_service("_sip._udp.pbx.example", record)
 
 
+@pytest.mark.parametrize("name", ["all", *regions.REGIONS, *regions.SITES, *regions.PROXIES])
+def test_a_place_is_known_by_each_of_its_hosts(name: str) -> None:
+    assert {regions.short_name(text) for text in (name, f" {name.upper()}", *regions.hosts_of(name))} == {name}
+    assert set(regions.hosts_of(name)) <= set(regions.service_hosts())
+
+
+@pytest.mark.parametrize("text", ["", "mars", "sip-us-3.example.com", "sip-all.vonage.com", "a.sip-us.vonage.com", "us-?-1"])
+def test_what_is_no_host_of_the_table_stays_as_it_is(text: str) -> None:
+    assert regions.short_name(text) == text
+
+
 @pytest.mark.parametrize(
     ("text", "right"), [("a", True), ("a_b.example.", True), ("", False), ("-a", False), ("a b", False), ("a" * 64, False)]
 )
