@@ -9,7 +9,8 @@ How it is laid out. Three rings; imports point inward only:
 `from twisted` stands in wire files only. `sip/`, `media/` and `dns/` never import each other or `trunk/`; `trunk/` is where they
 meet, and so is `phone/`, which knows nothing of `trunk/`. Nothing imports `service.py` or `cli/`.
 
-    yaml.py schema.py    words    a person's YAML as typed values, mistakes with their place; its JSON Schema
+    yaml.py reading.py    words    a person's YAML as nodes with their place, and nodes as typed values, every mistake at once
+    annotations.py schema.py    words    what models say beside types; their JSON Schema
     config.py      words    the one typed model behind vsim.yaml, VSIM_* and flags
     clock.py ids.py chance.py    time and every random choice, handed in; one seed
     reactor_clock.py   wire    that time, driven by the reactor
@@ -35,9 +36,9 @@ meet, and so is `phone/`, which knows nothing of `trunk/`. Nothing imports `serv
       policy accounts proxy admission trunk leg conversation calls studio limits registrar                    machines
       exchange directory inbound rung forwarding                                                              machines
     scenario/      what goes wrong on purpose, what clients make of it, and stories with a verdict
-      reading kind kinds media_kinds spec oneline schema alter guide    words       connections wires    wires
+      kind kinds media_kinds spec oneline schema alter guide    words       connections wires    wires
       rules sight gate signalling answers outage outages behaviours names seams wiring fault faults trail failover    machines
-      terms expectation model check script script_schema reference wording verdict trace report    words       listeners    wire
+      terms expectation model check placeholders script script_schema reference wording verdict trace report    words     listeners    wire
       world witness expect expect_calls expect_requests expect_named stage live acts runner scenarios          machines
     journal/       events findings attempt ladder packet capture    words   journal    machine
     control/       model routes    words     api telephony faults scenarios openapi    machines    endpoints server client webhook    wires

@@ -16,10 +16,12 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 import msgspec
 from msgspec import Meta, Struct
 
+from emulator.annotations import OTHERWISE, fields, inside, not_none, peel
+from emulator.reading import Reader
+from emulator.reading import duration as duration
 from emulator.trunk.regions import REGIONS, hosts_of, short_name
-from emulator.yaml import OTHERWISE, At, List, Map, Node, Reader, Scalar, not_none, peel, read
+from emulator.yaml import At, List, Map, Node, Scalar, in_order, read
 from emulator.yaml import Unusable as Unusable
-from emulator.yaml import duration as duration
 
 _SOURCE = "source"
 _PAGE = "page"
@@ -43,7 +45,7 @@ def _seconds(description: str, source: str = _OURS, least: float = 0) -> Meta:
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Seed = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
-E164 = Annotated[str, Meta(pattern="^[1-9][0-9]{6,14}$", extra={"write": "write digits only, country code first"})]
+E164 = Annotated[str, Meta(pattern="^[1-9][0-9]{6,14}$", extra={"write": "digits only, country code first"})]
 
 
 class _Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -183,7 +185,7 @@ class MediaSettings(_Section, frozen=True):
         str,
         Meta(
             description="First and last UDP port.",
-            extra={_SOURCE: _FACTS + "45", "write": "write FIRST-LAST"},
+            extra={_SOURCE: _FACTS + "45", "write": "FIRST-LAST"},
             pattern="^[0-9]{1,5}-[0-9]{1,5}$",
         ),
     ] = "10000-20000"
@@ -441,23 +443,35 @@ def load(path: str | None = None, environ: Mapping[str, str] | None = None, flag
     Raises `Unusable` with every mistake, a line each, as `place: what, and what to write instead`.
     """
     reader = Reader()
-    problems = reader.problems
     values: dict[str, Any] = {}
     if path is not None or Path("vsim.yaml").is_file():
         values = reader.build(read(path or "vsim.yaml"), Config)
-    for names, node in _overlays(environ or {}, flags or {}, problems):
-        _overlay(values, names, node, problems)
-        reader.move(tuple(names.split(".")), node.place)
-    if not problems:
-        try:
-            config = msgspec.convert(values, Config)
-        except msgspec.ValidationError as error:
-            problems.append(reader.located(str(error), path or "config"))
-        else:
-            problems.extend(f"{reader.place(at, path or 'config')}: {what}" for at, what in _check(config))
-    if problems:
-        raise Unusable("", "\n".join(problems))
+    for names, node in _overlays(environ or {}, flags or {}, reader.problems):
+        _overlay(reader, values, tuple(names.split(".")), node)
+    config = _checked(reader, values, path or "config")
+    if config is None or reader.problems:
+        raise Unusable("", "\n".join(in_order(reader.problems)))
     return config
+
+
+def problems(node: Node) -> list[str]:
+    """The mistakes in a part of a config, such as a scenario gives."""
+    reader = Reader()
+    _checked(reader, reader.build(node, Config, "config"), node.place)
+    return reader.problems
+
+
+def _checked(reader: Reader, values: dict[str, Any], otherwise: str) -> Config | None:
+    """What could be read of a config; what is wrong with it, as a whole too, is told to its reader."""
+    config = reader.rest(values, Config)
+    if config is not None:
+        beside = {at[:-1] for at in reader.wrong}
+        reader.judge(((at, what) for at, what in _check(config) if at[0] not in _TOGETHER or at[:-1] not in beside), otherwise)
+    return config
+
+
+_TOGETHER = ("registrar", "bind")
+"""Settings that are judged by those beside them, which must be right for that."""
 
 
 def _overlays(environ: Mapping[str, str], flags: Mapping[str, Any], problems: list[str]) -> Iterator[tuple[str, Node]]:
@@ -511,19 +525,18 @@ def _accounts(texts: Sequence[str], place: str, problems: list[str]) -> List:
     return List(items, place)
 
 
-def _overlay(values: dict[str, Any], name: str, node: Node, problems: list[str]) -> None:
+def _overlay(reader: Reader, values: dict[str, Any], at: At, node: Node) -> None:
     """Put one setting over what a file said."""
     kind: Any = Config
-    parts = name.split(".")
-    for part in parts[:-1]:
-        kind = peel(get_type_hints(kind, include_extras=True)[part])[0]
+    for part in at[:-1]:
+        kind = inside(fields(kind)[part].type)[0]
         values = values.setdefault(part, {})
-    hint = get_type_hints(kind, include_extras=True)[parts[-1]]
-    if isinstance(node, Scalar) and get_origin(not_none(peel(hint)[0])) is tuple:
+    hint = fields(kind)[at[-1]].type
+    if isinstance(node, Scalar) and get_origin(inside(hint)[0]) is tuple:
         node = List([Scalar(text.strip(), node.place) for text in node.text.split(",")], node.place)
-    reader = Reader()
-    values[parts[-1]] = reader.build(node, hint, parts[-1])
-    problems.extend(reader.problems)
+    reader.wrong -= {known for known in reader.wrong if known[: len(at)] == at}
+    reader.move(at, node.place)
+    values[at[-1]] = reader.build(node, hint, at[-1], at)
 
 
 def _check(config: Config) -> Iterator[tuple[At, str]]:

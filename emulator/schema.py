@@ -1,4 +1,4 @@
-"""The JSON Schema of a model as people write it (see `emulator.yaml`): a time as text, one value for a list of one, short forms."""
+"""The JSON Schema of a model as people write it (see `emulator.annotations`): a time as text, one value for a list of one, short forms."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, get_args, get_origin
@@ -6,7 +6,7 @@ from typing import Any, get_args, get_origin
 import msgspec
 from msgspec import Struct
 
-from emulator.yaml import OTHERWISE, fields_of, not_none, peel
+from emulator.annotations import OTHERWISE, fields, inside
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _PLACEHOLDER = {"type": "string", "pattern": r"\{\{"}
@@ -17,7 +17,7 @@ def document(kind: type[Struct], title: str, more: Iterable[type[Struct]] = (), 
     for any single value."""
     kinds = [kind, *more]
     (top, *_), components = msgspec.json.schema_components(kinds, ref_template="#/$defs/{name}")
-    structs = {struct.__name__: struct for one in kinds for struct in _structs(one, set())}
+    structs = {name: struct for one in kinds for struct in _structs(one, set()) for name in _names(struct)}
     defs: dict[str, Any] = {}
     for name, component in components.items():
         struct = structs.get(name)
@@ -39,15 +39,20 @@ def loosened(part: Any, placeholders: bool = False) -> Any:
     return _Loosened(placeholders).part(part)
 
 
+def _names(struct: type[Struct]) -> tuple[str, str]:
+    """What msgspec may call it: the second where two share the first."""
+    return struct.__name__, f"{struct.__module__}.{struct.__qualname__}"
+
+
 def _structs(kind: Any, seen: set[type[Struct]]) -> Iterator[type[Struct]]:
     """Every struct of a model."""
-    plain = peel(not_none(peel(kind)[0]))[0]
+    plain = inside(kind)[0]
     if isinstance(plain, type) and issubclass(plain, Struct):
         if plain not in seen:
             seen.add(plain)
             yield plain
-            for hint in fields_of(plain).values():
-                yield from _structs(hint, seen)
+            for field in fields(plain).values():
+                yield from _structs(field.type, seen)
     elif get_origin(plain) is not None:
         for inner in get_args(plain):
             if inner is not Ellipsis:

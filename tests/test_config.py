@@ -87,7 +87,7 @@ def test_accounts_by_flag_and_variable() -> None:
         ("dns: {hosts: {a..b: 127.0.0.1}}", "dns.hosts 'a..b' is no host name; write one such as pbx.example.net"),
         ("dns: {services: {_sip._udp.a: [1 2 3]}}", "dns.services._sip._udp.a '1 2 3'; write PRIORITY WEIGHT PORT TARGET, such as"),
         ("dns: {services: {a: [1 2 3 b]}}", ":1:22: dns.services.a '1 2 3 b'; name it as _sip._udp.pbx.example.net"),
-        ("dns: {timeout: 0}", ":1:16: Expected `float` >= 0.1"),
+        ("dns: {timeout: 0}", ":1:16: timeout '0': write a time such as 500ms, 10s, 2m of at least 0.1 s"),
         ("a: 1\n---\nb: 2", "document"),
     ],
 )
@@ -106,7 +106,7 @@ def test_what_no_single_field_can_know_has_a_place_too(tmp_path: Path) -> None:
             load(path, environ, flags)
         return [line.removeprefix(path).split(" ", 1)[0] for line in str(caught.value).splitlines()]
 
-    assert said({}, {}) == [":5:10:", ":3:9:", ":1:7:"]
+    assert said({}, {}) == [":1:7:", ":3:9:", ":5:10:"]
     assert said({"VSIM_MEDIA_PORTS": "8-4"}, {"bind": "there", "accounts": ("a\\:b",)}) == ["VSIM_MEDIA_PORTS:", "--account:", "--bind:"]
 
 
@@ -114,6 +114,38 @@ def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:
     with pytest.raises(Unusable) as caught:
         load(write(tmp_path, "layuot: x\nstrict: maybe\nmedia: {ports: x}\n"))
     assert len(str(caught.value).splitlines()) == 3
+
+
+def test_mistakes_in_structure_and_in_values_come_together_by_line(tmp_path: Path) -> None:
+    text = """\
+bind: 0.0.0.0
+layout: ports
+advertise: [a, b]
+dns: {hosts: {a..b: 127.0.0.1, c: d, e: {}}}
+accounts:
+- {key: a, secrt: b}
+- {key: b c, secret: d}
+registrar: {default_expires: 1, minimum_expires: x}
+media: {ports: 9-5, tick: soon}
+numbers: {"447700900000": {forward: tel:1}, 12: {}}
+"""
+    with pytest.raises(Unusable) as caught:
+        load(write(tmp_path, text))
+    lines = [line.removeprefix(f"{tmp_path}/vsim.yaml:").partition(": ")[::2] for line in str(caught.value).splitlines()]
+    assert lines == [
+        ("3:12", "advertise is a list; write one value"),
+        ("4:21", "dns.hosts 'a..b' is no host name; write one such as pbx.example.net"),
+        ("4:35", "dns.hosts 'd' is no IP address; write one such as 127.0.0.1"),
+        ("4:41", "e is a mapping; write one value"),
+        ("6:3", "secret is missing; write `secret: …`"),
+        ("6:12", "unknown key 'secrt'; did you mean 'secret'?"),
+        ("7:9", "account key 'b c'; a digest username here has no quotes, colons, backslashes or blanks"),
+        ("8:50", "minimum_expires 'x': write a whole number from 1 to 3600"),
+        ("9:16", "media.ports '9-5'; write FIRST-LAST between 1024 and 65535"),
+        ("9:27", "tick 'soon' is no time; write seconds, or text such as 500ms, 10s, 2m"),
+        ("10:37", "numbers.447700900000.forward, column 1: tel: is no scheme of this field; write sip:USER@HOST"),
+        ("10:45", "numbers '12': write digits only, country code first"),
+    ]
 
 
 @pytest.mark.parametrize(

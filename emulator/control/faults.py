@@ -68,7 +68,7 @@ class Troubles:
         return result(Done(f"fault {id} taken away"))
 
     def down(self, request: ApiRequest) -> ApiResponse:
-        from emulator.scenario.reading import read
+        from emulator.reading import read
         from emulator.scenario.spec import DownSpec
 
         def act(value: Any, faults: Any) -> ApiResponse:
@@ -79,7 +79,7 @@ class Troubles:
         return self._done(request, act)
 
     def up(self, request: ApiRequest) -> ApiResponse:
-        from emulator.scenario.reading import read
+        from emulator.reading import read
         from emulator.scenario.spec import UpSpec
 
         return self._done(request, lambda value, faults: self._outages(faults, faults.up(read(value, UpSpec).name)))
@@ -102,12 +102,8 @@ class Troubles:
 
     def _done(self, request: ApiRequest, act: Any) -> ApiResponse:
         """What `act` makes of the body; a problem where it can't be."""
-        from emulator.scenario.reading import Unreadable
-
         try:
             response: ApiResponse = act(decoded(request.body), self._emulator.faults)
-        except Unreadable as unreadable:
-            return problem(422, str(unreadable))
         except Unusable as unusable:
             return problem(422, str(unusable))
         except ValueError as error:

@@ -1,34 +1,40 @@
 """What no single key of a scenario can know: names that must exist before they are used, times that must fit, places that must agree."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 
 from emulator.journal.findings import CATALOGUE
+from emulator.reading import meant, suggest
 from emulator.scenario import expectation as e
 from emulator.scenario import model as m
-from emulator.scenario.reading import Unreadable
-from emulator.scenario.spec import fault as read_fault
+from emulator.scenario.spec import FaultSpec
+from emulator.scenario.spec import problems as fault_problems
 from emulator.scenario.terms import ALL, START, Place, bounds, matches
 from emulator.trunk.regions import region_of, site_of
-from emulator.yaml import At, meant, suggest
+from emulator.yaml import At
 
 _CALL, _INBOUND, _FAULT, _DOWN, _MOMENT = "call", "inbound call", "fault", "outage", "step"
 _ARTICLE = {_CALL: "a", _INBOUND: "an", _FAULT: "a", _DOWN: "an", _MOMENT: "a"}
 
 
-def check(scenario: m.Scenario, places: Mapping[At, str]) -> Iterator[str]:
-    """Every mistake, with its place, in the order of the file."""
-    yield from _Check(scenario, places).run()
+Found = tuple[At, str]
+"""Where in the scenario, and what is wrong."""
+
+
+def check(scenario: m.Scenario, places: Mapping[At, str], unsure: Container[str] = ()) -> Iterator[Found]:
+    """Every mistake. `places` has whatever is written, `unsure` are names that something may have which could not be read."""
+    yield from _Check(scenario, places, unsure).run()
 
 
 class _Check:
-    def __init__(self, scenario: m.Scenario, places: Mapping[At, str]) -> None:
+    def __init__(self, scenario: m.Scenario, places: Mapping[At, str], unsure: Container[str]) -> None:
         self._scenario = scenario
         self._places = places
+        self._unsure = unsure
         self._names: dict[str, str] = {}
         """What is named so far, and what kind of thing each name is."""
         self._waits = 0.0
 
-    def run(self) -> Iterator[str]:
+    def run(self) -> Iterator[Found]:
         scenario = self._scenario
         yield from self._forward_lists()
         for number, fault in enumerate(scenario.given.faults):
@@ -38,16 +44,11 @@ class _Check:
         for number, never in enumerate(scenario.never):
             yield from self._happening(never, ("never", str(number)))
             if getattr(never, "for_", None) is not None:
-                yield self._at(("never", str(number), "for"), "`for` waits in a step; here it holds from beginning to end, so leave it out")
+                yield (("never", str(number), "for"), "`for` waits in a step; here it holds from beginning to end, so leave it out")
         if self._waits > scenario.deadline:
-            yield self._at(("steps",), f"its waits alone take {self._waits:g} s; set `deadline` above that (it is {scenario.deadline:g} s)")
+            yield (("steps",), f"its waits alone take {self._waits:g} s; set `deadline` above that (it is {scenario.deadline:g} s)")
 
-    def _at(self, at: At, what: str) -> str:
-        while at and at not in self._places:
-            at = at[:-1]
-        return f"{self._places.get(at, 'the scenario')}: {what}"
-
-    def _forward_lists(self) -> Iterator[str]:
+    def _forward_lists(self) -> Iterator[Found]:
         lists = [(("given", "numbers", number, "forward"), one.forward) for number, one in self._scenario.given.numbers.items()]
         lists += [
             (("steps", str(number), "call", "forward"), step.call.forward)
@@ -60,11 +61,11 @@ class _Check:
 
                 for problem in problems_of(text)[1]:
                     if problem.severity == "error":
-                        yield self._at(at, f"forward, {problem}")
+                        yield (at, f"forward, {problem}")
 
     # -- steps ----------------------------------------------------------------------------------------------------
 
-    def _step(self, step: m.Step, at: At) -> Iterator[str]:
+    def _step(self, step: m.Step, at: At) -> Iterator[Found]:
         if isinstance(step, m.ExpectStep):
             yield from self._expectation(step.expect, (*at, "expect"))
         elif isinstance(step, m.NeverStep):
@@ -72,7 +73,7 @@ class _Check:
             yield from self._length(getattr(step.never, "for_", None), (*at, "never", "for"))
         elif isinstance(step, m.DownStep):
             if not step.down.names:
-                yield self._at((*at, "down"), "nothing is named; write `site: us-3`, `proxy: …`, `region: …` or `name: all`")
+                yield ((*at, "down"), "nothing is named; write `site: us-3`, `proxy: …`, `region: …` or `name: all`")
             yield from self._named(step.down.as_, _DOWN, (*at, "down", "as"))
         elif isinstance(step, m.UpStep):
             yield from self._named(step.up.as_, _MOMENT, (*at, "up", "as"))
@@ -85,7 +86,7 @@ class _Check:
         elif isinstance(step, m.CallStep):
             call = step.call
             if call.proxy is not None and call.region is not None and region_of(call.proxy) != call.region:
-                yield self._at((*at, "call", "region"), f"{call.proxy} is not in {call.region}; leave one out")
+                yield ((*at, "call", "region"), f"{call.proxy} is not in {call.region}; leave one out")
             yield from self._named(call.as_, _INBOUND, (*at, "call", "as"))
         elif isinstance(step, m.HangupStep | m.CancelStep | m.HoldStep | m.ResumeStep):
             yield from self._on_call(step, at)
@@ -97,52 +98,47 @@ class _Check:
             yield from self._within(step.run.within, (*at, "run", "within"))
             yield from self._named(step.run.as_, _MOMENT, (*at, "run", "as"))
 
-    def _fault(self, value: object, at: At) -> Iterator[str]:
-        try:
-            read_fault(value)
-        except Unreadable as unreadable:
-            for problem in unreadable.problems:
-                path = tuple(map(str, problem.path))
-                known = (*at, *path) in self._places
-                yield self._at((*at, *path), problem.text if known or not path else f"{'.'.join(path)}: {problem.text}")
+    def _fault(self, fault: FaultSpec, at: At) -> Iterator[Found]:
+        for inside, what in fault_problems(fault):
+            yield ((*at, *inside), what)
 
-    def _on_call(self, step: m.HangupStep | m.CancelStep | m.HoldStep | m.ResumeStep, at: At) -> Iterator[str]:
+    def _on_call(self, step: m.HangupStep | m.CancelStep | m.HoldStep | m.ResumeStep, at: At) -> Iterator[Found]:
         verb = str(type(step).__struct_config__.tag)
         done: m.OnCall = getattr(step, verb)
         kinds = (_INBOUND,) if verb == "cancel" else (_CALL, _INBOUND)
         yield from self._known(done.call, kinds, (*at, verb, "call"))
         yield from self._within(done.within, (*at, verb, "within"))
 
-    def _wait(self, wait: m.Wait, at: At) -> Iterator[str]:
+    def _wait(self, wait: m.Wait, at: At) -> Iterator[Found]:
         chosen = [name for name in ("for", "event", "listening") if getattr(wait, name if name != "for" else "for_") is not None]
         if len(chosen) != 1:
-            yield self._at(at, f"{' and '.join(chosen) or 'nothing'} to wait for; write one of for, event, listening")
+            yield (at, f"{' and '.join(chosen) or 'nothing'} to wait for; write one of for, event, listening")
         if wait.event is not None:
             yield from self._known_call(wait.event.call, (*at, "event", "call"))
         if wait.listening is not None and not 0 < int(wait.listening.rpartition(":")[2]) < 65536:
-            yield self._at((*at, "listening"), "no port; write one from 1 to 65535")
+            yield ((*at, "listening"), "no port; write one from 1 to 65535")
         yield from self._length(wait.for_, (*at, "for"))
         yield from self._within(wait.within, (*at, "within"))
         yield from self._named(wait.as_, _MOMENT, (*at, "as"))
 
     # -- expectations ---------------------------------------------------------------------------------------------
 
-    def _expectation(self, expected: e.Expectation, at: At) -> Iterator[str]:
+    def _expectation(self, expected: e.Expectation, at: At) -> Iterator[Found]:
         yield from self._within(expected.within, (*at, "within"))
         if isinstance(expected, e.ExpectMedia):
             yield from self._known(expected.media, (_CALL, _INBOUND), (*at, "media"))
             said = [getattr(expected, name) for name in expected.__struct_fields__ if name not in ("media", "within", "sent", "anew")]
             if not expected.sent and all(value is None or value == () for value in said):
-                yield self._at(at, "nothing is expected of them; write `echoed: true`, `dtmf: …`, `codec: …`, `loss: …`")
+                yield (at, "nothing is expected of them; write `echoed: true`, `dtmf: …`, `codec: …`, `loss: …`")
         elif isinstance(expected, e.ExpectAttempts):
             yield from self._known(expected.attempts, (_INBOUND,), (*at, "attempts"))
             for number, gap in enumerate(expected.gaps):
                 if bounds(gap) is None:
-                    yield self._at((*at, "gaps", str(number)), f"{gap!r} is no time; write 2s, or bounds such as 1.8s..2.5s")
+                    yield ((*at, "gaps", str(number)), f"{gap!r} is no time; write 2s, or bounds such as 1.8s..2.5s")
         elif isinstance(expected, e.ExpectEnded):
             yield from self._known(expected.ended, (_CALL, _INBOUND), (*at, "ended"))
             if expected.lasted is not None and bounds(expected.lasted) is None:
-                yield self._at((*at, "lasted"), f"{expected.lasted!r} is no time; write 5s, or bounds such as 4s..6s")
+                yield ((*at, "lasted"), f"{expected.lasted!r} is no time; write 5s, or bounds such as 4s..6s")
         elif isinstance(expected, e.ExpectOrder):
             yield from self._known_moment(expected.since, (*at, "since"))
             for number, one in enumerate(expected.order):
@@ -151,7 +147,7 @@ class _Check:
         else:
             yield from self._happening(expected, at)
 
-    def _happening(self, one: e.Happening | e.Never, at: At) -> Iterator[str]:
+    def _happening(self, one: e.Happening | e.Never, at: At) -> Iterator[Found]:
         """What happens, or must not: places that agree, calls that are known, findings that there are."""
         kind = str(type(one).__struct_config__.tag)
         if isinstance(one, e.NeverEnded):
@@ -164,62 +160,63 @@ class _Check:
         if isinstance(match, e.CallMatch) and match.tried and match.proxies and not any(
             matches(match.tried[-1], proxy) for proxy in match.proxies
         ):  # fmt: skip
-            yield self._at((*at, kind, "tried"), f"ends with {match.tried[-1]}, where the call is not to be; end it with its proxy")
+            yield ((*at, kind, "tried"), f"ends with {match.tried[-1]}, where the call is not to be; end it with its proxy")
         if isinstance(match, e.FindingMatch) and not any(matches(match.code, code) for code in CATALOGUE):
-            yield self._at((*at, kind, "code"), f"no finding {match.code!r}{meant(match.code, CATALOGUE) or '; `vsim explain` lists them'}")
+            yield ((*at, kind, "code"), f"no finding {match.code!r}{meant(match.code, CATALOGUE) or '; `vsim explain` lists them'}")
         yield from self._known_moment(one.since, (*at, "since"))
         yield from self._named(getattr(one, "as_", None), _CALL if kind == "call" else _MOMENT, (*at, "as"))
 
-    def _place(self, place: Place, at: At) -> Iterator[str]:
+    def _place(self, place: Place, at: At) -> Iterator[Found]:
         """A proxy that is not at the site beside it is nowhere."""
         for proxy in place.proxy:
             if place.site and site_of(proxy) not in place.site:
-                yield self._at((*at, "proxy"), f"{proxy} is not at {' or '.join(place.site)}; leave one out")
+                yield ((*at, "proxy"), f"{proxy} is not at {' or '.join(place.site)}; leave one out")
             if place.region and region_of(proxy) not in place.region:
-                yield self._at((*at, "proxy"), f"{proxy} is not in {' or '.join(place.region)}; leave one out")
+                yield ((*at, "proxy"), f"{proxy} is not in {' or '.join(place.region)}; leave one out")
         for site in place.site:
             if place.region and region_of(site) not in place.region:
-                yield self._at((*at, "site"), f"{site} is not in {' or '.join(place.region)}; leave one out")
+                yield ((*at, "site"), f"{site} is not in {' or '.join(place.region)}; leave one out")
 
     # -- names and times ------------------------------------------------------------------------------------------
 
-    def _named(self, name: str | None, kind: str, at: At) -> Iterator[str]:
+    def _named(self, name: str | None, kind: str, at: At) -> Iterator[Found]:
         if name is None:
             return
         if name in (START, ALL):
-            yield self._at(at, f"{name!r} has a meaning of its own; choose another name")
+            yield (at, f"{name!r} has a meaning of its own; choose another name")
         elif name in self._names:
-            yield self._at(at, f"{name!r} is the name of {_ARTICLE[self._names[name]]} {self._names[name]} already; choose another name")
+            yield (at, f"{name!r} is the name of {_ARTICLE[self._names[name]]} {self._names[name]} already; choose another name")
         else:
             self._names[name] = kind
 
-    def _known(self, name: str, kinds: tuple[str, ...], at: At) -> Iterator[str]:
+    def _known(self, name: str, kinds: tuple[str, ...], at: At) -> Iterator[Found]:
         kind = self._names.get(name)
-        if kind in kinds:
+        if kind in kinds or (kind is None and name in self._unsure):
             return
         wanted = kinds[0] if len(kinds) == 1 else _CALL if len(kinds) == 2 else _MOMENT
         if kind is not None:
-            yield self._at(at, f"{name!r} is {_ARTICLE[kind]} {kind}; name {_ARTICLE[wanted]} {wanted}")
+            yield (at, f"{name!r} is {_ARTICLE[kind]} {kind}; name {_ARTICLE[wanted]} {wanted}")
             return
         known = [one for one, kind in self._names.items() if kind in kinds]
         hint = suggest(name, known) if known else f"; give {_ARTICLE[wanted]} {wanted} this name with `as: {name}` in a step before"
-        yield self._at(at, f"no {wanted} is called {name!r} yet{hint}")
+        yield (at, f"no {wanted} is called {name!r} yet{hint}")
 
-    def _known_call(self, name: str | None, at: At) -> Iterator[str]:
+    def _known_call(self, name: str | None, at: At) -> Iterator[Found]:
         if name is not None:
             yield from self._known(name, (_CALL, _INBOUND), at)
 
-    def _known_moment(self, name: str | None, at: At) -> Iterator[str]:
+    def _known_moment(self, name: str | None, at: At) -> Iterator[Found]:
         if name is not None and name != START:
             yield from self._known(name, tuple(_ARTICLE), at)
 
-    def _within(self, time: float, at: At) -> Iterator[str]:
+    def _within(self, time: float, at: At) -> Iterator[Found]:
         if at in self._places and time > self._scenario.deadline:
-            yield self._at(
-                at, f"{time:g} s is longer than the whole scenario may take; set `deadline` above it (it is {self._scenario.deadline:g} s)"
+            yield (
+                at,
+                f"{time:g} s is longer than the whole scenario may take; set `deadline` above it (it is {self._scenario.deadline:g} s)",
             )
 
-    def _length(self, time: float | None, at: At) -> Iterator[str]:
+    def _length(self, time: float | None, at: At) -> Iterator[Found]:
         if time is not None:
             self._waits += time if time <= self._scenario.deadline else 0.0
             yield from self._within(time, at)

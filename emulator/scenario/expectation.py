@@ -27,7 +27,7 @@ _For = Annotated[
     float | None, seconds("Wait so long and see that it does not happen. Without it: not in the whole scenario, before or after.")
 ]
 _Call = Annotated[Name, told("The name of a call.")]
-_Digits = Annotated[str, Meta(pattern="^[0-9A-Da-d*#]{0,64}$", extra={"write": "write 0 to 9, *, #, A to D"})]
+_Digits = Annotated[str, Meta(pattern="^[0-9A-Da-d*#]{0,64}$", extra={"write": "0 to 9, *, #, A to D"})]
 _Packets = Annotated[int, Meta(ge=0, le=10_000_000)]
 
 
@@ -165,7 +165,7 @@ class ExpectAttempts(Part, frozen=True, tag_field="is", tag="attempts"):
                 str,
                 Meta(
                     pattern="^([1-6]([0-9][0-9x]|xx)|timeout|no-answer|unreachable|not-found|unusable|cancelled)$",
-                    extra={"write": "write a status, or timeout, no-answer, unreachable, not-found, unusable, cancelled"},
+                    extra={"write": "a status, or timeout, no-answer, unreachable, not-found, unusable, cancelled"},
                 ),
             ],
             ...,

@@ -9,11 +9,11 @@ from typing import Any, Literal, get_args, get_origin
 import msgspec
 from msgspec import Struct
 
+from emulator.annotations import about, fields, form, peel, struct_of
 from emulator.scenario.kind import Kind
 from emulator.scenario.kinds import KINDS
 from emulator.scenario.media_kinds import Part
 from emulator.scenario.oneline import SHOWN, time
-from emulator.scenario.reading import about, fields, in_seconds, is_share, peel, struct_of
 from emulator.scenario.spec import CONDITIONS, TIMING, FaultSpec, Flapping, Where, fault
 
 _GROUPS = {
@@ -52,7 +52,7 @@ lists, a bare word is a yes, quotes are a shell's. Times are seconds, or text su
 | `vsim fault add FAULT` | adds one, on one line or as YAML; it is in force at once |
 | `vsim fault list` | lists them: state, hits, of how many that matched, and near misses |
 | `vsim fault remove ID…`, `vsim fault clear` | takes some away, or all; so does `POST /v1/reset` |
-| `vsim down NAME [--how HOW] [--for TIME] [--cut]` | takes a proxy, a site, a region or `all` down, by name or by host, `sip-us-3.vonage.com`: `down` below |
+| `vsim down NAME [--how HOW] [--for TIME] [--cut]` | takes a proxy, site, region or `all` down, by name or host: `down` below |
 | `vsim up NAME` | takes it up again, at the same ports |
 | `vsim fault failover [--all]` | says what clients did the last time something was down, or each time |
 
@@ -132,7 +132,7 @@ def _kind(name: str, model: type[Kind]) -> Iterator[str]:
 
 
 def _fields(model: type[Struct], before: str) -> Iterator[str]:
-    main = getattr(model, "MAIN", "")
+    main = getattr(model, "SHORT", "")
     for name, field in fields(model).items():
         inner = struct_of(field.type)
         said = about(field)
@@ -141,7 +141,7 @@ def _fields(model: type[Struct], before: str) -> Iterator[str]:
             yield f"| {shown} | {said.description if said else ''} | {_values(field)} |"
         else:
             what = inspect.cleandoc(inner.__doc__ or "").replace("\n", " ")
-            alone = getattr(inner, "MAIN", "")
+            alone = getattr(inner, "SHORT", "")
             yield f"| {shown} | {what}{f' A bare value is its `{alone}`.' if alone else ''} | |"
             yield from _fields(inner, f"{before}{name}.")
 
@@ -155,9 +155,9 @@ def _values(field: msgspec.structs.FieldInfo) -> str:
         plain = peel(get_args(plain)[0])[0]
     if get_origin(plain) is Literal:
         text = ", ".join(f"`{choice}`" for choice in get_args(plain))
-    elif in_seconds(field):
+    elif form(field.type) == "duration":
         text = "a time"
-    elif is_share(field):
+    elif form(field.type) == "share":
         text = "a share"
     else:
         names = {str: "text", int: "a number", float: "a number", bool: "yes or no", Flapping: "`down` and `up`, times"}
@@ -169,7 +169,7 @@ def _values(field: msgspec.structs.FieldInfo) -> str:
         return text
     if isinstance(default, tuple):
         default = ", ".join(map(str, default))
-    unit = " s" if in_seconds(field) else ""
+    unit = " s" if form(field.type) == "duration" else ""
     return f"{text}; {default:g}{unit}" if isinstance(default, float) else f"{text}; {default}"
 
 
@@ -183,16 +183,16 @@ def _short(model: Struct) -> Any:
         value = getattr(model, field.name)
         if isinstance(value, Struct):
             made[name] = _short(value)
-        elif in_seconds(field):
+        elif form(field.type) == "duration":
             made[name] = time(value)
-        elif is_share(field):
+        elif form(field.type) == "share":
             made[name] = f"{value * 100:.10g}%"
         else:
             made[name] = list(value) if isinstance(value, tuple) else value
     for word, meant in getattr(kind, "WORDS", {}).items():
         if meant == made:
             return word
-    main = getattr(kind, "MAIN", "")
+    main = getattr(kind, "SHORT", "")
     if isinstance(model, Kind | Part) and (not made or set(made) == {main}):
         default = getattr(model, main) if any(KINDS[name] is kind for name in SHOWN) else True
         return made.get(main, default)

@@ -5,9 +5,8 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import field
 
-from emulator.scenario.kind import CALL, PLACE, QUERY, REQUEST, SERIAL, WINDOW, Kind, Text
+from emulator.scenario.kind import CALL, PLACE, QUERY, REQUEST, SERIAL, WINDOW, Kind, Text, meta, named, several, span
 from emulator.scenario.media_kinds import Dtmf, Media
-from emulator.scenario.reading import meta, span
 from emulator.trunk.regions import short_name
 
 # -- answers to requests ------------------------------------------------------------------------------------------
@@ -18,7 +17,7 @@ class Refuse(Kind, frozen=True):
 
     Without `method` each request outside a call is refused, health checks too; `in-dialog=yes` refuses those inside calls."""
 
-    MAIN: ClassVar[str] = "status"
+    SHORT: ClassVar[str] = "status"
     CONDITIONS: ClassVar[tuple[str, ...]] = REQUEST
     EXAMPLES: ClassVar[tuple[str, ...]] = (
         "refuse 503 headers.Retry-After=5 where site=us-3 method=INVITE times=2 for=30s",
@@ -27,13 +26,13 @@ class Refuse(Kind, frozen=True):
     )
     status: Annotated[int, meta("The answer's code.", "a code from 300 to 699 such as 503", ge=300, le=699)]
     reason: Annotated[str, meta("Its reason phrase; without it the usual one.", pattern="^[^\r\n]{1,100}$")] | None = None
-    headers: Annotated[dict[str, Text], meta("Further headers of the answer, by name.")] = field(default_factory=dict)
+    headers: Annotated[dict[str, Text], named("Further headers of the answer, by name.")] = field(default_factory=dict)
 
 
 class Redirect(Kind, frozen=True):
     """A request is sent elsewhere with a 3xx. `self` is where it came: a client that follows such an answer goes in circles."""
 
-    MAIN: ClassVar[str] = "to"
+    SHORT: ClassVar[str] = "to"
     CONDITIONS: ClassVar[tuple[str, ...]] = REQUEST
     EXAMPLES: ClassVar[tuple[str, ...]] = (
         "redirect self where proxy=us-3-1 method=INVITE",
@@ -42,7 +41,7 @@ class Redirect(Kind, frozen=True):
     )
     to: Annotated[
         tuple[Annotated[str, meta("", "self, a proxy such as us-3-1, or a SIP URI", short_name, pattern=r"^[^\s<>,]{1,200}$")], ...],
-        meta("`self`, names of proxies, or SIP URIs: the contacts of the answer."),
+        several("`self`, names of proxies, or SIP URIs: the contacts of the answer."),
     ] = ("self",)
     status: Annotated[int, meta("300, 301, 302, 305 or 380.", "300, 301, 302, 305 or 380", ge=300, le=399)] = 302
 
@@ -54,7 +53,7 @@ class Challenge(Kind, frozen=True):
     `same-nonce`: every time with the same nonce, which is never accepted. `other-realm`: the challenge names `realm`, and credentials
     for it are taken."""
 
-    MAIN: ClassVar[str] = "how"
+    SHORT: ClassVar[str] = "how"
     CONDITIONS: ClassVar[tuple[str, ...]] = REQUEST
     EXAMPLES: ClassVar[tuple[str, ...]] = (
         "challenge again where method=INVITE",
@@ -72,7 +71,7 @@ class Challenge(Kind, frozen=True):
 class Delay(Kind, frozen=True):
     """A message comes later; those behind it may overtake it, over UDP as over TCP and TLS."""
 
-    MAIN: ClassVar[str] = "by"
+    SHORT: ClassVar[str] = "by"
     EXAMPLES: ClassVar[tuple[str, ...]] = (
         "delay 800ms where region=eu",
         "delay 300ms spread=100ms where direction=out status=200 method=INVITE",
@@ -96,7 +95,7 @@ class Drop(Kind, frozen=True):
 class Duplicate(Kind, frozen=True):
     """A message comes more than once."""
 
-    MAIN: ClassVar[str] = "copies"
+    SHORT: ClassVar[str] = "copies"
     EXAMPLES: ClassVar[tuple[str, ...]] = ("duplicate 1 where method=INVITE direction=in", "duplicate 2 where status=200 direction=out")
     copies: Annotated[int, meta("Copies beside the message itself.", ge=1, le=100)] = 1
 
@@ -104,7 +103,7 @@ class Duplicate(Kind, frozen=True):
 class Retransmit(Kind, frozen=True):
     """A message is sent again though nobody asked for it, over TCP and TLS too."""
 
-    MAIN: ClassVar[str] = "copies"
+    SHORT: ClassVar[str] = "copies"
     EXAMPLES: ClassVar[tuple[str, ...]] = ("retransmit 3 spacing=500ms where status=200 method=INVITE direction=out",)
     copies: Annotated[int, meta("How often.", ge=1, le=100)] = 3
     spacing: Annotated[float, span("Between one copy and the next.", le=600)] = 0.5
@@ -113,7 +112,7 @@ class Retransmit(Kind, frozen=True):
 class Reorder(Kind, frozen=True):
     """A message lets those behind it on the same path pass; after a second it goes on in any case."""
 
-    MAIN: ClassVar[str] = "by"
+    SHORT: ClassVar[str] = "by"
     EXAMPLES: ClassVar[tuple[str, ...]] = ("reorder 1 where status=180 direction=out",)
     by: Annotated[int, meta("How many pass.", ge=1, le=50)] = 1
 
@@ -121,7 +120,7 @@ class Reorder(Kind, frozen=True):
 class Corrupt(Kind, frozen=True):
     """Octets of a message are changed, at places drawn by chance."""
 
-    MAIN: ClassVar[str] = "octets"
+    SHORT: ClassVar[str] = "octets"
     EXAMPLES: ClassVar[tuple[str, ...]] = (
         "corrupt 3 where method=INVITE direction=in probability=10%",
         "corrupt 1 part=body where status=200",
@@ -133,7 +132,7 @@ class Corrupt(Kind, frozen=True):
 class Truncate(Kind, frozen=True):
     """Only the beginning of a message arrives. What the trunk sends over a connection is then made whole by what comes behind it."""
 
-    MAIN: ClassVar[str] = "octets"
+    SHORT: ClassVar[str] = "octets"
     EXAMPLES: ClassVar[tuple[str, ...]] = ("truncate 200 where status=200 method=INVITE direction=out times=1",)
     octets: Annotated[int, meta("What is left.", ge=0, le=65535)]
 
@@ -141,7 +140,7 @@ class Truncate(Kind, frozen=True):
 class Wrong(Kind, frozen=True):
     """One thing in a message is not what it should be."""
 
-    MAIN: ClassVar[str] = "what"
+    SHORT: ClassVar[str] = "what"
     EXAMPLES: ClassVar[tuple[str, ...]] = (
         "wrong to-tag where status=200 method=INVITE direction=out",
         "wrong branch where status=180 direction=out",
@@ -165,14 +164,14 @@ class Rewrite(Kind, frozen=True):
         "rewrite set.Contact=<sip:nobody@192.0.2.1> where status=200 method=INVITE direction=out",
         "rewrite remove=Allow,Supported where direction=out",
     )
-    set: Annotated[dict[str, Text], meta("Headers and what they say.")] = field(default_factory=dict)
-    remove: Annotated[tuple[Annotated[str, meta("", max_length=60)], ...], meta("Headers that go.")] = ()
+    set: Annotated[dict[str, Text], named("Headers and what they say.")] = field(default_factory=dict)
+    remove: Annotated[tuple[Annotated[str, meta("", max_length=60)], ...], several("Headers that go.")] = ()
 
 
 class Withhold(Kind, frozen=True):
     """The trunk does not send a request that it owes: an ACK, a BYE, a CANCEL. None of its retransmissions leaves either."""
 
-    MAIN: ClassVar[str] = "method"
+    SHORT: ClassVar[str] = "method"
     CONDITIONS: ClassVar[tuple[str, ...]] = (*PLACE, "number", "called", "caller", "account", "call", "in-dialog")
     TIMING: ClassVar[tuple[str, ...]] = WINDOW
     EXAMPLES: ClassVar[tuple[str, ...]] = ("withhold ACK where call=inbound", "withhold BYE", "withhold CANCEL where number=447700900000")
@@ -185,7 +184,7 @@ class Reset(Kind, frozen=True):
     """The connection that a message came by is reset, and the message lost; or, with `octets`, each connection once it has brought so
     many, which then is told by place alone. Over UDP a message is only lost."""
 
-    MAIN: ClassVar[str] = "octets"
+    SHORT: ClassVar[str] = "octets"
     EXAMPLES: ClassVar[tuple[str, ...]] = ("reset where method=INVITE nth=3", "reset 500 where proxy=us-3-1 transport=TLS")
     octets: Annotated[int, meta("After so many octets from the client.", ge=0, le=1_000_000)] | None = None
 
@@ -197,7 +196,7 @@ class Answer(Kind, frozen=True):
     """How a call to the trunk is answered: late, never, or refused after ringing. `never` rings until the caller gives up, or for a
     minute, then it is 480."""
 
-    MAIN: ClassVar[str] = "delay"
+    SHORT: ClassVar[str] = "delay"
     WORDS: ClassVar[Mapping[str, Mapping[str, object]]] = {"never": {"never": True}}
     CONDITIONS: ClassVar[tuple[str, ...]] = tuple(name for name in CALL if name != "call")
     EXAMPLES: ClassVar[tuple[str, ...]] = (
@@ -215,7 +214,7 @@ class Answer(Kind, frozen=True):
 class HangUp(Kind, frozen=True):
     """The trunk hangs up so long after the answer: at once, or in mid-call."""
 
-    MAIN: ClassVar[str] = "delay"
+    SHORT: ClassVar[str] = "delay"
     CONDITIONS: ClassVar[tuple[str, ...]] = CALL
     EXAMPLES: ClassVar[tuple[str, ...]] = ("hang-up 0s where called=447700900100", "hang-up 2s every=3")
     delay: Annotated[float, span("After the answer.")] = 0.0
@@ -224,7 +223,7 @@ class HangUp(Kind, frozen=True):
 class Hold(Kind, frozen=True):
     """The trunk puts the client on hold with a re-INVITE, and takes it back with another."""
 
-    MAIN: ClassVar[str] = "delay"
+    SHORT: ClassVar[str] = "delay"
     CONDITIONS: ClassVar[tuple[str, ...]] = CALL
     EXAMPLES: ClassVar[tuple[str, ...]] = ("hold 2s length=5s where caller=447700900000",)
     delay: Annotated[float, span("After the answer.")] = 2.0
@@ -234,7 +233,7 @@ class Hold(Kind, frozen=True):
 class Codec(Kind, frozen=True):
     """The trunk changes the codec in mid-call: it offers this one alone in a re-INVITE. A refusal leaves the call as it was."""
 
-    MAIN: ClassVar[str] = "name"
+    SHORT: ClassVar[str] = "name"
     CONDITIONS: ClassVar[tuple[str, ...]] = CALL
     EXAMPLES: ClassVar[tuple[str, ...]] = ("codec PCMA delay=3s", "codec G722 where called=447700900100")
     name: Annotated[Literal["PCMA", "PCMU", "G722", "G729", "iLBC", "speex"], meta("Which.")]
@@ -245,7 +244,7 @@ class Refresh(Kind, frozen=True):
     """In a call to the trunk it is the trunk that refreshes the session (RFC 4028), every half `interval`: it does so (`sent`) or never
     does (`lost`), and then the session runs out at the client. With `spacing` any client gets a re-INVITE that changes nothing so often."""
 
-    MAIN: ClassVar[str] = "how"
+    SHORT: ClassVar[str] = "how"
     CONDITIONS: ClassVar[tuple[str, ...]] = tuple(name for name in CALL if name != "call")
     EXAMPLES: ClassVar[tuple[str, ...]] = (
         "refresh lost", "refresh sent interval=180s where called=447700900100", "refresh sent spacing=2s"
@@ -271,7 +270,7 @@ class Down(Kind, frozen=True):
     `503`: requests outside calls get 503. `reset`: connections are taken and reset; UDP as for `refuse`. With a transport only its
     port is concerned. Calls that are up are kept, with their connections, or cut without a word."""
 
-    MAIN: ClassVar[str] = "how"
+    SHORT: ClassVar[str] = "how"
     CONDITIONS: ClassVar[tuple[str, ...]] = PLACE
     TIMING: ClassVar[tuple[str, ...]] = WINDOW
     EXAMPLES: ClassVar[tuple[str, ...]] = (
@@ -296,7 +295,7 @@ class HalfOpen(Kind, frozen=True):
 class Slow(Kind, frozen=True):
     """Octets of a connection trickle: those to the client, or with `direction=in` those from it."""
 
-    MAIN: ClassVar[str] = "octets"
+    SHORT: ClassVar[str] = "octets"
     CONDITIONS: ClassVar[tuple[str, ...]] = (*PLACE, "direction")
     TIMING: ClassVar[tuple[str, ...]] = SERIAL
     EXAMPLES: ClassVar[tuple[str, ...]] = ("slow 200 where proxy=us-3-1 transport=TCP", "slow 50 where direction=in")
@@ -307,7 +306,7 @@ class Tls(Kind, frozen=True):
     """TLS is not as it should be: the certificate is `expired`, for a `wrong-name`, of an `unknown-ca`, or `self-signed`; TLS 1.2 is
     not spoken any more (`only-1.3`); the handshake is `cut` after the client's first message, or `stalled` there."""
 
-    MAIN: ClassVar[str] = "fault"
+    SHORT: ClassVar[str] = "fault"
     CONDITIONS: ClassVar[tuple[str, ...]] = ("proxy", "site", "region")
     TIMING: ClassVar[tuple[str, ...]] = SERIAL
     EXAMPLES: ClassVar[tuple[str, ...]] = ("tls expired where proxy=us-3-1", "tls only-1.3", "tls stalled where region=eu for=1m")
@@ -319,7 +318,7 @@ class Dns(Kind, frozen=True):
     so that only TCP brings the answer; with a server that is not there before all others (`dead-first`); in another order (`reversed`,
     `shuffled`); with another time to live (`ttl`); with an address where nobody is (`wrong-address`)."""
 
-    MAIN: ClassVar[str] = "answer"
+    SHORT: ClassVar[str] = "answer"
     CONDITIONS: ClassVar[tuple[str, ...]] = QUERY
     TIMING: ClassVar[tuple[str, ...]] = SERIAL
     EXAMPLES: ClassVar[tuple[str, ...]] = (

@@ -10,7 +10,7 @@ from emulator.scenario.failover import failover, lines
 from emulator.scenario.faults import Faults
 from emulator.scenario.kinds import Down
 from emulator.scenario.model import Call, Given
-from emulator.scenario.spec import fault as read_fault
+from emulator.scenario.spec import FaultSpec
 from emulator.scenario.stage import Observer
 from emulator.trunk.callers import Ring, ring_from
 from emulator.trunk.directory import Entry, Full
@@ -103,8 +103,8 @@ class LiveStage:
     def up(self, name: str) -> None:
         self._faults.up(name)
 
-    def fault(self, spec: Any) -> str:
-        added = self._faults.add(read_fault(spec))
+    def fault(self, spec: FaultSpec) -> str:
+        added = self._faults.add(spec)
         self._added.append(added.id)
         if not isinstance(added.what, Down):  # of which the failover verdict tells
             self._struck[added.id] = ""

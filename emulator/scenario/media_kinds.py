@@ -5,15 +5,14 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Struct
 
-from emulator.scenario.kind import CALL, MEDIA, SERIAL, Kind
-from emulator.scenario.reading import meta, share, span
+from emulator.scenario.kind import CALL, MEDIA, SERIAL, Kind, meta, share, span
 
 
 class Dtmf(Kind, frozen=True):
     """The trunk sends digits with a fault (RFC 4733): `no-marker`, `lost-end`, `one-packet`, `wrong-clock`. In a call to the client they
     are those that its caller dials (`vsim call --dtmf`)."""
 
-    MAIN: ClassVar[str] = "quirk"
+    SHORT: ClassVar[str] = "quirk"
     CONDITIONS: ClassVar[tuple[str, ...]] = CALL
     EXAMPLES: ClassVar[tuple[str, ...]] = ("dtmf no-marker where called=447700900100", "dtmf lost-end digits=12,34# delay=2s")
     quirk: Annotated[Literal["no-marker", "lost-end", "one-packet", "wrong-clock"], meta("The fault.")]
@@ -26,20 +25,20 @@ class Dtmf(Kind, frozen=True):
 class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab", omit_defaults=True):
     """What the parts of `Media` share. Each is an impairment of `emulator.media.impair`, with the parameters of that."""
 
-    MAIN: ClassVar[str] = ""
+    SHORT: ClassVar[str] = ""
 
 
 class Loss(Part, frozen=True):
     """Packets are lost, each by itself."""
 
-    MAIN: ClassVar[str] = "probability"
+    SHORT: ClassVar[str] = "probability"
     probability: Annotated[float, share("How many.")]
 
 
 class Burst(Part, frozen=True):
     """Packets are lost in a row."""
 
-    MAIN: ClassVar[str] = "probability"
+    SHORT: ClassVar[str] = "probability"
     probability: Annotated[float, share("How often a row begins, per packet.")]
     length: Annotated[float, meta("Packets of a row, on average.", ge=1, le=10_000)] = 5
 
@@ -47,21 +46,21 @@ class Burst(Part, frozen=True):
 class Pattern(Part, frozen=True):
     """Packets are lost by a pattern."""
 
-    MAIN: ClassVar[str] = "pattern"
+    SHORT: ClassVar[str] = "pattern"
     pattern: Annotated[str, meta("Over and over: x is lost, . is not.", "dots and x's such as ..x.x", pattern="^[.x]{1,1000}$")]
 
 
 class PacketDelay(Part, frozen=True):
     """Packets come later."""
 
-    MAIN: ClassVar[str] = "seconds"
+    SHORT: ClassVar[str] = "seconds"
     seconds: Annotated[float, span("How much.", le=60)]
 
 
 class Jitter(Part, frozen=True):
     """Packets come later, each by another time."""
 
-    MAIN: ClassVar[str] = "mean"
+    SHORT: ClassVar[str] = "mean"
     mean: Annotated[float, span("The mean.", le=60)]
     deviation: Annotated[float, span("The standard deviation; of `uniform`, the most to either side.", le=60)] = 0.01
     distribution: Annotated[Literal["normal", "uniform"], meta("How it varies.")] = "normal"
@@ -71,7 +70,7 @@ class Jitter(Part, frozen=True):
 class PacketReorder(Part, frozen=True):
     """Packets let those behind them pass."""
 
-    MAIN: ClassVar[str] = "probability"
+    SHORT: ClassVar[str] = "probability"
     probability: Annotated[float, share("How many.")]
     by: Annotated[int, meta("Packets that pass.", ge=1, le=50)] = 1
 
@@ -79,7 +78,7 @@ class PacketReorder(Part, frozen=True):
 class PacketDuplicate(Part, frozen=True):
     """Packets come twice."""
 
-    MAIN: ClassVar[str] = "probability"
+    SHORT: ClassVar[str] = "probability"
     probability: Annotated[float, share("How many.")]
 
 
@@ -90,7 +89,7 @@ class OneWay(Part, frozen=True):
 class Silence(Part, frozen=True):
     """Packets hold silence."""
 
-    MAIN: ClassVar[str] = "octets"
+    SHORT: ClassVar[str] = "octets"
     octets: (
         Annotated[str, meta("Instead of the codec's own silence.", "hexadecimal such as ff", pattern="^([0-9A-Fa-f]{2}){1,500}$")] | None
     ) = None
@@ -99,7 +98,7 @@ class Silence(Part, frozen=True):
 class PayloadType(Part, frozen=True):
     """Packets have another payload type."""
 
-    MAIN: ClassVar[str] = "number"
+    SHORT: ClassVar[str] = "number"
     number: Annotated[int, meta("Which.", ge=0, le=127)]
 
 
@@ -113,55 +112,55 @@ class _Later(Part, frozen=True):
 class SsrcChange(_Later, frozen=True):
     """The SSRC changes in mid-call."""
 
-    MAIN: ClassVar[str] = "seconds"
+    SHORT: ClassVar[str] = "seconds"
 
 
 class SequenceJump(_Later, frozen=True, kw_only=True):
     """The sequence number jumps in mid-call."""
 
-    MAIN: ClassVar[str] = "by"
+    SHORT: ClassVar[str] = "by"
     by: Annotated[int, meta("How far.", ge=-65535, le=65535)]
 
 
 class TimestampJump(_Later, frozen=True, kw_only=True):
     """The timestamp jumps in mid-call."""
 
-    MAIN: ClassVar[str] = "by"
+    SHORT: ClassVar[str] = "by"
     by: Annotated[int, meta("How far, in units of the codec's clock.", ge=-0xFFFFFFFF, le=0xFFFFFFFF)]
 
 
 class LateStart(Part, frozen=True):
     """Nothing arrives at first."""
 
-    MAIN: ClassVar[str] = "seconds"
+    SHORT: ClassVar[str] = "seconds"
     seconds: Annotated[float, span("For so long.")]
 
 
 class EarlyStop(Part, frozen=True):
     """Nothing arrives any more."""
 
-    MAIN: ClassVar[str] = "seconds"
+    SHORT: ClassVar[str] = "seconds"
     seconds: Annotated[float, span("After so long.")]
 
 
 class PacketCorrupt(Part, frozen=True):
     """Packets have an octet changed."""
 
-    MAIN: ClassVar[str] = "probability"
+    SHORT: ClassVar[str] = "probability"
     probability: Annotated[float, share("How many.")]
 
 
 class PacketTruncate(Part, frozen=True):
     """Packets are cut short."""
 
-    MAIN: ClassVar[str] = "octets"
+    SHORT: ClassVar[str] = "octets"
     octets: Annotated[int, meta("What is left, header included.", ge=0, le=1500)]
 
 
 class BadTag(Part, frozen=True):
     """SRTP packets have a tag that is wrong."""
 
-    MAIN: ClassVar[str] = "probability"
+    SHORT: ClassVar[str] = "probability"
     probability: Annotated[float, share("How many.")] = 1.0
 
 

@@ -7,6 +7,7 @@ from msgspec import Meta
 
 from emulator.config import AccountSettings, NumberSettings, Seed
 from emulator.scenario.expectation import WITHIN, EventMatch, Expectation, Never
+from emulator.scenario.spec import FaultSpec
 from emulator.scenario.terms import ALL, Name, Part, Place, PlaceName, ProxyName, RegionName, seconds, told
 
 MAX_FILE_OCTETS = 65536
@@ -18,15 +19,15 @@ DEADLINE = 120.0
 
 _Call = Annotated[Name, told("The name of a call.")]
 _As = Annotated[Name | None, told("What it is called from here on.")]
-_Digits = Annotated[str, Meta(pattern="^[0-9A-Da-d*#,]{0,64}$", extra={"write": "write 0 to 9, *, #, A to D; a comma is half a second"})]
+_Digits = Annotated[str, Meta(pattern="^[0-9A-Da-d*#,]{0,64}$", extra={"write": "0 to 9, *, #, A to D; a comma is half a second"})]
 _Listener = Annotated[
     str,
     Meta(
         pattern=r"^(\[[0-9a-fA-F:.]+\]|[0-9.]+):[0-9]{1,5}$",
-        extra={"write": "write an address and a port, such as 127.0.0.1:5080"},
+        extra={"write": "an address and a port, such as 127.0.0.1:5080"},
     ),
 ]
-E164 = Annotated[str, Meta(pattern="^[1-9][0-9]{6,14}$", extra={"write": "write digits only, country code first"})]
+E164 = Annotated[str, Meta(pattern="^[1-9][0-9]{6,14}$", extra={"write": "digits only, country code first"})]
 
 
 class Given(Part, frozen=True):
@@ -37,9 +38,9 @@ class Given(Part, frozen=True):
     )
     accounts: Annotated[tuple[AccountSettings, ...], told("Who may call, as in vsim.yaml; without it the default account.")] = ()
     config: Annotated[dict[str, Any], told("Any other settings, as in vsim.yaml.")] = msgspec.field(default_factory=dict)
-    faults: Annotated[tuple[Any, ...], told("Faults in force from the start, as `fault` takes them.")] = ()
+    faults: Annotated[tuple[FaultSpec, ...], told("Faults in force from the start, as `fault` takes them.")] = ()
     ports: Annotated[
-        tuple[Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,19}$", extra={"write": "write a word in lower case"})], ...],
+        tuple[Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,19}$", extra={"write": "a word in lower case"})], ...],
         told("Names of free local ports for the program under test: {{port.NAME}} here, VSIM_PORT_NAME there."),
     ] = ()
 
@@ -160,7 +161,7 @@ class UpStep(Part, frozen=True, tag_field="is", tag="up"):
 class FaultStep(Part, frozen=True, tag_field="is", tag="fault"):
     """Let something go wrong from here on."""
 
-    fault: Annotated[Any, told("Where, what and when, as a mapping or on one line; see docs/faults.md.")]
+    fault: Annotated[FaultSpec, told("Where, what and when, as a mapping or on one line: see docs/faults.md.")]
     as_: _As = None
 
 

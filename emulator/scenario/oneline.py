@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
+from emulator.annotations import fields, form, struct_of
+from emulator.reading import suggest
 from emulator.scenario.kinds import KINDS
-from emulator.scenario.reading import Path, Problem, Unreadable, fields, in_seconds, is_share, struct_of, suggestion
+from emulator.yaml import Unusable
 
 if TYPE_CHECKING:
     from emulator.scenario.spec import FaultSpec
@@ -21,19 +23,19 @@ if TYPE_CHECKING:
 _LONGEST = 4000
 
 
-def parse(text: str, path: Path = ()) -> dict[str, Any]:
-    """The mapping that a line stands for; its values are text still. Raises `Unreadable`."""
+def parse(text: str, place: str = "") -> dict[str, Any]:
+    """The mapping that a line stands for; its values are text still. Raises `Unusable`."""
     from emulator.scenario.spec import CONDITIONS, TIMING, FaultSpec, Where
 
     try:
         words = shlex.split(text[:_LONGEST])
     except ValueError as error:
-        raise Unreadable([Problem(path, f"{str(error).lower()}; close the quotes")]) from None
+        raise Unusable(place, f"{str(error).lower()}; close the quotes") from None
     if not words:
-        raise Unreadable([Problem(path, f"an empty line; write one of {', '.join(KINDS)}")])
+        raise Unusable(place, f"an empty line; write one of {', '.join(KINDS)}")
     kind, *rest = words
     if kind not in KINDS:
-        raise Unreadable([Problem(path, f"{kind!r:.60} is no fault; {suggestion(kind, KINDS)}")])
+        raise Unusable(place, f"{kind!r:.60} is no fault{suggest(kind, KINDS)}")
     model = KINDS[kind]
     own: dict[str, Any] = {}
     fault: dict[str, Any] = {kind: own}
@@ -47,32 +49,32 @@ def parse(text: str, path: Path = ()) -> dict[str, Any]:
         name, equals, value = word.partition("=")
         first = name.partition(".")[0]
         if first in TIMING and equals:
-            _set(fault, FaultSpec, name, value, path)
+            _set(fault, FaultSpec, name, value, place)
         elif conditions:
             if not equals or first not in CONDITIONS:
-                raise Unreadable([Problem((*path, "where", first), f"unknown; {suggestion(first, (*CONDITIONS, *TIMING))}")])
-            _set(where, Where, name, value, path)
+                raise Unusable(place, f"where.{first:.60}: unknown{suggest(first, (*CONDITIONS, *TIMING))}")
+            _set(where, Where, name, value, place)
         elif equals:
             if first not in fields(model):
-                hint = "write it behind `where`" if first in CONDITIONS else suggestion(first, (*fields(model), *TIMING))
-                raise Unreadable([Problem((*path, kind, first), f"unknown; {hint}")])
-            _set(own, model, name, value, path)
+                hint = "; write it behind `where`" if first in CONDITIONS else suggest(first, (*fields(model), *TIMING))
+                raise Unusable(place, f"{kind}.{first:.60}: unknown{hint}")
+            _set(own, model, name, value, place)
         elif word in model.WORDS:
             own.update(model.WORDS[word])
-        elif model.MAIN and model.MAIN not in own:
-            own[model.MAIN] = word
+        elif model.SHORT and model.SHORT not in own:
+            own[model.SHORT] = word
         elif word in fields(model):
             own[word] = True
         else:
-            raise Unreadable([Problem((*path, kind), f"{word!r:.60} is one word too many; write name=value")])
+            raise Unusable(place, f"{kind}: {word!r:.60} is one word too many; write name=value")
     return fault
 
 
-def _set(into: dict[str, Any], model: type[Struct], dotted: str, value: str, path: Path) -> None:
+def _set(into: dict[str, Any], model: type[Struct], dotted: str, value: str, place: str) -> None:
     """Put a value at a dotted name; `jitter=30ms jitter.deviation=9ms` has both."""
     first, dot, rest = dotted.partition(".")
     inner = struct_of(fields(model)[first].type)
-    main: str = getattr(inner, "MAIN", "")
+    main: str = getattr(inner, "SHORT", "")
     below = into.get(first)
     if not dot:
         if isinstance(below, dict) and main and main not in below:
@@ -80,14 +82,14 @@ def _set(into: dict[str, Any], model: type[Struct], dotted: str, value: str, pat
         elif first not in into:
             into[first] = value
         else:
-            raise Unreadable([Problem((*path, first), "stands there twice; write it once")])
+            raise Unusable(place, f"{first} stands there twice; write it once")
         return
     if not isinstance(below, dict):
         if below is not None and not main:
-            raise Unreadable([Problem((*path, first), "is one value and yet has parts; write one of them")])
+            raise Unusable(place, f"{first} is one value and yet has parts; write one of them")
         below = into[first] = {} if below is None else {main: below}
     if inner is not None and rest.partition(".")[0] in fields(inner):
-        _set(below, inner, rest, value, path)
+        _set(below, inner, rest, value, place)
     else:
         below[rest] = value
 
@@ -109,10 +111,10 @@ def write(spec: "FaultSpec") -> str:
         if meant.items() <= own.items():
             words.append(word)
             own = {name: value for name, value in own.items() if name not in meant}
-    if model.MAIN and model.MAIN in own:
-        words.append(_quoted(_value(own.pop(model.MAIN), model, model.MAIN)))
+    if model.SHORT and model.SHORT in own:
+        words.append(_quoted(_value(own.pop(model.SHORT), model, model.SHORT)))
     elif kind in SHOWN:
-        words.append(_value(getattr(spec.what, model.MAIN), model, model.MAIN))
+        words.append(_value(getattr(spec.what, model.SHORT), model, model.SHORT))
     words += _pairs(own, model, "")
     if where:
         words += ["where", *_pairs(where, Where, "")]
@@ -139,7 +141,7 @@ def _pairs(said: dict[str, Any], model: type[Struct], before: str) -> Iterator[s
         elif not value:
             yield f"{before}{name}"
         else:
-            main = getattr(inner, "MAIN", "")
+            main = getattr(inner, "SHORT", "")
             if main in value:
                 yield _pair(before + name, value[main], inner, main)
                 value = {key: item for key, item in value.items() if key != main}
@@ -157,9 +159,9 @@ def _value(value: Any, model: type[Struct], name: str) -> str:
     if isinstance(value, list | tuple):
         return ",".join(str(item) for item in value)
     if isinstance(value, float) and field is not None:
-        if in_seconds(field):
+        if form(field.type) == "duration":
             return time(value)
-        if is_share(field):
+        if form(field.type) == "share":
             return f"{value * 100:.10g}%"
     return f"{value:.10g}" if isinstance(value, float) else str(value)
 

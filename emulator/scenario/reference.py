@@ -11,10 +11,11 @@ from typing import Any, Literal, get_args, get_origin
 import msgspec
 from msgspec import Struct
 
+from emulator.annotations import fields, form, inside, peel, struct_of
 from emulator.scenario import expectation as e
 from emulator.scenario import model as m
+from emulator.scenario.spec import FaultSpec
 from emulator.scenario.wording import time_in_words
-from emulator.yaml import fields_of, not_none, peel
 
 _KINDS = {str: "text", int: "whole number", float: "number", bool: "true, false", Any: "any"}
 
@@ -26,7 +27,7 @@ def reference() -> str:
     for tag, kind in _members(m.Step):
         lines += ["", f"#### {tag}", "", *_told(kind, tag)]
     lines += ["", "### Expectations", "", inspect.cleandoc(e.__doc__ or "").partition("\n\n")[2].replace("\n", " ")]
-    shared = {name: hint for _, kind in _members(e.Expectation) for name, hint in fields_of(kind).items() if name in _SHARED}
+    shared = {name: hint for _, kind in _members(e.Expectation) for name, hint in _hints(kind).items() if name in _SHARED}
     lines += ["", "Keys that many expectations share:", "", *_rows(e.ExpectCall, {name: shared[name] for name in _SHARED})]
     for tag, kind in _members(e.Expectation):
         lines += ["", f"#### expect: {tag}", "", *_told(kind, tag, _SHARED)]
@@ -54,26 +55,30 @@ def _members(union: Any) -> Iterator[tuple[str, type[Struct]]]:
 
 
 def _beside(kind: type[Struct], tag: str) -> dict[str, Any]:
-    return {name: hint for name, hint in fields_of(kind).items() if name != tag}
+    return {name: hint for name, hint in _hints(kind).items() if name != tag}
+
+
+def _hints(kind: type[Struct]) -> dict[str, Any]:
+    return {name: field.type for name, field in fields(kind).items()}
 
 
 def _told(kind: type[Struct], tag: str, shared: tuple[str, ...] = ()) -> Iterator[str]:
     """What a step or an expectation is, and its keys: those of what its tag holds, and those beside it."""
     yield (kind.__doc__ or "").replace("\n", " ").strip()
     yield ""
-    fields = fields_of(kind)
-    inner = _struct_of(fields[tag])
-    if inner is None:
-        value = _value(fields[tag]) or "one of those below"
-        yield f"`{tag}` is {value}. {_description(fields[tag])}".rstrip()
+    hints = _hints(kind)
+    inner = struct_of(hints[tag])
+    if inner is None or inner is FaultSpec:
+        value = _value(hints[tag]) or "one of those below"
+        yield f"`{tag}` is {value}. {_description(hints[tag])}".rstrip()
     else:
         short = getattr(inner, "SHORT", "")
         if short:
             yield f"Short form: `{tag}: …` is `{tag}: {{{short}: …}}`."
             yield ""
         yield from _table(inner)
-    common = ", ".join(f"`{name}`" for name in fields if name in shared)
-    beside = {name: hint for name, hint in fields.items() if name != tag and name not in shared}
+    common = ", ".join(f"`{name}`" for name in hints if name in shared)
+    beside = {name: hint for name, hint in hints.items() if name != tag and name not in shared}
     if common or beside:
         yield ""
         yield f"Beside `{tag}`: {common}{' and' if common and beside else ''}".rstrip()
@@ -83,7 +88,7 @@ def _told(kind: type[Struct], tag: str, shared: tuple[str, ...] = ()) -> Iterato
 
 
 def _table(kind: type[Struct]) -> Iterator[str]:
-    yield from _rows(kind, dict(fields_of(kind)))
+    yield from _rows(kind, _hints(kind))
 
 
 def _rows(kind: type[Struct], hints: dict[str, Any]) -> Iterator[str]:
@@ -107,7 +112,7 @@ def _default(field: msgspec.structs.FieldInfo) -> str:
 
 def _description(hint: Any) -> str:
     plain, meta = peel(hint)
-    inner = _struct_of(plain)
+    inner = struct_of(plain)
     if meta is None and inner is not None:
         return (inner.__doc__ or "").replace("\n", " ").strip()
     text = (meta.description or "") if meta is not None else ""
@@ -116,17 +121,11 @@ def _description(hint: Any) -> str:
     return text.replace("|", "\\|")
 
 
-def _struct_of(hint: Any) -> type[Struct] | None:
-    plain = peel(not_none(peel(hint)[0]))[0]
-    return plain if isinstance(plain, type) and issubclass(plain, Struct) else None
-
-
 def _value(hint: Any) -> str:
     """What may be written."""
-    plain, meta = peel(not_none(peel(hint)[0]))
-    form = (((meta.extra or {}) if meta is not None else {}) | (((peel(hint)[1] or msgspec.Meta()).extra) or {})).get("text")
-    if form is not None:
-        return {"duration": "time", "share": "share"}[form]
+    plain, written = inside(hint)[0], form(hint)
+    if written is not None:
+        return {"duration": "time", "share": "share"}[written]
     origin = get_origin(plain)
     if origin is Literal:
         choices = get_args(plain)
@@ -136,7 +135,9 @@ def _value(hint: Any) -> str:
         return f"{item}; one or a list" if item else "a list"
     if origin is dict:
         return "mapping"
-    if _struct_of(plain) is not None:
+    if plain is FaultSpec:
+        return "a mapping or text"
+    if struct_of(plain) is not None:
         return "mapping"
     return _KINDS.get(plain, "" if get_args(plain) else "text")
 

@@ -7,11 +7,11 @@ from typing import Any, get_origin
 import msgspec
 from msgspec import Struct
 
-from emulator.scenario.reading import fields, in_seconds, is_share, peel, struct_of
+from emulator.annotations import fields, form, peel, struct_of
 
 
 def schema(kind: type[Struct], ref_template: str = "#/$defs/{name}") -> tuple[dict[str, Any], dict[str, Any]]:
-    """The JSON Schema of a model and of the models in it, with the short forms that `read` takes."""
+    """The JSON Schema of a model and of the models in it, with the short forms that are read."""
     (top,), components = msgspec.json.schema_components([kind], ref_template=ref_template)
     for model in _models(kind, set()):
         component = components.get(model.__name__) or components[f"{model.__module__}.{model.__qualname__}"]  # where two share a name
@@ -35,16 +35,16 @@ def _models(kind: type[Struct], seen: set[type[Struct]]) -> Iterable[type[Struct
 def _loosened(strict: dict[str, Any], field: msgspec.structs.FieldInfo) -> dict[str, Any]:
     """A property that also takes what people write: `30s`, `5%`, a bare value, one item for a list."""
     description = {key: strict[key] for key in ("description",) if key in strict}
-    if in_seconds(field):
+    if form(field.type) == "duration":
         return {**description, "anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": r"^[0-9.]+ ?(ms|s|m|h)?$"}]}
-    if is_share(field):
+    if form(field.type) == "share":
         return {**description, "anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, {"type": "string", "pattern": "^[0-9.]+ ?%$"}]}
     model = struct_of(field.type)
     if model is not None:
         bare: list[dict[str, Any]] = []
         if not any(inner.required for inner in fields(model).values()):
             bare.append({"type": ["boolean", "null"]})
-        if getattr(model, "MAIN", ""):
+        if getattr(model, "SHORT", ""):
             bare.append({"type": ["string", "number"]})
         reference = {"$ref": strict["$ref"]} if "$ref" in strict else next(one for one in strict["anyOf"] if "$ref" in one)
         return {"description": description.get("description") or inspect.cleandoc(model.__doc__ or ""), "anyOf": [reference, *bare]}

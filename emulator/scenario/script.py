@@ -5,26 +5,35 @@ told at the line that it stands in.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
 from emulator.config import Config
+from emulator.config import problems as config_problems
+from emulator.reading import Reader, suggest
 from emulator.scenario.check import check
 from emulator.scenario.model import MAX_FILE_OCTETS, MAX_RUNS, MAX_STEPS, Scenario
-from emulator.yaml import At, List, Map, Node, Reader, Scalar, Unusable, from_value, read, suggest, to_value
+from emulator.scenario.placeholders import Filling, Values
+from emulator.yaml import At, List, Map, Node, Scalar, Unusable, from_value, in_order, read, to_value
 
 MAX_DEPTH = 5
 """Of templates in templates."""
-MAX_TEXT = 8192
-"""Characters of a value once its placeholders are filled in."""
-_PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z][A-Za-z0-9_.-]*)\s*\}\}")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
 _PORT = "port."
 _MADE_UP_PORT = "5999"
 """Stands for a port that is chosen when the scenario runs."""
 _KINDS = ("scenario", "config")
+_ENDLESS = 1e9
+"""Seconds, in place of a deadline that could not be read."""
+
+
+class _Any:
+    """Holds every name: steps are missing, and nobody knows what they would have been called."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +66,9 @@ class Script:
             raise Unusable(node.place, "the file is not a mapping; write `name: …` and `steps: …`")
         self._node = node
         self.settings = self._settings = dict(settings or {})
+        self._sure, self._lost = True, False
+        self._unsure: set[str] = set()
+        """Variables whose values could not be read."""
         problems = self._reader.problems
         self._templates = dict(self._mapping("templates"))
         self._variables = list(self._mapping("variables"))
@@ -68,7 +80,8 @@ class Script:
             if name not in known and name.removeprefix(_PORT) not in self.ports
         )
         if problems:
-            raise Unusable("", "\n".join(problems))
+            problems.extend(self._problems())
+            raise Unusable("", "\n".join(in_order(problems)))
 
     @property
     def ports(self) -> tuple[str, ...]:
@@ -86,28 +99,45 @@ class Script:
     def run(self, variant: Mapping[str, str] | None = None, ports: Mapping[str, str] | None = None) -> Run:
         """The scenario of one variant. Raises `Unusable` with every mistake, a line each."""
         reader = Reader()
-        values = self._values(variant or {}, ports or {}, reader.problems)
-        node = self._expanded(values, reader.problems)
-        if reader.problems:
-            raise Unusable("", "\n".join(reader.problems))
-        scenario: Scenario = reader.convert(node, Scenario)
-        problems = [*check(scenario, reader.places), *_config_problems(node)]
-        if problems:
-            raise Unusable("", "\n".join(problems))
-        return Run(scenario, node, reader.places, {name: values[name] for name in values if not name.startswith(_PORT)})
+        filling = Filling(reader.problems, self._sure)
+        self._lost = False
+        values = self._values(variant or {}, ports or {}, filling)
+        node = self._expanded(values, filling)
+        built = reader.build(node, Scenario)
+        unsure = self._unsure_names(node, reader.wrong)
+        scenario = reader.rest(_judged(built, reader.wrong), Scenario)
+        if scenario is not None:
+            reader.judge(check(scenario, reader.places, unsure), "the scenario")
+        reader.problems.extend(_config_problems(node))
+        if scenario is None or reader.problems:
+            raise Unusable("", "\n".join(in_order(reader.problems)))
+        said = {name: text for name, text in values.items() if text is not None and not name.startswith(_PORT)}
+        return Run(scenario, node, reader.places, said)
 
     def runs(self) -> list[Run]:
         """Every run, with made-up ports; raises `Unusable` with the mistakes of all of them, each once."""
-        made: list[Run] = []
-        problems: dict[str, None] = {}
+        problems = self._problems()
+        if problems:
+            raise Unusable("", "\n".join(in_order(problems)))
+        return [self.run(variant) for variant in self.variants]
+
+    def _problems(self) -> list[str]:
+        """The mistakes of all runs."""
+        problems: list[str] = []
         for variant in self.variants:
             try:
-                made.append(self.run(variant))
+                self.run(variant)
             except Unusable as error:
-                problems.update(dict.fromkeys(str(error).splitlines()))
-        if problems:
-            raise Unusable("", "\n".join(problems))
-        return made
+                problems.extend(str(error).splitlines())
+        return problems
+
+    def _unsure_names(self, node: Map, wrong: set[At]) -> Container[str]:
+        """What may be the name of something that could not be read."""
+        steps = node.get("steps")
+        if self._lost or not isinstance(steps, List):
+            return _Any()
+        numbers = {int(at[1]) for at in wrong if at[:1] == ("steps",) and len(at) > 1}
+        return {name for number in numbers for name in _names_in(steps.items[number])}
 
     # -- what stands above the runs -------------------------------------------------------------------------------
 
@@ -117,6 +147,7 @@ class Script:
             return
         if not isinstance(node, Map):
             self._reader.problems.append(f"{node.place}: {name} is not a mapping; write `name: …` lines")
+            self._sure = False
             return
         seen: set[str] = set()
         for key, value in node.items:
@@ -138,6 +169,8 @@ class Script:
             for item in node.items:
                 if not isinstance(item, Map) or not all(isinstance(value, Scalar) for _, value in item.items):
                     problems.append(f"{item.place}: a combination is a mapping of single values; write {{codec: PCMA, transport: UDP}}")
+                    self._unsure |= {key.text for key, _ in item.items} if isinstance(item, Map) else set()
+                    self._sure = self._sure and isinstance(item, Map)
                     continue
                 variants.append({key.text: value.text for key, value in item.items if isinstance(value, Scalar)})
         else:
@@ -146,6 +179,7 @@ class Script:
                 items = value.items if isinstance(value, List) else [value]
                 if not items or not all(isinstance(item, Scalar) for item in items):
                     problems.append(f"{value.place}: {key.text} is no list of single values; write [a, b]")
+                    self._unsure.add(key.text)
                     continue
                 axes.append((key.text, [item.text for item in items if isinstance(item, Scalar)]))
             count = 1
@@ -153,13 +187,15 @@ class Script:
                 count *= len(texts)
             if count > MAX_RUNS:
                 problems.append(f"{node.place}: {count} combinations; {MAX_RUNS} are the most")
-                return [{}]
+                return [{name: texts[0] for name, texts in axes}]
             variants = [dict(zip([name for name, _ in axes], texts, strict=True)) for texts in product(*(texts for _, texts in axes))]
         if len(variants) > MAX_RUNS:
             problems.append(f"{node.place}: {len(variants)} combinations; {MAX_RUNS} are the most")
+            del variants[1:]
         if not variants and not problems:
             problems.append(f"{node.place}: no combination; write at least one, or leave matrix out")
-        return variants
+            self._sure = False
+        return variants or [{}]
 
     def _narrowed(self, variants: list[dict[str, str]]) -> list[dict[str, str]]:
         """The variants that have what is set, or with it in place of their own where none has it; each once."""
@@ -171,9 +207,9 @@ class Script:
 
     # -- one run --------------------------------------------------------------------------------------------------
 
-    def _values(self, variant: Mapping[str, str], ports: Mapping[str, str], problems: list[str]) -> dict[str, str]:
+    def _values(self, variant: Mapping[str, str], ports: Mapping[str, str], filling: Filling) -> dict[str, str | None]:
         """Every placeholder of one run, and its value."""
-        values = {_PORT + name: self.ports_set.get(name) or ports.get(name, _MADE_UP_PORT) for name in self.ports}
+        values: dict[str, str | None] = {_PORT + name: self.ports_set.get(name) or ports.get(name, _MADE_UP_PORT) for name in self.ports}
         values.update({name: text for name, text in self._settings.items() if not name.startswith(_PORT)})
         for name, text in variant.items():
             values.setdefault(name, text)
@@ -181,76 +217,105 @@ class Script:
             if key.text in values:
                 continue
             if not isinstance(node, Scalar):
-                problems.append(f"{node.place}: {key.text} is not a single value; write text")
+                filling.problems.append(f"{node.place}: {key.text} is not a single value; write text")
+                values[key.text] = None
                 continue
-            values[key.text] = _filled(node, values, problems).text
+            values[key.text] = _text(filling.text(node, values))
+        for name in self._unsure:
+            values.setdefault(name, None)
         return values
 
-    def _expanded(self, values: Mapping[str, str], problems: list[str]) -> Map:
+    def _expanded(self, values: Values, filling: Filling) -> Map:
         """The file without variables, matrix and templates, which are put in."""
         node = self._node.without("variables", "matrix", "templates")
         items: list[tuple[Scalar, Node]] = []
         for key, value in node.items:
             if key.text == "steps" and isinstance(value, List):
-                items.append((key, List(list(self._steps(value.items, values, problems, ())), value.place)))
+                items.append((key, List(list(self._steps(value.items, values, filling, ())), value.place)))
             else:
-                items.append((key, _put(value, values, problems)))
+                items.append((key, filling.node(value, values)))
         return Map(items, node.place)
 
-    def _steps(self, steps: Sequence[Node], values: Mapping[str, str], problems: list[str], within: tuple[str, ...]) -> Iterator[Node]:
+    def _steps(self, steps: Sequence[Node], values: Values, filling: Filling, within: tuple[str, ...]) -> Iterator[Node]:
         """Steps with their placeholders filled in, and those of a template in place of each `use`."""
         made = 0
         for step in steps:
             use = step.get("use") if isinstance(step, Map) else None
-            if use is None:
+            for one in [filling.node(step, values)] if use is None else self._used(use, values, filling, within):
                 made += 1
-                yield _put(step, values, problems)
-            else:
-                for inner in self._used(use, values, problems, within):
-                    made += 1
-                    yield inner
-            if made > MAX_STEPS:
-                problems.append(f"{step.place}: more than {MAX_STEPS} steps; split the story")
-                return
+                if made > MAX_STEPS:
+                    filling.problems.append(f"{step.place}: more than {MAX_STEPS} steps; split the story")
+                    return
+                yield one
 
-    def _used(self, use: Node, values: Mapping[str, str], problems: list[str], within: tuple[str, ...]) -> Iterator[Node]:
+    def _used(self, use: Node, values: Values, filling: Filling, within: tuple[str, ...]) -> Iterator[Node]:
         """`use: NAME`, or `use: {template: NAME, with: {variable: value}}`."""
-        place, name, given = use.place, "", dict(values)
+        place, given, before = use.place, dict(values), len(filling.problems)
+        name: str | None = ""
         if isinstance(use, Map):
             for key, value in use.items:
                 if key.text == "template" and isinstance(value, Scalar):
-                    name = _filled(value, values, problems).text
+                    name = _text(filling.text(value, values))
                 elif key.text == "with" and isinstance(value, Map):
                     for variable, text in value.items:
                         if isinstance(text, Scalar):
-                            given[variable.text] = _filled(text, values, problems).text
+                            given[variable.text] = _text(filling.text(text, values))
                         else:
-                            problems.append(f"{text.place}: {variable.text} is not a single value; write text")
+                            filling.problems.append(f"{text.place}: {variable.text} is not a single value; write text")
                 else:
-                    problems.append(f"{key.place}: {key.text!r} does not belong here; write {{template: NAME, with: {{variable: value}}}}")
+                    what = f"{key.text!r} does not belong here; write {{template: NAME, with: {{variable: value}}}}"
+                    filling.problems.append(f"{key.place}: {what}")
         elif isinstance(use, Scalar):
-            name = _filled(use, values, problems).text
+            name = _text(filling.text(use, values))
         template = next((node for key, node in self._templates.items() if key.text == name), None)
-        if template is None:
+        if len(filling.problems) > before or name is None:
+            template = None
+        elif template is None:
             known = [key.text for key in self._templates]
-            problems.append(f"{place}: no template {name!r}{suggest(name, known) if known else '; write it under `templates:`'}")
+            filling.problems.append(f"{place}: no template {name!r}{suggest(name, known) if known else '; write it under `templates:`'}")
         elif name in within or len(within) >= MAX_DEPTH:
-            problems.append(f"{place}: template {name!r} is used within {' → '.join(within)}; write the steps out")
+            filling.problems.append(f"{place}: template {name!r} is used within {' → '.join(within)}; write the steps out")
         elif not isinstance(template, List):
-            problems.append(f"{template.place}: template {name!r} is no list of steps; write `- step` lines")
+            filling.problems.append(f"{template.place}: template {name!r} is no list of steps; write `- step` lines")
+        if isinstance(template, List) and len(filling.problems) == before:
+            yield from self._steps(template.items, given, filling, (*within, name or ""))
         else:
-            yield from self._steps(template.items, given, problems, (*within, name))
+            self._lost = True
+            yield Scalar("", place, wrong=True)
+
+
+def _text(node: Scalar) -> str | None:
+    return None if node.wrong else node.text
+
+
+def _judged(values: dict[str, Any], wrong: set[At]) -> dict[str, Any]:
+    """What was built, so that the rest of it can be judged where its name or its time is wrong."""
+    if ("name",) in wrong or "name" not in values:
+        values["name"] = "?"
+    if ("deadline",) in wrong:
+        values["deadline"] = _ENDLESS
+    wrong -= {("name",), ("deadline",)}
+    return values
+
+
+def _names_in(node: Node) -> Iterator[str]:
+    """What is named anywhere in a node."""
+    if isinstance(node, Map):
+        for key, value in node.items:
+            if key.text == "as" and isinstance(value, Scalar):
+                yield value.text
+            else:
+                yield from _names_in(value)
+    elif isinstance(node, List):
+        for item in node.items:
+            yield from _names_in(item)
 
 
 def _config_problems(node: Map) -> list[str]:
     """What is wrong with `given.config`."""
     given = node.get("given")
     config = given.get("config") if isinstance(given, Map) else None
-    if config is None:
-        return []
-    reader = Reader()
-    reader.build(config, Config, "config")
-    return reader.problems
+    return config_problems(config) if config is not None else []
 
 
 def load(path: str, settings: Mapping[str, str] | None = None) -> Script:
@@ -272,30 +337,3 @@ def kind_of(node: Node) -> str:
     ours = keys & {"steps", "given", "never", "deadline", "matrix", "variables", "templates", "description", "name"}
     theirs = keys & {field for field in Config.__struct_fields__ if field != "seed"}
     return _KINDS[0] if "steps" in keys or len(ours) > len(theirs) else _KINDS[1]
-
-
-def _put(node: Node, values: Mapping[str, str], problems: list[str]) -> Node:
-    """A node with every placeholder in it filled in."""
-    if isinstance(node, Map):
-        return Map([(_filled(key, values, problems), _put(value, values, problems)) for key, value in node.items], node.place)
-    if isinstance(node, List):
-        return List([_put(item, values, problems) for item in node.items], node.place)
-    return _filled(node, values, problems)
-
-
-def _filled(node: Scalar, values: Mapping[str, str], problems: list[str]) -> Scalar:
-    if "{{" not in node.text:
-        return node
-
-    def value(match: "re.Match[str]") -> str:
-        name = match[1]
-        if name not in values:
-            problems.append(f"{node.place}: no variable {name!r}{suggest(name, values) if values else '; write it under `variables:`'}")
-            return ""
-        return values[name]
-
-    text = _PLACEHOLDER.sub(value, node.text)
-    if len(text) > MAX_TEXT:
-        problems.append(f"{node.place}: {len(text)} characters once its placeholders are filled in; {MAX_TEXT} are the most")
-        text = ""
-    return Scalar(text, node.place, node.quoted)

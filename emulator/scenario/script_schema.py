@@ -1,5 +1,7 @@
 """The JSON Schema of scenario files, for editors."""
 
+import json
+import re
 from typing import Any
 
 from emulator.config import Config
@@ -62,4 +64,17 @@ def schema() -> dict[str, Any]:
             "additionalProperties": {"type": "array", "items": {"$ref": "#/$defs/Step"}},
         },
     )
+    made["$defs"] = _needed(made)
     return made
+
+
+def _needed(document: dict[str, Any]) -> dict[str, Any]:
+    """The definitions that are referred to; faults have others in place of those made first."""
+    defs, found = document["$defs"], dict[str, Any]()
+    waiting = [{name: part for name, part in document.items() if name != "$defs"}]
+    while waiting:
+        for name in re.findall(r'"#/\$defs/([^"]+)"', json.dumps(waiting.pop())):
+            if name not in found:
+                found[name] = defs[name]
+                waiting.append(defs[name])
+    return {name: part for name, part in defs.items() if name in found}

@@ -14,12 +14,14 @@ from typing import Annotated, ClassVar, Literal
 import msgspec
 from msgspec import Struct
 
+from emulator.annotations import fields
+from emulator.reading import Reader, meant, suggest
 from emulator.scenario import kinds
-from emulator.scenario.kind import PLACE, Kind
+from emulator.scenario.kind import PLACE, Kind, meta, named, several, share, span
 from emulator.scenario.kinds import KINDS
 from emulator.scenario.media_kinds import Dtmf, Media
-from emulator.scenario.reading import Path, Problem, Unreadable, fields, meta, read, share, span, suggestion
 from emulator.trunk import regions
+from emulator.yaml import At, Map, Node, Scalar, Unusable, from_value, is_null
 
 _NUMBER = r"^([0-9*?+]{1,20}|anonymous)$"
 _Party = tuple[Annotated[str, meta("", "digits such as 447700900200, with * for any", pattern=_NUMBER)], ...]
@@ -33,27 +35,27 @@ _Place = Annotated[str, meta("", "a name such as us-3", regions.short_name, patt
 class Where(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab", omit_defaults=True):
     """Which messages, calls, connections or queries are meant. All that is said must hold; of several values one."""
 
-    proxy: Annotated[tuple[_Place, ...], meta("A proxy such as us-3-1.")] = ()
-    site: Annotated[tuple[_Place, ...], meta("A site such as us-3.")] = ()
-    region: Annotated[tuple[_Place, ...], meta("us, eu or ap.")] = ()
-    transport: Annotated[tuple[Literal["UDP", "TCP", "TLS"], ...], meta("UDP, TCP or TLS.")] = ()
+    proxy: Annotated[tuple[_Place, ...], several("A proxy such as us-3-1.")] = ()
+    site: Annotated[tuple[_Place, ...], several("A site such as us-3.")] = ()
+    region: Annotated[tuple[_Place, ...], several("us, eu or ap.")] = ()
+    transport: Annotated[tuple[Literal["UDP", "TCP", "TLS"], ...], several("UDP, TCP or TLS.")] = ()
     direction: Annotated[Literal["in", "out"] | None, meta("`in`: from the client to the trunk. `out`: from the trunk.")] = None
     method: Annotated[
-        tuple[_Method, ...], meta("The method; with `status` that of the request which is answered, else requests alone.")
+        tuple[_Method, ...], several("The method; with `status` that of the request which is answered, else requests alone.")
     ] = ()
-    status: Annotated[tuple[_Status, ...], meta("Responses with this code, or of this class: 18x, 5xx.")] = ()
+    status: Annotated[tuple[_Status, ...], several("Responses with this code, or of this class: 18x, 5xx.")] = ()
     in_dialog: Annotated[bool | None, meta("Requests inside a call, such as re-INVITEs; or those outside.")] = None
     number: Annotated[_Party, meta("Either number of the call. `*` stands for any digits, `?` for one.")] = ()
     called: Annotated[_Party, meta("The number that is called.")] = ()
     caller: Annotated[_Party, meta("The number that calls, or `anonymous`.")] = ()
-    account: Annotated[tuple[_Word, ...], meta("The account's key.")] = ()
+    account: Annotated[tuple[_Word, ...], several("The account's key.")] = ()
     authenticated: Annotated[bool | None, meta("Requests with credentials that are right; or those without.")] = None
     call: Annotated[Literal["outbound", "inbound"] | None, meta("Calls from the client (`outbound`), or to it.")] = None
     header: Annotated[
-        dict[str, Annotated[str, meta("", max_length=200)]], meta("Regular expressions, by header; each is found somewhere in its header.")
+        dict[str, Annotated[str, meta("", max_length=200)]], named("Regular expressions, by header; each is found somewhere in its header.")
     ] = {}
-    name: Annotated[tuple[_Name, ...], meta("DNS: this name, or one below it.")] = ()
-    type: Annotated[tuple[Literal["A", "AAAA", "SRV", "NAPTR"], ...], meta("DNS: the type that is asked for.")] = ()
+    name: Annotated[tuple[_Name, ...], several("DNS: this name, or one below it.")] = ()
+    type: Annotated[tuple[Literal["A", "AAAA", "SRV", "NAPTR"], ...], several("DNS: the type that is asked for.")] = ()
 
     def proxies(self) -> tuple[str, ...]:
         """The proxies that are concerned, in the order of the table."""
@@ -76,7 +78,7 @@ class Flapping(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class DownSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """What `vsim down` says."""
 
-    MAIN: ClassVar[str] = "name"
+    SHORT: ClassVar[str] = "name"
     name: Annotated[str, meta("A proxy, a site, a region, or all.", "a name such as us-3", max_length=60)]
     how: Annotated[Literal["drop", "refuse", "503", "reset"], meta("What clients see.")] = "drop"
     for_: Annotated[float, span("It comes up by itself after so long.", ge=0.001)] | None = msgspec.field(default=None, name="for")
@@ -86,7 +88,7 @@ class DownSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
 class UpSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What `vsim up` says."""
 
-    MAIN: ClassVar[str] = "name"
+    SHORT: ClassVar[str] = "name"
     name: Annotated[str, meta("A proxy, a site, a region, or all.", "a name such as us-3", max_length=60)]
 
 
@@ -123,7 +125,7 @@ class FaultSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, r
     where: Annotated[Where, meta("What it concerns; everything where nothing is said.")] = Where()
     nth: Annotated[
         tuple[Annotated[int, meta("", "a number such as 3", ge=1, le=1_000_000)], ...],
-        meta("Only these of those that match, counted from 1."),
+        several("Only these of those that match, counted from 1."),
     ] = ()
     first: Annotated[int, meta("Only the first so many that match.", ge=1, le=1_000_000)] | None = None
     after: Annotated[int, meta("The first so many that match are spared.", ge=0, le=1_000_000)] = 0
@@ -134,6 +136,30 @@ class FaultSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, r
     from_: Annotated[float, span("It begins so long after it was added.")] = msgspec.field(default=0.0, name="from")
     for_: Annotated[float, span("It ends so long after its beginning.", ge=0.001)] | None = msgspec.field(default=None, name="for")
     flapping: Annotated[Flapping | None, meta("By turns it is there and is not.")] = None
+
+    def __post_init__(self) -> None:
+        """Raises `ValueError` where nothing goes wrong."""
+        if not any(getattr(self, fields(FaultSpec)[name].name) is not None for name in KINDS):
+            raise ValueError("a fault without a kind")
+
+    @staticmethod
+    def written(node: Node) -> Node:
+        """A fault as a mapping with one kind in it; text is the same on one line. Raises `Unusable`."""
+        if isinstance(node, Scalar) and not is_null(node):
+            from emulator.scenario.oneline import parse
+
+            return from_value(parse(node.text, node.place), place=node.place)
+        if not isinstance(node, Map):
+            raise Unusable(node.place, "no fault; write a mapping such as {refuse: 503, where: {site: us-3}}, or the same on one line")
+        chosen = [key for key, _ in node.items if key.text in KINDS]
+        unknown = [key for key, _ in node.items if key.text not in fields(FaultSpec)]
+        if unknown and not chosen:
+            raise Unusable(unknown[0].place, f"unknown fault {unknown[0].text!r:.60}{suggest(unknown[0].text, KINDS)}")
+        if not chosen:
+            raise Unusable(node.place, f"nothing goes wrong here; write one of {', '.join(KINDS)}")
+        if len(chosen) > 1:
+            raise Unusable(chosen[1].place, f"{' and '.join(key.text for key in chosen)} in one fault; write a fault for each")
+        return Map([(key, Map((), value.place) if key is chosen[0] and is_null(value) else value) for key, value in node.items], node.place)
 
     @property
     def kind(self) -> str:
@@ -152,103 +178,74 @@ class FaultSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, r
         return write(self)
 
 
-def problems(value: object) -> list[tuple[tuple[str, ...], str]]:
-    """What is wrong with a fault, each with its path in the value; nothing when it is good."""
-    try:
-        fault(value)
-    except Unreadable as unreadable:
-        return [(tuple(map(str, problem.path)), problem.text) for problem in unreadable.problems]
-    return []
-
-
 TIMING = ("nth", "first", "after", "every", "times", "probability", "per", "from", "for", "flapping")
 CONDITIONS = tuple(fields(Where))
 
 
-def fault(value: object, path: Path = ()) -> FaultSpec:
-    """A fault from a mapping (YAML, JSON) or from one line of text. Raises `Unreadable` with the path of each mistake."""
+def fault(value: object) -> FaultSpec:
+    """A fault from a mapping (YAML, JSON) or from one line of text. Raises `Unusable` with every mistake, a line each."""
     if isinstance(value, FaultSpec):
         return value
-    if isinstance(value, str):
-        from emulator.scenario.oneline import parse
-
-        value = parse(value, path)
-    if not isinstance(value, dict):
-        raise Unreadable([Problem(path, "no fault; write a mapping such as {refuse: 503, where: {site: us-3}}, or the same on one line")])
-    known = fields(FaultSpec)
-    chosen = [name for name in value if name in KINDS]
-    unknown = [str(name) for name in value if name not in known]
-    if unknown and not chosen:
-        raise Unreadable([Problem((*path, unknown[0]), f"unknown; {suggestion(unknown[0], KINDS)}")])
-    if not chosen:
-        raise Unreadable([Problem(path, f"nothing goes wrong here; write one of {', '.join(KINDS)}")])
-    if len(chosen) > 1:
-        raise Unreadable([Problem(path, f"{' and '.join(chosen)} in one fault; write a fault for each")])
-    (name,) = chosen
-    if value[name] is None or value[name] is False:
-        value = {**value, name: {} if value[name] is None else value[name]}
-    spec = read(value, FaultSpec, path)
-    problems = list(_check(spec, name, path))
-    if problems:
-        raise Unreadable(problems)
+    reader = Reader()
+    spec = reader.convert(from_value(value, root=""), FaultSpec)
+    reader.judge(problems(spec), "")
+    if reader.problems:
+        raise Unusable("", "\n".join(reader.problems))
     return spec
 
 
-def _check(spec: FaultSpec, kind: str, path: Path) -> Iterator[Problem]:
-    """What no single field can know."""
+def problems(spec: FaultSpec) -> Iterator[tuple[At, str]]:
+    """What no single field can know: where in the fault, and what is wrong."""
+    kind = spec.kind
     model = KINDS[kind]
     said = msgspec.to_builtins(spec)
     for name in said.get("where", {}):
         if name not in model.CONDITIONS:
-            yield Problem((*path, "where", name), f"means nothing for {kind}; it can be told by {', '.join(model.CONDITIONS)}")
+            yield ("where", name), f"{name} means nothing for {kind}; it can be told by {', '.join(model.CONDITIONS)}"
     for name in said:
         if name in TIMING and name not in model.TIMING:
-            yield Problem((*path, name), f"means nothing for {kind}; it takes {', '.join(model.TIMING)}")
+            yield (name,), f"{name} means nothing for {kind}; it takes {', '.join(model.TIMING)}"
     where = spec.where
     for name, given, known in (
         ("proxy", where.proxy, regions.PROXIES), ("site", where.site, regions.SITES), ("region", where.region, regions.REGIONS),
     ):  # fmt: skip
         for text in given:
             if text not in known:
-                yield Problem((*path, "where", name), f"no {name} {text!r}; {suggestion(text, known)}")
+                yield ("where", name), f"no {name} {text!r}{meant(text, known) or '; write one of ' + ', '.join(known)}"
     if not where.proxies() and {*where.proxy, *where.site, *where.region} <= {*regions.PROXIES, *regions.SITES, *regions.REGIONS}:
-        yield Problem((*path, "where"), "no proxy is in all of these places; write one of proxy, site and region")
+        yield ("where",), "no proxy is in all of these places; write one of proxy, site and region"
     for name, regex in where.header.items():
         try:
             re.compile(regex)
         except re.error as error:
-            text = f"{regex!r} is no regular expression ({error}); write one such as ^Asterisk"
-            yield Problem((*path, "where", "header", name), text)
+            yield ("where", "header", name), f"{regex!r} is no regular expression ({error}); write one such as ^Asterisk"
     if where.status and where.in_dialog is not None:
-        yield Problem((*path, "where", "in-dialog"), "says nothing of a response; leave it out, or leave out status")
-    yield from _check_kind(spec, kind, path)
+        yield ("where", "in-dialog"), "in-dialog says nothing of a response; leave it out, or leave out status"
+    yield from _of_kind(spec, kind)
 
 
-def _check_kind(spec: FaultSpec, kind: str, path: Path) -> Iterator[Problem]:
-    answer, media, redirect = spec.answer, spec.media, spec.redirect
+def _of_kind(spec: FaultSpec, kind: str) -> Iterator[tuple[At, str]]:
+    answer, media = spec.answer, spec.media
     if answer is not None:
         if answer.never and (answer.delay is not None or answer.status is not None):
-            yield Problem((*path, kind), "never, and yet with a delay or a status; write one of them")
+            yield (kind,), "answer is never, and yet with a delay or a status; write one of them"
         if not answer.never and answer.delay is None and answer.status is None and answer.ringing is None:
-            yield Problem((*path, kind), "as ever; write a time, never, ringing or status")
+            yield (kind,), "answer is as ever; write a time, never, ringing or status"
     if media is not None and not msgspec.to_builtins(media):
-        yield Problem((*path, kind), f"nothing is done to it; write one of {', '.join(fields(Media))}")
+        yield (kind,), f"nothing is done to media; write one of {', '.join(fields(Media))}"
     if spec.rewrite is not None and not spec.rewrite.set and not spec.rewrite.remove:
-        yield Problem((*path, kind), "nothing; write set.NAME=TEXT or remove=NAME")
+        yield (kind,), "nothing is rewritten; write set.NAME=TEXT or remove=NAME"
     for name, value in {**(spec.refuse.headers if spec.refuse else {}), **(spec.rewrite.set if spec.rewrite else {})}.items():
         if not re.fullmatch(r"[A-Za-z0-9.!%*_+`'~-]{1,60}", name) or not re.fullmatch(r"[^\r\n]*", value):
-            yield Problem((*path, kind), f"{name!r}: {value!r:.40} is no header; write a name, and text without line breaks")
-    if redirect is not None:
-        if not 300 <= redirect.status <= 399:
-            yield Problem((*path, kind, "status"), f"{redirect.status} redirects nobody; write 302")
-        for text in redirect.to:
-            if text != "self" and text not in regions.PROXIES and not re.match("sips?:.", text):
-                yield Problem((*path, kind, "to"), f"{text!r}; write self, a proxy such as us-3-1, or a URI such as sip:1@192.0.2.1")
+            yield (kind,), f"{name!r}: {value!r:.40} is no header; write a name, and text without line breaks"
+    for text in spec.redirect.to if spec.redirect is not None else ():
+        if text != "self" and text not in regions.PROXIES and not re.match("sips?:.", text):
+            yield (kind, "to"), f"to {text!r} is nowhere; write self, a proxy such as us-3-1, or a URI such as sip:1@192.0.2.1"
     if spec.reset is not None and spec.reset.octets is not None:
         for name in sorted(set(msgspec.to_builtins(spec).get("where", {})) - set(PLACE)):
-            yield Problem((*path, "where", name), f"unknown when octets are counted; only {', '.join(PLACE)} are")
+            yield ("where", name), f"{name} is unknown when octets are counted; only {', '.join(PLACE)} are"
     if spec.wrong is not None and spec.wrong.value is not None and spec.wrong.what in ("cseq", "content-length"):
         if not re.fullmatch("[0-9]{1,10}", spec.wrong.value):
-            yield Problem((*path, kind, "value"), f"{spec.wrong.value!r} is no number; write one such as 7")
+            yield (kind, "value"), f"value {spec.wrong.value!r} is no number; write one such as 7"
     if spec.tls is not None and spec.where.transport and "TLS" not in spec.where.transport:
-        yield Problem((*path, "where", "transport"), "has no TLS; leave it out")
+        yield ("where", "transport"), "transport has no TLS; leave it out"

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from emulator.journal.journal import CallRecord
 from emulator.scenario.model import Call, Given
+from emulator.scenario.spec import FaultSpec
 
 Observer = Callable[[str, str, str, bool, bytes], None]
 """Told of each SIP message: proxy, transport, the peer's `address:port`, whether it came in, octets."""
@@ -37,7 +38,7 @@ class Stage(Protocol):
     def up(self, name: str) -> None:
         """Take it up."""
 
-    def fault(self, spec: Any) -> str:
+    def fault(self, spec: FaultSpec) -> str:
         """Add a fault; returns its id."""
 
     def clear(self, fault: str) -> None:

@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from emulator.annotations import OTHERWISE
+from emulator.reading import duration
 from emulator.trunk.regions import PROXIES, REGIONS, SITES, hosts_of, proxies_of, short_name
-from emulator.yaml import OTHERWISE, duration
 
 START = "start"
 """What `since` calls the beginning of the scenario."""
@@ -44,7 +45,7 @@ Name = Annotated[
     str,
     Meta(
         pattern="^[A-Za-z][A-Za-z0-9 _-]{0,39}$",
-        extra={"write": "write a name of letters, digits, blanks, - and _, with a letter first"},
+        extra={"write": "a name of letters, digits, blanks, - and _, with a letter first"},
     ),
 ]
 """What one thing of the story is called."""
@@ -67,9 +68,7 @@ PlaceName = Annotated[Literal["all", _Region, _Site, _Proxy], _names((ALL, *REGI
 """A proxy, a site, a region, or all of them."""
 Transport = Literal["UDP", "TCP", "TLS"]
 Codec = Literal["PCMA", "PCMU", "G722", "G729", "iLBC", "speex"]
-Status = Annotated[
-    str, Meta(pattern="^[1-6]([0-9][0-9x]|xx)$", extra={"write": "write a status such as 503, or a class of them such as 5xx"})
-]
+Status = Annotated[str, Meta(pattern="^[1-6]([0-9][0-9x]|xx)$", extra={"write": "a status such as 503, or a class of them such as 5xx"})]
 Glob = Annotated[str, Meta(min_length=1, max_length=400)]
 """Text in which * stands for any characters, and ? for one."""
 ProxyGlob = Annotated[str, Meta(min_length=1, max_length=400, extra={"reads": short_name})]
@@ -77,7 +76,7 @@ Bounds = Annotated[
     str,
     Meta(
         pattern=r"^[0-9.]+ *(ms|s|m)?( *\.\. *[0-9.]+ *(ms|s|m)?)?$",
-        extra={"write": "write a time such as 2s, or bounds such as 1.8s..2.5s"},
+        extra={"write": "a time such as 2s, or bounds such as 1.8s..2.5s"},
     ),
 ]
 """How long something lasts: a time, give or take half a second, or the least and the most."""

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 
 from emulator.scenario import expectation as e
 from emulator.scenario import model as m
-from emulator.scenario.spec import fault as read_fault
 from emulator.scenario.terms import Place
 
 
@@ -17,7 +16,7 @@ def step_in_words(step: m.Step) -> str:
         case m.UpStep(up=up):
             return f"{listed(up.names)} up"
         case m.FaultStep(fault=value, as_=name):
-            return f"fault {name + ': ' if name else ''}{read_fault(value)}"
+            return f"fault {name + ': ' if name else ''}{value}"
         case m.ClearStep(clear=name):
             return "clear every fault" if name == "all" else f"clear {name}"
         case m.ExpectStep(expect=expected):

@@ -9,6 +9,7 @@ from emulator.scenario.model import Call, Given
 from emulator.scenario.runner import Runner
 from emulator.scenario.scenarios import Scenarios
 from emulator.scenario.script import Script
+from emulator.scenario.spec import FaultSpec
 from emulator.scenario.stage import Observer
 from emulator.scenario.verdict import Verdict
 from emulator.trunk.callers import Ring
@@ -60,7 +61,7 @@ class MemoryStage:
     def up(self, name: str) -> None:
         self.done.append(f"up {name}")
 
-    def fault(self, spec: Any) -> str:
+    def fault(self, spec: FaultSpec) -> str:
         self.done.append(f"fault {spec}")
         return f"f{len(self.done)}"
 

@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
+from emulator.annotations import peel
 from emulator.scenario import expectation, model, terms
 from emulator.scenario.model import MAX_FILE_OCTETS, MAX_RUNS, MAX_STEPS
 from emulator.scenario.script import Run, Script, from_json, kind_of, load
 from emulator.scenario.script_schema import schema
 from emulator.scenario.wording import step_in_words
 from emulator.trunk import regions
-from emulator.yaml import Unusable, parse, peel
+from emulator.yaml import Unusable, parse
 
 CONTRACT = """\
 name: Virginia goes down and the PBX moves to Oregon
@@ -162,6 +163,52 @@ def step(text: str) -> str:
 def test_mistakes_in_steps(text: str, problem: str) -> None:
     found = problems(step(text))
     assert len(found) == 1 and found[0].startswith("story.yaml" + problem), found
+
+
+def test_every_mistake_of_a_file_is_told_at_once_in_the_order_of_its_lines() -> None:
+    text = """\
+deadline: soon
+given:
+  numbers: {"447700900000": {forward: "sip:"}}
+  faults: [refuse 99, drop where site=us-9, {drop: true, where: {site: us-3}, times: 0}]
+  config: {layuot: ports, media: {ports: 9-5}}
+variables: {a: [x]}
+steps:
+  - expect: {call: {to: "{{a}}", proxy: us-9-1, site: us-3}, as: one}
+  - dwon: us-3
+  - hangup: one
+  - hangup: two
+  - note: "{{b}}"
+  - use: gone
+  - down: {site: us-3, as: one}
+  - fault: {delay: 1s, where: {site: us-3, region: eu}, probability: 2}
+"""
+    assert [line.removeprefix("story.yaml:").partition(": ")[::2] for line in problems(text)] == [
+        ("1:1", "name is missing; write `name: …`"),
+        ("1:11", "deadline 'soon' is no time; write seconds, or text such as 500ms, 10s, 2m"),
+        ("3:39", "forward, column 4: no host; write sip:USER@HOST, or sip:HOST to have the dialled number as the user"),
+        ("4:12", "status '99': write a code from 300 to 699 such as 503"),
+        ("4:23", "no site 'us-9'; did you mean 'us-4'?"),
+        ("4:86", "times '0': write a whole number from 1 to 1000000"),
+        ("5:12", "unknown key 'layuot'; did you mean 'layout'?"),
+        ("5:42", "media.ports '9-5'; write FIRST-LAST between 1024 and 65535"),
+        ("6:16", "a is not a single value; write text"),
+        ("8:41", "proxy 'us-9-1' is unknown; did you mean 'us-4-1'?"),
+        ("9:5", "unknown step 'dwon'; did you mean 'down'?"),
+        ("12:11", "no variable 'b'; known here: a"),
+        ("13:10", "no template 'gone'; write it under `templates:`"),
+        ("14:28", "'one' is the name of a call already; choose another name"),
+        ("15:31", "no proxy is in all of these places; write one of proxy, site and region"),
+        ("15:70", "probability '2' is no share; write a fraction from 0 to 1, or text such as 5%"),
+    ]
+
+
+def test_what_could_not_be_read_may_have_had_any_of_its_names() -> None:
+    found = problems("name: x\nsteps:\n  - expect: {cal: {}, as: one}\n  - hangup: one\n  - hangup: two")
+    assert [line.partition(": ")[2] for line in found] == [
+        "unknown expectation 'cal'; did you mean 'call'?",
+        "no call is called 'two' yet; give a call this name with `as: two` in a step before",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -328,7 +375,7 @@ def test_a_run_goes_through_json_unchanged() -> None:
 @pytest.mark.parametrize(
     ("value", "problem"),
     [
-        ([], "the document: the file is not a mapping"), ({"name": "x", "steps": [{"dwon": 1}]}, "steps.0: unknown step 'dwon'"),
+        ([], "the document: the file is not a mapping"), ({"name": "x", "steps": [{"dwon": 1}]}, "steps.0.dwon: unknown step 'dwon'"),
         ({"name": "x", "steps": [{"wait": "x"}]}, "steps.0.wait: for 'x' is no time"),
         ({"name": "x", "matrix": {"a": [1, 2]}, "steps": [{"note": "x"}]}, "matrix: 2 runs; send them one by one, or use `vsim run`"),
     ],

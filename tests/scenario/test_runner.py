@@ -681,9 +681,9 @@ def test_what_steps_ask_of_the_stage() -> None:
     ).start()  # fmt: skip
     assert play.state == "passed"
     assert play.stage.done == [
-        "fault {'delay': '1s'}", "down us-4-1 refuse 30.0 False", "down us-3 refuse 30.0 False", "up us-3", "up all",
-        "fault {'refuse': '503'}",
-        "fault {'drop': 'true'}", "clear f6", "clear g0", "clear f7",
+        "fault delay 1s", "down us-4-1 refuse 30.0 False", "down us-3 refuse 30.0 False", "up us-3", "up all",
+        "fault refuse 503",
+        "fault drop", "clear f6", "clear g0", "clear f7",
     ]  # fmt: skip
 
 
