@@ -85,14 +85,12 @@ class Reader:
         """Note what is wrong with values that could be read; what is said of one that holds a wrong one follows from that alone."""
         for at, what in found:
             if not any(wrong[: len(at)] == at for wrong in self.wrong):
-                place = self.place(at, otherwise)
-                self.problems.append(f"{place}: {what}" if place else what)
+                self.problems.append(told(self.place(at, otherwise), what))
 
     def located(self, text: str, otherwise: str) -> str:
         """msgspec's message with the place of the value it speaks of."""
         what, at = _path(text)
-        place = self.place(at, otherwise)
-        return f"{place}: {what}" if place else what
+        return told(self.place(at, otherwise), what)
 
     def move(self, at: At, place: str) -> None:
         """A value, with all that is in it, has come from somewhere else."""
@@ -108,7 +106,7 @@ class Reader:
 
     def problem(self, node: Node, at: At, what: str) -> None:
         """Note a mistake, and that the value there can't be used."""
-        self.problems.append(f"{node.place}: {what}" if node.place else what)
+        self.problems.append(told(node.place, what))
         self.wrong.add(at)
 
     # -- parts ----------------------------------------------------------------------------------------------------
@@ -233,7 +231,7 @@ class Reader:
             return Map([(Scalar(text, node.place), Scalar("true", node.place))], node.place)
         write = ", ".join(f"`{one}: …`" for one in known) if 0 < len(known) <= _MANY else "`key: value` lines" if known else ""
         what = f"is not a mapping; write {write}" if known else "has nothing to be said about it; write true"
-        self.problem(node, at, f"{name or 'the file'} {what}")
+        self.problem(node, at, f"{name or ('the file' if node.place else 'this')} {what}")
         return None
 
     def _one_of(self, node: Node, members: Mapping[str, type[Struct]], noun: str, at: At) -> dict[str, Any]:
@@ -297,6 +295,14 @@ def _without(at: At, gone: At) -> At | None:
         return at
     number, last = int(at[length - 1]), int(gone[-1])
     return at if number < last else None if number == last else (*gone[:-1], str(number - 1), *at[length:])
+
+
+def told(place: str, what: str) -> str:
+    """A mistake with its place; a path in JSON ends with the name of what it leads to, which need not be said again."""
+    name = place.rpartition(".")[2]
+    if name and what.startswith(name + " "):
+        return place.removesuffix(name) + what
+    return f"{place}: {what}" if place else what
 
 
 def _path(text: str) -> tuple[str, At]:

@@ -7,9 +7,10 @@ from typing import Any, Protocol
 from emulator import __version__
 from emulator.control import faults, scenarios, telephony
 from emulator.control.model import CallDetail, CallList, Done, Endpoints, EventList, Health, Held
-from emulator.control.routes import ApiRequest, ApiResponse, Route, problem, result
+from emulator.control.routes import ApiRequest, ApiResponse, Route, no_call, problem, result
 from emulator.journal.capture import CONTENT_TYPE
 from emulator.journal.journal import STATES, Journal
+from emulator.reading import suggest
 from emulator.sip.grammar import number
 
 _PAGE = 100
@@ -80,9 +81,13 @@ class Api:
             if route.method == wanted:
                 if len(request.body) > route.most:
                     return problem(413, f"the body has {len(request.body)} octets, {route.most} are the most")
+                if unknown := next((name for name in request.query if name not in dict(route.query)), None):
+                    known = suggest(unknown, dict(route.query)) if route.query else "; none is known here"
+                    return problem(400, f"unknown query parameter {unknown[:40]!r}{known}")
+                request.example = route.example
                 return self._handler(route)(request, *arguments)
         allowed = ", ".join(route.method for route, _ in found)
-        return problem(405, f"{request.method[:20]} is not for this; {allowed} is", {"Allow": allowed})
+        return problem(405, f"{request.method[:20]} is not for this; write {allowed.replace(', ', ' or ')}", {"Allow": allowed})
 
     def _handler(self, route: Route) -> Callable[..., ApiResponse]:
         handlers = (getattr(section, route.handler, None) for section in self._sections)
@@ -143,20 +148,20 @@ class Api:
     def _call(self, request: ApiRequest, id: str) -> ApiResponse:
         record = self._journal.get(id)
         if record is None:
-            return problem(404, f"no call {id[:40]!r}; GET /v1/calls lists them")
+            return no_call(id)
         return result(record.detail())
 
     def _pcap(self, request: ApiRequest, id: str) -> ApiResponse:
         record = self._journal.get(id)
         if record is None:
-            return problem(404, f"no call {id[:40]!r}; GET /v1/calls lists them")
+            return no_call(id)
         name = {"Content-Disposition": f'attachment; filename="call-{record.id}.pcapng"'}
         return ApiResponse(200, record.capture(), CONTENT_TYPE, name)
 
     def _hang_up(self, request: ApiRequest, id: str) -> ApiResponse:
         record = self._journal.get(id)
         if record is None:
-            return problem(404, f"no call {id[:40]!r}; GET /v1/calls lists them")
+            return no_call(id)
         if not self._emulator.hang_up(record.id):
             return problem(409, f"call {record.id} is {record.state}; only a call that is up can be hung up")
         return result(Done(f"call {record.id} hung up"))

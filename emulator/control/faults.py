@@ -7,16 +7,17 @@ import msgspec
 
 from emulator.config import Unusable
 from emulator.control.model import Done, FailoverModel, FaultList, FaultModel, Outages
-from emulator.control.routes import ApiRequest, ApiResponse, Route, decoded, problem, result
+from emulator.control.routes import ApiRequest, ApiResponse, Route, problem, result
 from emulator.journal.journal import Journal
 
 _LISTED = "every fault, what it has struck and what it narrowly missed, and which proxies are down"
 _ADD = "add a fault; the body is a FaultSpec, or text: the same on one line"
+_A_FAULT = '{"refuse": 503, "where": {"site": "us-3"}}'
 _DOWN = "take a proxy, site, region or all down; the body is a DownSpec"
 
 ROUTES = (
     Route("GET", "/v1/faults", _LISTED, FaultList, "faults"),
-    Route("POST", "/v1/faults", _ADD, FaultModel, "add_fault", (), dict[str, Any], status=201),
+    Route("POST", "/v1/faults", _ADD, FaultModel, "add_fault", (), dict[str, Any], _A_FAULT, status=201),
     Route("DELETE", "/v1/faults/{id}", "take one away", Done, "remove_fault"),
     Route("DELETE", "/v1/faults", "take every fault away, and every proxy up", Done, "clear_faults"),
     Route(
@@ -27,8 +28,8 @@ ROUTES = (
         "failover",
         query=(("all", "true: each time that the journal knows of"),),
     ),
-    Route("POST", "/v1/down", _DOWN, Outages, "down", (), dict[str, Any]),
-    Route("POST", "/v1/up", "take it up again; the body is an UpSpec", Outages, "up", (), dict[str, Any]),
+    Route("POST", "/v1/down", _DOWN, Outages, "down", (), dict[str, Any], '{"name": "us-3", "how": "refuse"}'),
+    Route("POST", "/v1/up", "take it up again; the body is an UpSpec", Outages, "up", (), dict[str, Any], '{"name": "us-3"}'),
 )
 
 
@@ -87,7 +88,10 @@ class Troubles:
     def failover(self, request: ApiRequest) -> ApiResponse:
         from emulator.scenario.failover import failover, latest, lines
 
-        since, before = (0.0, 0) if request.query.get("all") == "true" else latest(self._journal)
+        try:
+            since, before = (0.0, 0) if request.flag("all") else latest(self._journal)
+        except ValueError as error:
+            return problem(400, str(error))
         found = failover(self._journal, since)
         said = msgspec.to_builtins(found) if found is not None else {"outages": [], "clients": []}
         text = lines(found) if found is not None else ["nothing was down"]
@@ -103,7 +107,7 @@ class Troubles:
     def _done(self, request: ApiRequest, act: Any) -> ApiResponse:
         """What `act` makes of the body; a problem where it can't be."""
         try:
-            response: ApiResponse = act(decoded(request.body), self._emulator.faults)
+            response: ApiResponse = act(request.value(), self._emulator.faults)
         except Unusable as unusable:
             return problem(422, str(unusable))
         except ValueError as error:

@@ -4,6 +4,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from emulator.trunk.regions import short_name
+
 
 class ProxyEndpoint(msgspec.Struct, kw_only=True):
     """One proxy."""
@@ -170,7 +172,7 @@ class Placed(CallModel, kw_only=True):
 class Digits(msgspec.Struct, forbid_unknown_fields=True):
     """Digits to send; a comma is half a second."""
 
-    digits: Annotated[str, msgspec.Meta(pattern="^[0-9A-Da-d*#,]{1,64}$")]
+    digits: Annotated[str, msgspec.Meta(pattern="^[0-9A-Da-d*#,]{1,64}$", extra={"write": "1 to 64 of 0 to 9, *, #, A to D, and commas"})]
 
 
 class Hold(msgspec.Struct, forbid_unknown_fields=True):
@@ -221,7 +223,7 @@ class NumberChange(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What becomes of a number; what is left out is not set any more."""
 
     forward: str | None = None
-    region: Literal["us", "eu", "ap"] | None = None
+    region: Annotated[Literal["us", "eu", "ap"], msgspec.Meta(extra={"reads": short_name})] | None = None
     voice_status_callback: str | None = None
 
 

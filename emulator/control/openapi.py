@@ -1,5 +1,6 @@
 """The OpenAPI description, made from the routes and models of `emulator.control.api`."""
 
+import json
 import re
 from typing import Any
 
@@ -61,7 +62,10 @@ def document() -> dict[str, Any]:
             body = next(taken)
             if route.handler in _READ_BY_HAND:
                 body = {"$ref": _TEMPLATE.format(name=_READ_BY_HAND[route.handler])}
-            operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
+            operation["requestBody"] = {
+                "required": True,
+                "content": {"application/json": {"schema": body, "example": json.loads(route.example)}},
+            }
         paths.setdefault(route.path, {})[route.method.lower()] = operation
     return {
         "openapi": "3.1.0",

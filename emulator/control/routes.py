@@ -22,13 +22,33 @@ _TITLES = {
 
 @dataclass(slots=True)
 class ApiRequest:
-    """One request; header names in lower case, the last value of a repeated query parameter."""
+    """One request; header names in lower case, the last value of a repeated query parameter. `example` is a body that its route takes."""
 
     method: str
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    example: str = ""
+
+    def value(self) -> Any:
+        """The body's JSON as plain data. Raises `ValueError`, which says what is wrong."""
+        write = f"; write {self.example}" if self.example else ""
+        if not self.body.strip():
+            raise ValueError(f"a JSON body is missing{write}")
+        try:
+            return msgspec.json.decode(self.body)
+        except RecursionError:
+            raise ValueError("nested too deeply; write a flat object") from None
+        except msgspec.DecodeError as error:
+            raise ValueError(f"not JSON: {error}{write}") from None
+
+    def flag(self, name: str) -> bool:
+        """Whether a query parameter is true; it is not where it is left out. Raises `ValueError`."""
+        text = self.query.get(name, "false")
+        if text not in ("true", "false"):
+            raise ValueError(f"{name} is true or false, not {text[:20]!r}")
+        return text == "true"
 
 
 Finish = Callable[["ApiResponse"], None]
@@ -51,8 +71,8 @@ class ApiResponse:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One method of one path; `{id}` or `{number}` in the path stands for one segment. `takes` is the type of the body, `most` its octets
-    at most; `gives` the type of content when it is no JSON."""
+    """One method of one path; `{id}` or `{number}` in the path stands for one segment. `takes` is the type of the body, `example` one of
+    that kind, `most` its octets at most; `gives` the type of content when it is no JSON."""
 
     method: str
     path: str
@@ -61,6 +81,7 @@ class Route:
     handler: str
     query: Sequence[tuple[str, str]] = ()
     takes: Any = None
+    example: str = ""
     most: int = MAX_BODY
     status: int = 200
     gives: str = JSON
@@ -92,11 +113,6 @@ def problem(status: int, detail: str, headers: Mapping[str, str] | None = None, 
     return ApiResponse(status, json.dumps(body).encode(), _PROBLEM, headers or {})
 
 
-def decoded(body: bytes) -> Any:
-    """JSON as plain data. Raises `ValueError`, which says what is wrong."""
-    try:
-        return msgspec.json.decode(body)
-    except RecursionError:
-        raise ValueError("nested too deeply; write a flat object") from None
-    except msgspec.DecodeError as error:
-        raise ValueError(f"not JSON: {error}") from None
+def no_call(id: str) -> ApiResponse:
+    """There is no call of that name."""
+    return problem(404, "there was no call yet" if id == "last" else f"no call {id[:40]!r}; GET /v1/calls lists them")

@@ -5,7 +5,8 @@ from typing import Any, Protocol
 import msgspec
 
 from emulator.config import Unusable
-from emulator.control.routes import ApiRequest, ApiResponse, Route, decoded, problem, result
+from emulator.control.routes import ApiRequest, ApiResponse, Route, problem, result
+from emulator.reading import read
 from emulator.scenario.verdict import EXIT_CODES, Kind, Report, State
 from emulator.sip.grammar import number
 
@@ -41,11 +42,14 @@ _STOP_QUERY = (("why", "a reason for the report"), ("kind", "what failed: signal
 ROUTES = (
     Route(
         "POST", "/v1/scenarios", "run a scenario; the body is a scenario file as JSON", Report, "start_scenario", _START_QUERY,
-        dict[str, Any], status=201,
+        dict[str, Any], '{"name": "a call", "steps": [{"expect": {"call": {}}}]}', status=201,
     ),
     Route("GET", "/v1/scenarios", "scenarios, newest first", ScenarioList, "scenarios"),
     Route("GET", "/v1/scenarios/{id}", "a scenario as it stands: steps, verdicts, the command that is to be run", Report, "scenario"),
-    Route("POST", "/v1/scenarios/{id}/commands/{step}", "tell how the command of a step ended", Report, "end_command", (), CommandEnd),
+    Route(
+        "POST", "/v1/scenarios/{id}/commands/{step}", "tell how the command of a step ended", Report, "end_command", (), CommandEnd,
+        '{"code": 0}',
+    ),
     Route("DELETE", "/v1/scenarios/{id}", "stop a scenario", Report, "stop_scenario", _STOP_QUERY),
 )  # fmt: skip
 
@@ -68,7 +72,7 @@ class Stories:
         from emulator.scenario.scenarios import Busy
 
         try:
-            runner = self._emulator.scenarios.start(decoded(request.body), request.query.get("keep_going") == "true")
+            runner = self._emulator.scenarios.start(request.value(), request.flag("keep_going"))
         except Busy as error:
             return problem(409, str(error))
         except Unusable as error:
@@ -100,10 +104,8 @@ class Stories:
         if runner is None:
             return _none(id)
         try:
-            end = msgspec.convert(decoded(request.body), CommandEnd)
-        except msgspec.ValidationError as error:
-            return problem(400, str(error).replace("`", "").replace("$.", ""))
-        except ValueError as error:
+            end = read(request.value(), CommandEnd)
+        except (Unusable, ValueError) as error:
             return problem(400, str(error))
         at = number(step, _MOST_STEPS)
         if at is None or not runner.command_ended(at, end.code, end.why[:400]):

@@ -1,17 +1,15 @@
 """The part of the control API that telephones: calls to the account's numbers, what is done in calls, and the numbers themselves."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Protocol
-
-import msgspec
 
 from emulator.config import Unusable, duration
 from emulator.control.model import Digits, Done, ForwardProblem, Hold, NumberChange, NumberList, NumberModel, Placed
-from emulator.control.routes import ApiRequest, ApiResponse, Finish, Route, decoded, problem, result
+from emulator.control.routes import ApiRequest, ApiResponse, Finish, Route, no_call, problem, result
 from emulator.journal.events import Event
 from emulator.journal.journal import CallRecord, Journal
-from emulator.trunk.regions import with_short_names
+from emulator.reading import read
 
 RING_OCTETS = 1_400_000
 """A ring may bring a minute of samples, in base64."""
@@ -58,16 +56,24 @@ ROUTES = (
         "ring",
         _WAIT_QUERY,
         dict[str, Any],
+        '{"number": "447700900000", "caller": "14155550100"}',
         RING_OCTETS,
         201,
     ),
-    Route("POST", "/v1/calls/{id}/dtmf", "send digits as telephone-events", Done, "dtmf", (), Digits),
-    Route("POST", "/v1/calls/{id}/hold", "hold the other side by re-INVITE, or take it off hold", Done, "hold", (), Hold),
+    Route("POST", "/v1/calls/{id}/dtmf", "send digits as telephone-events", Done, "dtmf", (), Digits, '{"digits": "1234#"}'),
+    Route("POST", "/v1/calls/{id}/hold", "hold the other side by re-INVITE, or take it off hold", Done, "hold", (), Hold, '{"hold": true}'),
     Route("GET", "/v1/calls/{id}/recording", "what was recorded, as a WAV file", bytes, "recording", gives="audio/wav"),
     Route("GET", "/v1/numbers", "the account's numbers, and where they are forwarded", NumberList, "numbers"),
     Route("GET", "/v1/numbers/{number}", "one of them", NumberModel, "number"),
     Route(
-        "PUT", "/v1/numbers/{number}", "add or change one, for as long as the emulator runs", NumberModel, "put_number", (), NumberChange
+        "PUT",
+        "/v1/numbers/{number}",
+        "add or change one, for as long as the emulator runs",
+        NumberModel,
+        "put_number",
+        (),
+        NumberChange,
+        '{"forward": "sip:100@127.0.0.1:5080"}',
     ),
     Route("DELETE", "/v1/numbers/{number}", "take one away", Done, "remove_number"),
 )
@@ -97,7 +103,7 @@ class Telephony:
             return problem(503, f"{_WAITING} requests wait already")
         after = self._journal.last_event
         try:
-            ring = ring_from(decoded(request.body), "")
+            ring = ring_from(request.value())
             url = ring.voice_status_callback
             if url is not None and (wrong := self._trunk.callback_problem(url)) is not None:
                 return problem(400, f"voice_status_callback: {wrong}")
@@ -165,7 +171,7 @@ class Telephony:
             return problem(404, str(error))
 
     def _record(self, id: str) -> CallRecord | ApiResponse:
-        return self._journal.get(id) or problem(404, f"no call {id[:40]!r}; GET /v1/calls lists them")
+        return self._journal.get(id) or no_call(id)
 
     # -- numbers --------------------------------------------------------------------------------------------------
 
@@ -186,7 +192,7 @@ class Telephony:
 
         if _E164.fullmatch(number) is None:
             return problem(400, f"{number[:20]!r} is no number; write digits only, country code first")
-        change = _body(request, NumberChange, places=("region",))
+        change = _body(request, NumberChange)
         if isinstance(change, ApiResponse):
             return change
         url = change.voice_status_callback
@@ -207,13 +213,11 @@ class Telephony:
         return result(Done(f"{number} is no number of the account any more"))
 
 
-def _body(request: ApiRequest, kind: Any, places: Sequence[str] = ()) -> Any:
-    """The body as a value, or the response that says what is wrong with it; `places` are fields that name one."""
+def _body(request: ApiRequest, kind: Any) -> Any:
+    """The body as a value, or the response that says what is wrong with it."""
     try:
-        return msgspec.convert(with_short_names(decoded(request.body), places), kind)
-    except msgspec.ValidationError as error:
-        return problem(400, str(error).replace("`", "").replace("$.", ""))
-    except ValueError as error:
+        return read(request.value(), kind)
+    except (Unusable, ValueError) as error:
         return problem(400, str(error))
 
 

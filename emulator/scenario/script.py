@@ -63,7 +63,7 @@ class Script:
         """`settings` win over the file's variables. Raises `Unusable` for what stands above the runs."""
         self._reader = Reader()
         if not isinstance(node, Map):
-            raise Unusable(node.place, "the file is not a mapping; write `name: …` and `steps: …`")
+            raise Unusable(node.place, "not a mapping; write `name: …` and `steps: …`")
         self._node = node
         self.settings = self._settings = dict(settings or {})
         self._sure, self._lost = True, False

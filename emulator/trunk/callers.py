@@ -6,8 +6,9 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from emulator.config import Unusable, duration
-from emulator.trunk.regions import PROXIES, REGIONS, region_of, with_short_names
+from emulator.reading import read
+from emulator.trunk.regions import PROXIES, REGIONS, region_of, short_name
+from emulator.yaml import Unusable
 
 LONGEST = 7200.0
 """Seconds; more than the longest call of the Voice API (vonage-facts 5)."""
@@ -17,10 +18,9 @@ PLAYS = ("echo", "tone", "silence", "nothing")
 GIVEN = "given"
 """What `play` is called where the samples came with the ring."""
 
-_TIMES = ("talk", "cancel_after", "digits_after", "again_after")
-
-Number = Annotated[str, Meta(pattern="^[1-9][0-9]{6,14}$", description="E.164 digits.")]
-Seconds = Annotated[float, Meta(ge=0, le=LONGEST)]
+Number = Annotated[str, Meta(pattern="^[1-9][0-9]{6,14}$", description="E.164 digits.", extra={"write": "digits only, country code first"})]
+Seconds = Annotated[float, Meta(ge=0, le=LONGEST, extra={"text": "duration"})]
+_Place = Annotated[str, Meta(extra={"reads": short_name})]
 
 
 class Ring(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -28,7 +28,9 @@ class Ring(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
 
     number: Number
     """The number that is rung."""
-    caller: Annotated[str, Meta(pattern="^(\\+?[0-9A-Za-z*#._-]{1,40})?$")] = ""
+    caller: Annotated[
+        str, Meta(pattern="^(\\+?[0-9A-Za-z*#._-]{1,40})?$", extra={"write": "at most 40 digits, letters, or any of + * # . _ -"})
+    ] = ""
     """Its caller ID, shown as it is: networks pass on badly written ones too (vonage-facts 6). Empty: hidden."""
     anonymous: bool = False
     """Hide the caller ID."""
@@ -38,7 +40,7 @@ class Ring(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     """What the caller plays once it is answered: echo, tone, silence, nothing, or the name of a prompt of `media.prompts`."""
     samples: Annotated[bytes, Meta(max_length=MAX_SAMPLES_OCTETS)] = b""
     """Played instead, over and over: 16-bit samples, the low octet first, 8,000 a second, at most a minute; base64 over HTTP."""
-    digits: Annotated[str, Meta(pattern="^[0-9A-Da-d*#,]{0,64}$")] = ""
+    digits: Annotated[str, Meta(pattern="^[0-9A-Da-d*#,]{0,64}$", extra={"write": "at most 64 of 0 to 9, *, #, A to D, and commas"})] = ""
     """Dialled once it is answered; a comma is half a second."""
     digits_after: Seconds = 1.0
     record: bool = False
@@ -47,9 +49,9 @@ class Ring(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     """The caller hangs up so long after the answer; None waits for the customer."""
     cancel_after: Seconds | None = None
     """The caller gives up so long after it began to ring, unless it is answered before."""
-    proxy: str | None = None
+    proxy: _Place | None = None
     """The proxy that calls the customer; without it one of `region`."""
-    region: str | None = None
+    region: _Place | None = None
     """Without it that of the number."""
     srtp: bool | None = None
     """SRTP at every target, or at none; None as each target says."""
@@ -103,41 +105,11 @@ def header_problem(name: str, value: str) -> str | None:
     return None
 
 
-def ring_from(values: Any, where: str) -> Ring:
-    """A `Ring` from plain data, as JSON or YAML gave it. Raises `Unusable`, which names the field."""
+def ring_from(values: Any, where: str = "") -> Ring:
+    """A `Ring` from plain data, as JSON or YAML gave it. Raises `Unusable` with every mistake, a line each; `where` stands before it."""
     if not isinstance(values, dict):
         raise Unusable(where, "not a mapping; write an object with number and caller")
-    given = dict(with_short_names(values, ("proxy", "region")))
-    for name in _TIMES:
-        if isinstance(given.get(name), str):
-            seconds = duration(given[name])
-            if seconds is None:
-                raise Unusable(where, f"{name} {given[name][:20]!r} is no time; write seconds, or text such as 500ms, 5s")
-            given[name] = seconds
     try:
-        return msgspec.convert(given, Ring)
-    except msgspec.ValidationError as error:
-        raise Unusable(where, _plainly(str(error))) from None
-
-
-_WRITE = {
-    "number": "not an E.164 number; write digits only, country code first",
-    "caller": "not a caller ID; write at most 40 digits, letters, or any of + * # . _ -",
-    "digits": "not digits to dial; write at most 64 of 0 to 9, *, #, A to D, and commas",
-}
-"""For each field that has a pattern."""
-
-
-def _plainly(text: str) -> str:
-    """msgspec's words for a mistake, with the field in front."""
-    what, _, at = text.partition(" - at `$.")
-    what = what.replace("`", "")
-    if "matching regex" in what:
-        what = _WRITE.get(at.rstrip("`"), what)
-    if what.startswith("Object contains unknown field"):
-        import difflib
-
-        name = what.removeprefix("Object contains unknown field ").strip()
-        close = difflib.get_close_matches(name, Ring.__struct_fields__, 1)
-        return f"unknown field {name}" + (f"; did you mean {close[0]}?" if close else f"; known: {', '.join(Ring.__struct_fields__)}")
-    return f"{at.rstrip('`')}: {what}" if at else what
+        return read(values, Ring)
+    except Unusable as error:
+        raise Unusable("", "\n".join(f"{where}: {line}" if where else line for line in str(error).splitlines())) from None

@@ -2,10 +2,8 @@
 the layouts this project chose)."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 REGIONS = ("us", "eu", "ap")
 CITIES = {
@@ -71,13 +69,6 @@ def short_name(text: str) -> str:
         return "all"
     match = _HOST.fullmatch(name)
     return match[1] if match else name if name in _NAMES else text
-
-
-def with_short_names(value: Any, fields: Sequence[str]) -> Any:
-    """Plain data whose `fields` name places, with their short names; what is no mapping stays as it is."""
-    if not isinstance(value, dict):
-        return value
-    return {name: short_name(one) if name in fields and isinstance(one, str) else one for name, one in value.items()}
 
 
 _ZONES = {"1": "us", "5": "us", "2": "eu", "3": "eu", "4": "eu", "7": "eu", "90": "eu", "96": "eu", "97": "eu", "98": "eu", "99": "eu"}

@@ -48,9 +48,9 @@ def test_a_state_that_no_call_can_have(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"number": "+447700900000"}, "number: not an E.164 number; write digits only, country code first"),
-        ({"caller": "a b"}, "caller: not a caller ID; write at most 40 digits, letters, or any of + * # . _ -"),
-        ({"digits": "xyz"}, "digits: not digits to dial; write at most 64 of 0 to 9, *, #, A to D, and commas"),
+        ({"number": "+447700900000"}, "number '+447700900000': write digits only, country code first"),
+        ({"caller": "a b"}, "caller 'a b': write at most 40 digits, letters, or any of + * # . _ -"),
+        ({"digits": "xyz"}, "digits 'xyz': write at most 64 of 0 to 9, *, #, A to D, and commas"),
     ],
 )
 def test_a_ring_says_what_to_write(given: dict[str, str], said: str) -> None:

@@ -12,7 +12,7 @@ from emulator.control import model
 from emulator.control.api import LONGEST_BODY, ROUTES, Api
 from emulator.control.model import AccountKey, DnsEndpoint, Endpoints, MediaEndpoint
 from emulator.control.openapi import document
-from emulator.control.routes import MAX_BODY, ApiRequest, ApiResponse
+from emulator.control.routes import MAX_BODY, ApiRequest, ApiResponse, Route
 from emulator.journal.findings import Finding
 from emulator.journal.journal import CallRecord, Journal
 from emulator.sip.flow import Path
@@ -193,6 +193,75 @@ def test_a_body_is_bounded(api: Api) -> None:
     assert call(api, "POST", "/v1/reset", body=b"[" * (MAX_BODY + 1)).status == 413
     assert call(api, "POST", "/v1/calls", body=b"[" * (LONGEST_BODY + 1)).status == 413
     assert call(api, "POST", "/v1/calls", body=b"[" * (MAX_BODY + 1)).status == 400
+
+
+TAKING = [route for route in ROUTES if route.takes is not None]
+
+
+@pytest.mark.parametrize("route", TAKING, ids=lambda route: route.handler)
+def test_a_body_that_is_missing_or_no_json_is_told_what_it_looks_like(api: Api, route: Route) -> None:
+    if route.handler == "end_command":
+        call(api, "POST", "/v1/scenarios", body=BODIES["start_scenario"])
+    for sent, told in ((b"", "a JSON body is missing"), (b" \n", "a JSON body is missing"), (b"x", "not JSON: "), (b"{", "not JSON: ")):
+        response = call(api, route.method, filled(route.path), body=sent)
+        assert response.status == 400
+        assert body(response)["detail"].startswith(told) and body(response)["detail"].endswith(f"; write {route.example}")
+
+
+@pytest.mark.parametrize("route", [route for route in TAKING if route.handler != "end_command"], ids=lambda route: route.handler)
+def test_what_a_body_is_said_to_look_like_is_taken(api: Api, route: Route) -> None:
+    assert call(api, route.method, filled(route.path), body=route.example.encode()).status == route.status
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+def test_a_query_parameter_that_there_is_not_is_told(api: Api, route: Route) -> None:
+    response = call(api, route.method, filled(route.path), query={"bogus": "1"}, body=BODIES.get(route.handler, b""))
+    assert response.status == 400
+    known = ", ".join(sorted(dict(route.query)))
+    assert body(response)["detail"] == "unknown query parameter 'bogus'; " + (f"known here: {known}" if known else "none is known here")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "query", "told"),
+    [
+        ("GET", "/v1/calls", {"limt": "5"}, "unknown query parameter 'limt'; did you mean 'limit'?"),
+        ("GET", "/v1/failover", {"all": "yes"}, "all is true or false, not 'yes'"),
+        ("POST", "/v1/scenarios", {"keep_going": "1"}, "keep_going is true or false, not '1'"),
+    ],
+)
+def test_a_query_says_what_to_write(api: Api, method: str, path: str, query: dict[str, str], told: str) -> None:
+    response = call(api, method, path, query=query, body=BODIES["start_scenario"])
+    assert (response.status, body(response)["detail"]) == (400, told)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "sent", "told"),
+    [
+        ("POST", "/v1/calls", {}, "number is missing; write digits only, country code first"),
+        ("POST", "/v1/calls", {"number": 1, "talk": "soon"}, "number '1': write digits only, country code first\ntalk 'soon' is no time"),
+        ("POST", "/v1/calls", {"number": "447700900000", "headers": []}, "headers is a list; write `key: value` lines"),
+        ("POST", "/v1/calls", {"number": "447700900000", "again": 5000}, "again '5000': write a whole number from 0 to 1000"),
+        ("POST", "/v1/calls", {"number": "447700900000", "talk": -1}, "talk '-1' is no time; write seconds, or text such as 500ms"),
+        ("POST", "/v1/calls", {"number": "447700900000", "talk": "9h"}, "talk '9h': write a time such as 500ms, 10s, 2m from 0 to 7200 s"),
+        ("POST", "/v1/calls", {"number": "447700900000", "samples": "!!"}, "samples '!!': "),
+        ("PUT", "/v1/numbers/447700900000", {"region": "mars"}, "region 'mars' is none of us, eu, ap"),
+        ("PUT", "/v1/numbers/447700900000", {"forwad": "x"}, "forwad: unknown key 'forwad'; did you mean 'forward'?"),
+        ("PUT", "/v1/numbers/447700900000", [], "this is not a mapping; write `forward: …`, `region: …`, `voice_status_callback: …`"),
+        ("POST", "/v1/calls/1/dtmf", {}, "digits is missing; write 1 to 64 of 0 to 9, *, #, A to D, and commas"),
+        ("POST", "/v1/calls/1/hold", {"hold": "perhaps"}, "hold 'perhaps' is neither true nor false"),
+        ("PATCH", "/v1/calls", None, "PATCH is not for this; write GET or POST"),
+    ],
+)
+def test_a_mistake_in_a_body_says_what_to_write(api: Api, method: str, path: str, sent: Any, told: str) -> None:
+    response = call(api, method, path, body=json.dumps(sent).encode())
+    assert 400 <= response.status < 500 and body(response)["detail"].startswith(told)
+
+
+def test_last_where_there_was_no_call_is_told_so(clock: SteppedClock) -> None:
+    journal = Journal(clock)
+    empty = Api(Emulator(journal), journal, "127.0.0.1")
+    for method, path in (("GET", "/v1/calls/last"), ("DELETE", "/v1/calls/last"), ("GET", "/v1/calls/last/recording")):
+        assert body(call(empty, method, path))["detail"] == "there was no call yet"
 
 
 def filled(path: str) -> str:

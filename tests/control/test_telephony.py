@@ -151,7 +151,7 @@ def test_a_wait_that_is_none(api: Api, query: dict[str, str]) -> None:
     [
         ({"number": "+447700900000"}, "number"),
         ({"number": None}, "number"),
-        ({"callr": "1"}, "did you mean caller"),
+        ({"callr": "1"}, "did you mean 'caller'?"),
         ({"play": "x"}, "media.prompts"),
         ({"talk": "soon"}, "talk 'soon' is no time"),
         ({"talk": -1}, "talk"),
@@ -218,7 +218,7 @@ def test_digits_and_hold_in_a_call(api: Api, network: Network) -> None:
         ("dtmf", {"digits": "x"}),
         ("dtmf", {}),
         ("dtmf", {"digits": "1", "more": 1}),
-        ("hold", {"hold": "yes"}),
+        ("hold", {"hold": "perhaps"}),
         ("hold", []),
     ):
         assert ask(api, "POST", f"/v1/calls/1/{path}", body).status == 400

@@ -218,7 +218,7 @@ def test_what_could_not_be_read_may_have_had_any_of_its_names() -> None:
         ("name: x", ":1:1: steps is missing; write `steps: …`"),
         ("name: x\nsteps: []", ":2:8: "),
         ("name: x\nstesp: []\nsteps: [note: x]", ":2:1: unknown key 'stesp'; did you mean 'steps'?"),
-        ("- a", ":1:1: the file is not a mapping; write `name: …` and `steps: …`"),
+        ("- a", ":1:1: not a mapping; write `name: …` and `steps: …`"),
         ("name: x\ngiven: {numbers: {'0': {}}}\nsteps: [note: x]", ":2:19: numbers '0': write digits only, country code first"),
         ("name: x\ngiven: {numbers: {'447700900000': {forward: 'sip:'}}}\nsteps: [note: x]", ":2:45: forward, column 4: "),
         ("name: x\ngiven: {config: {layuot: ports}}\nsteps: [note: x]", ":2:18: unknown key 'layuot'; did you mean 'layout'?"),
@@ -375,7 +375,7 @@ def test_a_run_goes_through_json_unchanged() -> None:
 @pytest.mark.parametrize(
     ("value", "problem"),
     [
-        ([], "the document: the file is not a mapping"), ({"name": "x", "steps": [{"dwon": 1}]}, "steps.0.dwon: unknown step 'dwon'"),
+        ([], "the document: not a mapping"), ({"name": "x", "steps": [{"dwon": 1}]}, "steps.0.dwon: unknown step 'dwon'"),
         ({"name": "x", "steps": [{"wait": "x"}]}, "steps.0.wait: for 'x' is no time"),
         ({"name": "x", "matrix": {"a": [1, 2]}, "steps": [{"note": "x"}]}, "matrix: 2 runs; send them one by one, or use `vsim run`"),
     ],
