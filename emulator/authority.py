@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emulator.config import Unusable
+from emulator.problems import in_words
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -64,7 +65,7 @@ class Authority:
         except OSError as error:
             raise Unusable(
                 str(error.filename or self.directory),
-                f"{error.strerror}; choose another directory with tls.directory",
+                f"{in_words(error)}; choose another directory with tls.directory",
             ) from None
         return Certificates(self._ca, self._certificate, self._key)
 
@@ -144,7 +145,7 @@ class Authority:
             _write(made.certificate, _pem(certificate) + chain, 0o644)
         except OSError as error:
             raise Unusable(
-                str(error.filename or self.directory), f"{error.strerror}; choose another directory with tls.directory"
+                str(error.filename or self.directory), f"{in_words(error)}; choose another directory with tls.directory"
             ) from None
         return made
 
@@ -158,7 +159,7 @@ class Authority:
                 _write(target, source.read_bytes(), mode)
                 written.append(target)
         except OSError as error:
-            raise Unusable(str(error.filename or directory), f"{error.strerror}; choose a directory that can be written") from None
+            raise Unusable(str(error.filename or directory), f"{in_words(error)}; choose a directory that can be written") from None
         return written
 
 

@@ -512,6 +512,7 @@ def _accounts(texts: Sequence[str], place: str, problems: list[str]) -> List:
         secret, *numbers = rest.split(":")
         if not (key and colon and secret):
             problems.append(f"{place}: an account without a secret; write KEY:SECRET or KEY:SECRET:NUMBER")
+            items.append(Scalar("", place, wrong=True))
             continue
         pairs: list[tuple[Scalar, Node]] = [
             (Scalar("key", place), Scalar(key, place, True)),

@@ -37,7 +37,22 @@ _COMMANDS = {
 }
 
 
-class _Commands(click.Group):
+class Group(click.Group):
+    """Commands; one that there is not is told with what was meant."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError:
+            import difflib
+
+            known = self.list_commands(ctx)
+            close = difflib.get_close_matches(args[0], known, 1)
+            hint = f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(known)}"
+            raise click.UsageError(f"no such command {args[0]!r}{hint}", ctx) from None
+
+
+class _Commands(Group):
     """Imports the file of a command when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -66,15 +81,6 @@ class _Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
-        try:
-            return super().resolve_command(ctx, args)
-        except click.UsageError as error:
-            import difflib
-
-            close = difflib.get_close_matches(args[0], _COMMANDS, 1)
-            raise click.UsageError(f"{error.message.rstrip('.')}" + (f"; did you mean {close[0]!r}?" if close else ""), ctx) from None
-
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="vsim")
@@ -94,12 +100,14 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that lacks a character is no reason to fail
     try:
-        vsim.main(standalone_mode=False)
+        vsim.main(prog_name="vsim", standalone_mode=False)
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(UNUSABLE)
+    except click.ClickException as error:
+        fail(_in_a_line(error), UNUSABLE)
     except click.Abort:
         sys.exit(130)
     except Unusable as error:
@@ -112,6 +120,14 @@ def main() -> None:
         if isinstance(error, Refused):
             fail(str(error), UNUSABLE)
         raise
+
+
+def _in_a_line(error: click.ClickException) -> str:
+    """What is wrong with a command line, and where to look where it does not say what to write."""
+    text = error.format_message().rstrip(".")
+    text = text[:1].lower() + text[1:]
+    context = getattr(error, "ctx", None)
+    return text if ";" in text or "write" in text or context is None else f"{text}; see `{context.command_path} --help`"
 
 
 def say(text: str, stream: TextIO | None = None) -> None:

@@ -26,6 +26,7 @@ _ARROWS = {"outbound": "→", "inbound": "←"}
     default=20,
     show_default=True,
     type=click.IntRange(1, 1000),
+    metavar="N",
     help="At most so many, newest first.",
 )
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")

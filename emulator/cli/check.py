@@ -25,7 +25,7 @@ def check(files: tuple[str, ...], schema_of: str | None) -> None:
         click.echo(json.dumps(_schema(schema_of), indent=1))
         return
     if not files:
-        raise click.UsageError("name at least one FILE, or --schema")
+        raise click.UsageError("nothing to check; name a FILE, or write --schema")
     wrong = False
     for name in files:
         try:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import click
 
+from emulator.cli import Group
 from emulator.cli.options import client_options
 from emulator.config import Unusable
 from emulator.journal.findings import printable
@@ -55,7 +56,7 @@ def up(name: str, as_json: bool, url: str | None, endpoints: str | None) -> None
         click.echo(line)
 
 
-@click.group()
+@click.group(cls=Group)
 def fault() -> None:
     """What goes wrong on purpose: refused, lost or broken messages, connections, certificates, names, media.
 
@@ -76,7 +77,8 @@ def add(words: Sequence[str], as_json: bool, url: str | None, endpoints: str | N
     """
     from emulator.control.client import find
 
-    said = find(url, endpoints).post("/v1/faults", given(words))
+    spec = given(words)
+    said = find(url, endpoints).post("/v1/faults", spec)
     click.echo(json.dumps(said, indent=1) if as_json else f"fault {said['id']}: {printable(said['fault'], 1000)}")
 
 
@@ -94,7 +96,7 @@ def given(words: Sequence[str]) -> Any:
         raise Unusable("FAULT", f"{text}; write YAML such as {{refuse: 503, where: {{site: us-3}}}}, or the same on one line") from None
 
 
-@fault.command(name="list")
+@fault.command(name="list", short_help="List the faults, their hits and near misses.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @client_options
 def list_(as_json: bool, url: str | None, endpoints: str | None) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from emulator.cli import NOT_REACHABLE
+from emulator.cli import NOT_REACHABLE, Group
 from emulator.cli.desk import Desk, say
 from emulator.cli.options import client_options
 from emulator.cli.reactor import INTERRUPTED
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _TRANSPORTS = click.Choice(["udp", "tcp", "tls"])
 
 
-@click.group()
+@click.group(cls=Group)
 def phone() -> None:
     """A small phone, to try the trunk or a config with. It registers nowhere."""
 
@@ -76,7 +76,9 @@ def media_options(default: str) -> Callable[[Callable[..., Any]], Callable[..., 
 @click.option("--hold", "hold_after", metavar="TIME", help="Put the far end on hold so long after the answer, for a second.")
 @click.option("--cancel-after", metavar="TIME", help="Give up so long after the INVITE, unless it is answered.")
 @click.option("--ring-limit", default="60s", show_default=True, metavar="TIME", help="How long it may ring.")
-@click.option("--status", type=click.IntRange(200, 699), default=200, show_default=True, help="The final response that is wanted.")
+@click.option(
+    "--status", type=click.IntRange(200, 699), metavar="CODE", default=200, show_default=True, help="The final response that is wanted."
+)
 @click.option(
     "--failover/--no-failover", default=True, help="Try the next target after a 503, silence or a broken connection.  [default: try]"
 )
@@ -151,7 +153,7 @@ def call(number: str, at: str, transport: str, url: str | None, endpoints: str |
 @phone.command("answer")
 @click.option("--listen", default="127.0.0.1:5080", show_default=True, metavar="ADDRESS:PORT", help="Where; port 0 takes any.")
 @click.option("--transport", type=_TRANSPORTS, help="Over which alone.  [default: udp and tcp]")
-@click.option("--status", type=click.IntRange(200, 699), default=200, show_default=True, help="The final response.")
+@click.option("--status", type=click.IntRange(200, 699), metavar="CODE", default=200, show_default=True, help="The final response.")
 @click.option("--ring", metavar="TIME", help="Ring so long before it.")
 @click.option("--silent", is_flag=True, help="Answer no INVITE, not even with 100.")
 @click.option("--hang-up-after", "talk", metavar="TIME", help="Hang up so long after the answer.  [default: the caller does]")

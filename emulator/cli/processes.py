@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from emulator.config import Unusable
+from emulator.problems import in_words
 
 _HEAD_OCTETS = 16 << 10
 _TAIL_OCTETS = 48 << 10
@@ -57,7 +58,8 @@ class Process:
                 start_new_session=True,
             )  # fmt: skip
         except (OSError, ValueError) as error:
-            raise Unusable(self.command[0], f"{getattr(error, 'strerror', None) or error}; name a program that can be run") from None
+            why = in_words(error) if isinstance(error, OSError) else str(error)
+            raise Unusable(self.command[0], f"{why}; name a program that can be run") from None
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 

@@ -30,14 +30,20 @@ class _WithProgram(click.Command):
         return [*super().collect_usage_pieces(ctx), "[-- COMMAND…]"]
 
 
+def _seed(ctx: click.Context, param: click.Parameter, value: int | None) -> int | None:
+    if value is not None and not 0 <= value < 1 << 63:
+        raise click.BadParameter(f"{value} is too large, or below 0; write a whole number below 2^63", ctx, param)
+    return value
+
+
 @click.command(cls=_WithProgram)
 @click.argument("files", nargs=-1, metavar="FILE|DIR|PATTERN…")
 @click.option("--url", metavar="URL", help="Run on this emulator instead of one of the command's own.")
 @click.option(
-    "--seed", type=click.IntRange(0, (1 << 63) - 1), help="Every random choice follows from it.  [default: the file's, or a new one]"
+    "--seed", type=int, metavar="N", callback=_seed, help="Every random choice follows from it.  [default: the file's, or a new one]"
 )
-@click.option("--repeat", default=1, show_default=True, type=click.IntRange(1, 1000), help="Run each so many times.")
-@click.option("--parallel", default=1, show_default=True, type=click.IntRange(1, _MOST_PARALLEL), help="Run so many at once.")
+@click.option("--repeat", metavar="N", default=1, show_default=True, type=click.IntRange(1, 1000), help="Run each so many times.")
+@click.option("--parallel", metavar="N", default=1, show_default=True, type=click.IntRange(1, _MOST_PARALLEL), help="Run so many at once.")
 @click.option("--fail-fast", is_flag=True, help="Begin no other run once one has failed.")
 @click.option("--keep-going", is_flag=True, help="Go on with a story after a step that failed.")
 @click.option(
@@ -64,7 +70,7 @@ def run(
     """
     program = ctx.meta.get("program", ())
     if not files:
-        raise click.UsageError("name at least one FILE")
+        raise click.UsageError("nothing to run; name a FILE, a folder, or a pattern such as 'scenarios/*.yaml'")
     if url is not None and parallel > 1:
         raise click.UsageError("--parallel with --url: one emulator runs one scenario at a time")
     if url is not None and seed is not None:
@@ -132,6 +138,19 @@ def _is_scenario(path: str) -> bool:
         return True
 
 
+def _is_config(path: str) -> bool:
+    """Whether a file is the other kind of ours."""
+    from emulator.config import Config
+    from emulator.scenario.script import kind_of
+    from emulator.yaml import Map, read
+
+    try:
+        node = read(path)
+    except Unusable:
+        return False
+    return kind_of(node) == "config" and isinstance(node, Map) and any(key.text in Config.__struct_fields__ for key, _ in node.items)
+
+
 def _load(paths: Sequence[str], settings: dict[str, str]) -> list[tuple[str, "Script"]]:
     """Every script. Raises `Unusable` with the mistakes of all files."""
     from emulator.scenario.script import load
@@ -143,7 +162,7 @@ def _load(paths: Sequence[str], settings: dict[str, str]) -> list[tuple[str, "Sc
             script = load(path, settings)
             script.runs()
         except Unusable as error:
-            problems.append(str(error))
+            problems.append(f"{path}: a config, and no scenario; `vsim check` judges it" if _is_config(path) else str(error))
         else:
             scripts.append((path, script))
     if problems:

@@ -22,6 +22,7 @@ from typing import BinaryIO, NoReturn
 
 from emulator.journal.findings import printable
 from emulator.media import g711
+from emulator.problems import in_words
 
 if sys.version_info >= (3, 12):
     _dot = math.sumprod
@@ -99,7 +100,7 @@ def read(path: str | Path, rate: int = 8000) -> "array[int]":
         except _Unreadable as error:
             raise WavError(path, str(error)) from None
         except OSError as error:
-            raise WavError(path, f"can't be read: {error.strerror}; name a file that can") from None
+            raise WavError(path, f"can't be read: {in_words(error)}; name a file that can") from None
 
 
 def _open(path: str | Path, flags: int, what: str) -> int:
@@ -107,7 +108,7 @@ def _open(path: str | Path, flags: int, what: str) -> int:
     try:
         descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        reason = "it is a symbolic link" if error.errno == errno.ELOOP and flags & os.O_NOFOLLOW else error.strerror
+        reason = "it is a symbolic link" if error.errno == errno.ELOOP and flags & os.O_NOFOLLOW else in_words(error)
         raise WavError(path, f"can't be {what}: {reason}; name a file that can") from None
     except ValueError:  # an octet of zero, or a character that the system's encoding lacks
         raise WavError(path, f"can't be {what}: no file can have this name; name one that can") from None
@@ -416,7 +417,7 @@ class Recorder:
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)
-        raise WavError(self.path, f"can't be written: {error.strerror}; make room, or name another file") from None
+        raise WavError(self.path, f"can't be written: {in_words(error)}; make room, or name another file") from None
 
 
 def _header(frames: int) -> bytes:

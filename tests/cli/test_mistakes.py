@@ -46,6 +46,44 @@ def test_a_state_that_no_call_can_have(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("serv", "no such command 'serv'; did you mean 'serve'?"),
+        ("fault lst", "no such command 'lst'; did you mean 'list'?"),
+        ("phone serve", "no such command 'serve'; there are answer, call"),
+        ("serve --bogus", "no such option '--bogus'; see `vsim serve --help`"),
+        ("serve --layout x", "invalid value for '--layout': 'x' is not one of 'loopback', 'ports'; see `vsim serve --help`"),
+        ("serve --account x", "--account: an account without a secret; write KEY:SECRET or KEY:SECRET:NUMBER"),
+        ("down", "missing argument 'NAME'; see `vsim down --help`"),
+        ("call 447700900000", "who calls? write --from NUMBER, or --anonymous"),
+        ("call 447700900000 --from 1 --play none.wav", "--play: none.wav: can't be read: no such file or directory; name a file that can"),
+        ("fault add {a", "FAULT: expected ',' or '}', but got '<stream end>'; write YAML such as {refuse: 503, where: {site: us-3}}, or"),
+        ("run", "nothing to run; name a FILE, a folder, or a pattern such as 'scenarios/*.yaml'"),
+        ("run --seed -1 x.yaml", "invalid value for '--seed': -1 is too large, or below 0; write a whole number below 2^63"),
+        ("run none.yaml", "none.yaml: no such file or directory; name a file that can be read"),
+        ("run vsim.yaml", "vsim.yaml: a config, and no scenario; `vsim check` judges it"),
+        ("check", "nothing to check; name a FILE, or write --schema"),
+        ("certs --export vsim.yaml/x", "vsim.yaml/x: not a directory; choose a directory that can be written"),
+        ("explain 999", "no SIP status 999; they go from 100 to 699"),
+    ],
+)
+def test_a_command_line_that_is_wrong_is_told_in_one_line(tmp_path: Path, arguments: str, said: str) -> None:
+    (tmp_path / "vsim.yaml").write_text("layout: ports\n")
+    done = vsim(tmp_path, *arguments.split())
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"vsim: {said}")
+
+
+@pytest.mark.parametrize("command", ["", "serve", "calls", "run", "fault", "fault list", "phone call"])
+def test_help_calls_the_program_by_its_name_and_fits_a_narrow_terminal(tmp_path: Path, command: str) -> None:
+    done = vsim(tmp_path, *command.split(), "--help")
+    assert done.returncode == 0 and done.stdout.startswith(f"Usage: vsim {command}".rstrip())
+    assert "..." not in done.stdout.partition("Commands:")[2] and "INTEGER" not in done.stdout and "9223372036854775807" not in done.stdout
+    assert all(len(line) <= 80 for line in done.stdout.splitlines())
+
+
+@pytest.mark.parametrize(
     ("given", "said"),
     [
         ({"number": "+447700900000"}, "number '+447700900000': write digits only, country code first"),

@@ -74,8 +74,8 @@ def test_every_run_of_every_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        ([], "name at least one FILE"),
-        (["--", "program"], "name at least one FILE"),
+        ([], "nothing to run; name a FILE"),
+        (["--", "program"], "nothing to run; name a FILE"),
         (["a.yaml", "--url", "http://127.0.0.1:1", "--parallel", "2"], "one emulator runs one scenario at a time"),
         (["a.yaml", "--url", "http://127.0.0.1:1", "--seed", "2"], "can't be changed"),
         (["a.yaml", "--junit", "-", "--json", "-"], "can't both go to standard output"),

@@ -260,7 +260,7 @@ def test_a_file_too_big_is_not_even_read(tmp_path: Path) -> None:
 
 
 def test_no_file_a_directory_a_fifo_and_a_device(tmp_path: Path) -> None:
-    assert "can't be read: No such file or directory" in refused(tmp_path / "none.wav")
+    assert "can't be read: no such file or directory" in refused(tmp_path / "none.wav")
     assert "not a regular file" in refused(tmp_path)
     os.mkfifo(tmp_path / "fifo")
     assert "not a regular file" in refused(tmp_path / "fifo")
@@ -561,7 +561,7 @@ def test_a_full_disk_is_said_once_and_ends_the_recording(recorder: Recorder, mon
     recorder.heard(0, run(0, 8000))
     descriptors = len(os.listdir("/proc/self/fd"))
     monkeypatch.setattr(os, "pwrite", full)
-    with pytest.raises(WavError, match=r"call\.wav: can't be written: No space left on device"):
+    with pytest.raises(WavError, match=r"call\.wav: can't be written: no space left on device"):
         recorder.heard(40000, run(0, 160))
     assert len(os.listdir("/proc/self/fd")) == descriptors - 1
     recorder.heard(80000, run(0, 160))
@@ -585,6 +585,6 @@ def test_an_error_at_the_very_end_is_said_too(recorder: Recorder, monkeypatch: p
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "close", fails)
-        with pytest.raises(WavError, match="can't be written: Input/output error"):
+        with pytest.raises(WavError, match="can't be written: input/output error"):
             recorder.close()
     recorder.close()

@@ -176,7 +176,10 @@ def test_a_file_that_is_wrong_is_exit_2_and_nothing_runs(tmp_path: Path) -> None
     bad = story(tmp_path, "down: us-33", "hangup: nobody", name="bad.yaml")
     done = vsim_run(tmp_path, good, bad)
     assert done.returncode == 2 and done.stdout == "" and not (tmp_path / "ran").exists()
-    assert done.stderr.splitlines() == ["vsim: bad.yaml:3:11: name 'us-33' is unknown; did you mean 'us-3'?"]
+    assert done.stderr.splitlines() == [
+        "vsim: bad.yaml:3:11: name 'us-33' is unknown; did you mean 'us-3'?",
+        "vsim: bad.yaml:4:13: no call is called 'nobody' yet; give a call this name with `as: nobody` in a step before",
+    ]
     (tmp_path / "given.yaml").write_text("name: x\ngiven: {config: {ephemeral: false, dns: {address: 203.0.113.1}}}\nsteps: [note: x]\n")
     done = vsim_run(tmp_path, "given.yaml")
     assert done.returncode == 2 and "203.0.113.1" in done.stdout, done.stdout
@@ -206,10 +209,10 @@ def test_a_command_that_fails_is_exit_5(tmp_path: Path) -> None:
     assert done.returncode == 5, done.stdout
     assert "came      the program under test ended with exit code 3; no call came" in done.stdout and "| no licence" in done.stdout
     done = vsim_run(tmp_path, file, program=["no-such-program"])
-    assert done.returncode == 2 and "no-such-program: No such file or directory; name a program that can be run" in done.stdout
+    assert done.returncode == 2 and "no-such-program: no such file or directory; name a program that can be run" in done.stdout
     for step, came in (
         ("run: 'echo oh; exit 2'", "exit code 2, not 0; its last line: oh"),
-        ("run: [no-such-program, x]", "no-such-program: No such file"),
+        ("run: [no-such-program, x]", "no-such-program: no such file"),
     ):
         done = vsim_run(tmp_path, story(tmp_path, step))
         assert done.returncode == 5 and f"came      {came}" in done.stdout, done.stdout
