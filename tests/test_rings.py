@@ -20,7 +20,7 @@ MACHINES = {
     "sip/session_timer.py", "sip/reinvite.py", "sip/locate.py", "chance.py", "media/stream.py", "media/echo.py",
     "media/reports.py", "media/events.py", "media/course.py", "media/summary.py", "media/srtp.py",
     "media/impair.py", "media/chain.py", "media/dialler.py", "media/player.py", "media/far_end.py", "media/ear.py",
-    "media/recording.py", "media/decoder.py", "media/wav.py", "trunk/studio.py", "trunk/accounts.py", "trunk/calls.py",
+    "media/recording.py", "media/decoder.py", "media/wav.py", "media/recorder.py", "trunk/studio.py", "trunk/accounts.py", "trunk/calls.py",
     "trunk/leg.py", "trunk/conversation.py", "trunk/policy.py", "trunk/proxy.py", "trunk/admission.py", "trunk/registrar.py",
     "trunk/limits.py", "trunk/directory.py", "trunk/exchange.py", "trunk/forwarding.py", "trunk/inbound.py", "trunk/rung.py",
     "trunk_settings.py", "forwarding_settings.py", "trunk/trunk.py", "journal/journal.py",

@@ -5,8 +5,9 @@ from collections.abc import Callable
 
 from emulator.clock import Clock
 from emulator.media.decoder import Decoder, decoder
+from emulator.media.recorder import RECORDING_RATE, Recorder
 from emulator.media.stream import Stream
-from emulator.media.wav import RECORDING_RATE, Recorder, WavError
+from emulator.media.wav import WavError
 
 _SLACK = 1.0
 """Seconds that a packet may come before or after the time of its timestamp until the recording follows it, not the timestamp: what is read

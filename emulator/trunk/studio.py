@@ -18,8 +18,8 @@ from emulator.media.stream import Stream
 if TYPE_CHECKING:
     from emulator.media.ear import Ear
     from emulator.media.far_end import FarEnd, Prompts
+    from emulator.media.recorder import Allowance
     from emulator.media.recording import Recording
-    from emulator.media.wav import Allowance
 
 
 _KEPT = 32
@@ -128,8 +128,9 @@ class Studio:
 
             far_end = FarEnd(stream, self._clock, self.prompts)
         if self._record is not None or plan.record:
+            from emulator.media.recorder import Allowance, Recorder
             from emulator.media.recording import Recording
-            from emulator.media.wav import Allowance, Recorder, WavError
+            from emulator.media.wav import WavError
 
             if self._allowance is None and self._record is not None:  # those of single calls are bounded by their number
                 self._allowance = Allowance(self._octets)

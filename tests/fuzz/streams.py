@@ -19,9 +19,9 @@ from emulator.media.codecs import CODECS, PCMU, Codec
 from emulator.media.ear import Ear
 from emulator.media.offer import Agreement, Keys
 from emulator.media.plan import Plan, Specs
+from emulator.media.recorder import Recorder
 from emulator.media.recording import Recording
 from emulator.media.stream import Stream
-from emulator.media.wav import Recorder
 from tests.fuzz.packets import EVENTS, Datagram, Garbage, rtp
 from tests.support.srtp_reference import Reference
 

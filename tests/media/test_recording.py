@@ -12,9 +12,9 @@ from emulator.ids import Ids
 from emulator.media import g711, shipped
 from emulator.media.codecs import ILBC, PCMU
 from emulator.media.offer import Agreement
+from emulator.media.recorder import Recorder
 from emulator.media.recording import Recording
 from emulator.media.stream import Stream
-from emulator.media.wav import Recorder
 
 REMOTE = ("192.0.2.1", 4000)
 
