@@ -27,7 +27,8 @@ meet, and so is `phone/`, which knows nothing of `trunk/`. Nothing imports `serv
       transport datagram dialling tls tls_client                       wires
     media/         SDP, RTP, SRTP, DTMF; knows nothing of SIP
       codecs sdp crypto offer rtp rtcp dtmf dtmf_sender reception quality plan g711 tone shipped packing resample port    words
-      stream echo reports events summary srtp dialler player far_end ear recording recorder wav decoder impair chain course    machines
+      stream echo reports events summary srtp dialler player far_end ear recording recorder wav decoder    machines
+      impair losing holding rewriting chain course                     machines
       sockets port_pair shared_port                                    wires
     dns/           zone answer hosts question    words                       exchange nameserver resolver    wires
     trunk/         what Vonage does with a call: the only place where SIP and media meet

@@ -12,31 +12,18 @@ from typing import Any, Literal, get_args, get_origin
 
 from emulator.chance import Chance
 from emulator.clock import Clock
-from emulator.media.impair import (
+from emulator.media.holding import Delay, Holding, Jitter, Reorder, Room
+from emulator.media.impair import Duplicate, Impairment, Packets, Pattern, discard
+from emulator.media.losing import Burst, EarlyStop, LateStart, LosePattern, Loss, OneWay
+from emulator.media.rewriting import (
     BadTag,
-    Burst,
     Corrupt,
-    Delay,
-    Duplicate,
-    EarlyStop,
-    Holding,
-    Impairment,
-    Jitter,
-    LateStart,
-    LosePattern,
-    Loss,
-    OneWay,
-    Packets,
-    Pattern,
-    Reorder,
-    Room,
     SequenceJump,
     Silence,
     SsrcChange,
     TimestampJump,
     Truncate,
     WrongPayloadType,
-    discard,
 )
 
 Specs = Sequence[tuple[str, Mapping[str, float | str]]]

@@ -6,7 +6,8 @@ from emulator.chance import Chance
 from emulator.clock import Clock
 from emulator.ids import Ids
 from emulator.media.chain import REWRITING, chain
-from emulator.media.impair import Packets, Room
+from emulator.media.holding import Room
+from emulator.media.impair import Packets
 from emulator.media.plan import Plan
 
 
