@@ -26,7 +26,7 @@ meet, and so is `phone/`, which knows nothing of `trunk/`. Nothing imports `serv
       calling_session locate                                           machines
       transport datagram dialling tls tls_client                       wires
     media/         SDP, RTP, SRTP, DTMF; knows nothing of SIP
-      codecs sdp crypto offer rtp rtcp dtmf dtmf_sender reception quality plan g711 tone shipped packing resample port    words
+      codecs sdp crypto offer description rtp rtcp dtmf dtmf_sender reception quality plan g711 tone shipped packing resample port    words
       stream echo reports events summary srtp dialler player far_end ear recording recorder wav decoder    machines
       impair losing holding rewriting chain course                     machines
       sockets port_pair shared_port                                    wires

@@ -5,9 +5,10 @@ from typing import Any
 from emulator.clock import Clock
 from emulator.ids import Ids
 from emulator.journal.findings import Finding
+from emulator.media.description import answer, offer, reoffer, restated
 from emulator.media.dtmf_sender import Quirk
 from emulator.media.far_end import FarEnd
-from emulator.media.offer import Agreement, LocalMedia, NotAcceptable, agree, answer, offer, reoffer, restated
+from emulator.media.offer import Agreement, LocalMedia, NotAcceptable, agree
 from emulator.media.plan import NOTHING, Plan
 from emulator.media.player import Player
 from emulator.media.port import Port

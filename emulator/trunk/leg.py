@@ -8,17 +8,8 @@ from emulator.ids import Ids
 from emulator.journal.findings import Finding
 from emulator.journal.journal import CallRecord, Journal
 from emulator.media.codecs import Codec
-from emulator.media.offer import (
-    Agreement,
-    LocalMedia,
-    NotAcceptable,
-    agree,
-    answer,
-    changed_without_a_version,
-    offer,
-    reoffer,
-    restated,
-)
+from emulator.media.description import answer, offer, reoffer, restated
+from emulator.media.offer import Agreement, LocalMedia, NotAcceptable, agree, changed_without_a_version
 from emulator.media.port import Port
 from emulator.media.sdp import SdpError, SessionDescription
 from emulator.media.stream import Stream

@@ -6,18 +6,8 @@ from dataclasses import replace
 import pytest
 
 from emulator.media.codecs import CODECS, G722, PCMU, for_number
-from emulator.media.offer import (
-    Agreement,
-    Keys,
-    LocalMedia,
-    NotAcceptable,
-    agree,
-    answer,
-    changed_without_a_version,
-    offer,
-    reoffer,
-    restated,
-)
+from emulator.media.description import answer, offer, reoffer, restated
+from emulator.media.offer import Agreement, Keys, LocalMedia, NotAcceptable, agree, changed_without_a_version
 from emulator.media.sdp import SessionDescription
 
 LOCAL = LocalMedia("127.0.13.1", 10000, 77, key=lambda: b"k" * 30)
