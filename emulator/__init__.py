@@ -11,7 +11,8 @@ meet, and so is `phone/`, which knows nothing of `trunk/`. Nothing imports `serv
 
     yaml.py reading.py    words    a person's YAML as nodes with their place, and nodes as typed values, every mistake at once
     annotations.py schema.py    words    what models say beside types; their JSON Schema
-    config.py      words    the one typed model behind vsim.yaml, VSIM_* and flags
+    config.py settings.py    words    the one typed model behind vsim.yaml, VSIM_* and flags; each setting by its name
+    config_sources.py config_rules.py addresses.py    words    those three read into it; what no single setting can know
     clock.py ids.py chance.py    time and every random choice, handed in; one seed
     reactor_clock.py   wire    that time, driven by the reactor
     authority.py   wire     the CA and the server certificate on disk

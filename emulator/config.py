@@ -1,44 +1,36 @@
-"""The one model behind vsim.yaml, VSIM_* variables and flags, and where a mistake in any of them stands.
+"""The one model behind vsim.yaml, VSIM_* variables and flags.
 
 A setting's documentation is its field: type, default, meaning and source are read off the model for `vsim check`, the JSON Schema
 and docs/settings.md.
 """
 
-import difflib
-import json
-import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
-from emulator.annotations import OTHERWISE, fields, inside, not_none, peel
-from emulator.reading import Reader
+from emulator.annotations import OTHERWISE
 from emulator.reading import duration as duration
 from emulator.trunk.regions import REGIONS, hosts_of, short_name
-from emulator.yaml import At, List, Map, Node, Scalar, in_order, read
 from emulator.yaml import Unusable as Unusable
 
-_SOURCE = "source"
+SOURCE = "source"
 _PAGE = "page"
 _FACTS = "vonage-facts, default "
-_OURS = "vsim's own"
+OURS = "vsim's own"
 AUTO = "auto"
 _REGION_HOSTS = [host for region in REGIONS for host in hosts_of(region)]
 
 
-def _meta(description: str, source: str = _OURS, **constraints: Any) -> Meta:
-    return Meta(description=description, extra={_SOURCE: source}, **constraints)
+def _meta(description: str, source: str = OURS, **constraints: Any) -> Meta:
+    return Meta(description=description, extra={SOURCE: source}, **constraints)
 
 
-def _seconds(description: str, source: str = _OURS, least: float = 0) -> Meta:
+def _seconds(description: str, source: str = OURS, least: float = 0) -> Meta:
     return Meta(
         description=description + " Seconds, or text such as 500ms, 10s, 2m, 1h.",
-        extra={_SOURCE: source, "text": "duration"},
+        extra={SOURCE: source, "text": "duration"},
         ge=least,
     )
 
@@ -185,7 +177,7 @@ class MediaSettings(_Section, frozen=True):
         str,
         Meta(
             description="First and last UDP port.",
-            extra={_SOURCE: _FACTS + "45", "write": "FIRST-LAST"},
+            extra={SOURCE: _FACTS + "45", "write": "FIRST-LAST"},
             pattern="^[0-9]{1,5}-[0-9]{1,5}$",
         ),
     ] = "10000-20000"
@@ -431,281 +423,3 @@ class Config(_Section, frozen=True):
     policy: PolicySettings = PolicySettings()
     limits: LimitSettings = LimitSettings()
     journal: JournalSettings = JournalSettings()
-
-
-# -- reading ------------------------------------------------------------------------------------------------------
-
-
-def load(path: str | None = None, environ: Mapping[str, str] | None = None, flags: Mapping[str, Any] | None = None) -> Config:
-    """The config of a file, the environment and flags, the later ones winning.
-
-    `path` None reads `vsim.yaml` if there is one. `flags` maps dotted setting names to text, lists of text, or None for "not given".
-    Raises `Unusable` with every mistake, a line each, as `place: what, and what to write instead`.
-    """
-    reader = Reader()
-    values: dict[str, Any] = {}
-    if path is not None or Path("vsim.yaml").is_file():
-        values = reader.build(read(path or "vsim.yaml"), Config)
-    for names, node in _overlays(environ or {}, flags or {}, reader.problems):
-        _overlay(reader, values, tuple(names.split(".")), node)
-    config = _checked(reader, values, path or "config")
-    if config is None or reader.problems:
-        raise Unusable("", "\n".join(in_order(reader.problems)))
-    return config
-
-
-def problems(node: Node) -> list[str]:
-    """The mistakes in a part of a config, such as a scenario gives."""
-    reader = Reader()
-    _checked(reader, reader.build(node, Config, "config"), node.place)
-    return reader.problems
-
-
-def _checked(reader: Reader, values: dict[str, Any], otherwise: str) -> Config | None:
-    """What could be read of a config; what is wrong with it, as a whole too, is told to its reader."""
-    config = reader.rest(values, Config)
-    if config is not None:
-        beside = {at[:-1] for at in reader.wrong}
-        reader.judge(((at, what) for at, what in _check(config) if at[0] not in _TOGETHER or at[:-1] not in beside), otherwise)
-    return config
-
-
-_TOGETHER = ("registrar", "bind")
-"""Settings that are judged by those beside them, which must be right for that."""
-
-
-def _overlays(environ: Mapping[str, str], flags: Mapping[str, Any], problems: list[str]) -> Iterator[tuple[str, Node]]:
-    """The settings of the environment, then those of the flags, as dotted names and nodes."""
-    by_variable = {setting.variable: setting.name for setting in settings() if setting.variable}
-    for variable, text in environ.items():
-        if variable in by_variable:
-            yield by_variable[variable], _listed(text, variable)
-        elif variable == "VSIM_ACCOUNT":
-            yield "accounts", _accounts(text.split(","), variable, problems)
-        elif variable.startswith("VSIM_") and variable not in _NOT_SETTINGS and not variable.startswith("VSIM_SIP_"):
-            close = difflib.get_close_matches(variable, by_variable, 1, 0.88)
-            if close:
-                problems.append(f"{variable}: no such setting; did you mean {close[0]}?")
-    for name, value in flags.items():
-        flag = "--" + name.replace(".", "-").replace("_", "-")
-        if value is None or value == ():
-            continue
-        if name == "accounts":
-            yield name, _accounts(list(value), "--account", problems)
-        else:
-            yield name, _listed(str(value).lower() if isinstance(value, bool) else str(value), flag)
-
-
-_NOT_SETTINGS = frozenset({"VSIM_URL", "VSIM_DNS", "VSIM_CA", "VSIM_CONFIG", "VSIM_KEY", "VSIM_SECRET", "VSIM_NUMBER"})
-"""What `vsim env` prints, and what clients read."""
-
-
-def _listed(text: str, place: str) -> Scalar:
-    return Scalar(text, place)
-
-
-def _accounts(texts: Sequence[str], place: str, problems: list[str]) -> List:
-    """KEY:SECRET[:NUMBER…] each; without numbers the account gets the default one."""
-    items: list[Node] = []
-    for text in texts:
-        key, colon, rest = text.partition(":")
-        secret, *numbers = rest.split(":")
-        if not (key and colon and secret):
-            problems.append(f"{place}: an account without a secret; write KEY:SECRET or KEY:SECRET:NUMBER")
-            items.append(Scalar("", place, wrong=True))
-            continue
-        pairs: list[tuple[Scalar, Node]] = [
-            (Scalar("key", place), Scalar(key, place, True)),
-            (Scalar("secret", place), Scalar(secret, place, True)),
-            (
-                Scalar("numbers", place),
-                List([Scalar(n, place) for n in numbers or ["447700900000"]], place),
-            ),
-        ]
-        items.append(Map(pairs, place))
-    return List(items, place)
-
-
-def _overlay(reader: Reader, values: dict[str, Any], at: At, node: Node) -> None:
-    """Put one setting over what a file said."""
-    kind: Any = Config
-    for part in at[:-1]:
-        kind = inside(fields(kind)[part].type)[0]
-        values = values.setdefault(part, {})
-    hint = fields(kind)[at[-1]].type
-    if isinstance(node, Scalar) and get_origin(inside(hint)[0]) is tuple:
-        node = List([Scalar(text.strip(), node.place) for text in node.text.split(",")], node.place)
-    reader.wrong -= {known for known in reader.wrong if known[: len(at)] == at}
-    reader.move(at, node.place)
-    values[at[-1]] = reader.build(node, hint, at[-1], at)
-
-
-def _check(config: Config) -> Iterator[tuple[At, str]]:
-    """What no single field can know: where it stands, and what is wrong."""
-    media = config.media
-    if not 1024 <= media.first < media.last <= 65535:
-        yield ("media", "ports"), f"media.ports {media.ports!r}; write FIRST-LAST between 1024 and 65535"
-    times = config.registrar
-    if not times.minimum_expires <= times.default_expires <= times.maximum_expires:
-        yield (
-            ("registrar", "default_expires"),
-            f"registrar.default_expires {times.default_expires}; "
-            f"choose it between minimum_expires {times.minimum_expires} and maximum_expires {times.maximum_expires}",
-        )
-    keys = [account.key for account in config.accounts]
-    for n, key in enumerate(keys):
-        if key in keys[:n]:
-            yield ("accounts", str(n), "key"), f"account {key!r} stands there twice; remove one"
-        if any(character in key for character in '":\\ ') or not key.isprintable():
-            yield ("accounts", str(n), "key"), f"account key {key!r}; a digest username here has no quotes, colons, backslashes or blanks"
-    addresses: list[tuple[At, str | None]] = [(("bind",), config.bind), (("advertise",), config.advertise)]
-    addresses += [(("dns", "hosts", name), address) for name, address in config.dns.hosts.items()]
-    for at, address in addresses:
-        if address is not None and not _is_address(address) and (at, address) != (("advertise",), AUTO):
-            yield at, f"{'.'.join(at[:2])} {address!r} is no IP address; write one such as 127.0.0.1"
-    if config.bind in ("0.0.0.0", "::") and config.advertise is None and config.layout == "ports":
-        yield ("bind",), f"bind {config.bind} without advertise; say with advertise which address clients reach, or auto"
-    yield from _check_numbers(config)
-    for name in media.prompts:
-        if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", name) or name in ("echo", "tone", "silence", "nothing", "given"):
-            what = "write a name of letters, digits, dots and dashes that is no other thing to play"
-            yield ("media", "prompts", name), f"media.prompts {name!r}; {what}"
-    product = config.policy.product
-    if product is not None and (not re.fullmatch(r"[A-Za-z0-9.!%*_+`'~/() -]{1,100}", product) or "vonage" in product.lower()):
-        what = "write a name and version such as acme-trunk/1.0, and never Vonage's own"
-        yield ("policy", "product"), f"policy.product {product!r}; {what}"
-    yield from _check_names(config.dns)
-    if config.dns.upstream is not None and parse_host_port(config.dns.upstream) is None:
-        yield ("dns", "upstream"), f"dns.upstream {config.dns.upstream!r}; write ADDRESS:PORT"
-
-
-def warnings(config: Config) -> list[str]:
-    """What is odd, a line each, about a config that can be used."""
-    return [what for number, one in config.numbers.items() for _, what in _check_forward(config, number, one, "warning")]
-
-
-def _check_forward(config: Config, number: str, one: NumberSettings, severity: str) -> Iterator[tuple[At, str]]:
-    if one.forward is not None:
-        from emulator.trunk.forward_list import check  # a parser that a config without forwarding has no need of
-
-        settings = config.forwarding
-        for problem in check(one.forward, timeout_range=settings.timeout_range, most=settings.max_targets)[1]:
-            if problem.severity == severity:
-                yield ("numbers", number, "forward"), f"numbers.{number}.forward, {problem}"
-
-
-def _check_numbers(config: Config) -> Iterator[tuple[At, str]]:
-    for number, one in config.numbers.items():
-        yield from _check_forward(config, number, one, "error")
-        if one.voice_status_callback is not None:
-            from emulator.trunk.status_callback import url_problem
-
-            wrong = url_problem(one.voice_status_callback, config.webhook.allowed_hosts)
-            if wrong is not None:
-                yield ("numbers", number, "voice_status_callback"), f"numbers.{number}.voice_status_callback, {wrong}"
-
-
-def _check_names(settings: DnsSettings) -> Iterator[tuple[At, str]]:
-    if not settings.hosts and not settings.services:
-        return
-    from emulator.trunk.names import customer_service, is_name  # and with them dnspython, which a config without names has no need of
-
-    for name in settings.hosts:
-        if not is_name(name):
-            yield ("dns", "hosts", name), f"dns.hosts {name!r} is no host name; write one such as pbx.example.net"
-    for name, records in settings.services.items():
-        for n, record in enumerate(records):
-            try:
-                customer_service(name, record)
-            except ValueError as error:
-                yield ("dns", "services", name, str(n)), f"dns.services.{name} {record!r}; {error}"
-
-
-def _is_address(text: str) -> bool:
-    import ipaddress
-
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def parse_host_port(text: str) -> tuple[str, int] | None:
-    """`address:port`, IPv6 in brackets; None for anything else."""
-    host, colon, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not colon or not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) < 65536 or not _is_address(host):
-        return None
-    return host, int(port)
-
-
-# -- describing ---------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One row of docs/settings.md."""
-
-    name: str
-    variable: str
-    default: Any
-    description: str
-    source: str
-
-
-def settings() -> list[Setting]:
-    """Every setting with a single value, and the lists, in the order of the model."""
-    return list(_walk(Config, "", lambda name: "VSIM_" + name.upper().replace(".", "_")))
-
-
-def _walk(kind: type[Struct], prefix: str, variable: Callable[[str], str]) -> Iterator[Setting]:
-    hints = get_type_hints(kind, include_extras=True)
-    for field in msgspec.structs.fields(kind):
-        plain, meta = peel(hints[field.name])
-        name = prefix + field.name
-        if isinstance(plain, type) and issubclass(plain, Struct):
-            yield from _walk(plain, name + ".", variable)
-            continue
-        extra = (meta.extra or {}) if meta is not None else {}
-        default = field.default if field.default is not msgspec.NODEFAULT else field.default_factory
-        inner = not_none(plain)
-        nested = get_origin(inner) is dict or (
-            get_origin(inner) is tuple and isinstance(get_args(inner)[0], type) and issubclass(get_args(inner)[0], Struct)
-        )
-        yield Setting(
-            name, "" if nested else variable(name), default() if callable(default) else default,
-            (meta.description or "") if meta is not None else "", str(extra.get(_SOURCE, _OURS)),
-        )  # fmt: skip
-
-
-def schema() -> dict[str, Any]:
-    """The JSON Schema of vsim.yaml, for editors."""
-    from emulator.schema import document  # for editors only
-
-    return document(Config, "vsim.yaml")
-
-
-def table() -> str:
-    """docs/settings.md."""
-    lines = [
-        "# Settings",
-        "",
-        "Set in `vsim.yaml` by name (dots are nesting), or by variable. Made from `emulator/config.py`.",
-        "`page` is Vonage's SIP overview; `vonage-facts, default N` is a choice between what is publicly known, and an invention",
-        "where nothing is; `vsim's own` is about the emulator only.",
-        "",
-        "| setting | variable | default | meaning | source |",
-        "|---|---|---|---|---|",
-    ]
-    for setting in settings():
-        variable = f"`{setting.variable}`" if setting.variable else ""
-        default = json.dumps(msgspec.to_builtins(setting.default)).replace("|", "\\|")
-        if setting.name == "layout" and sys.platform == "linux":
-            default += " on Linux"
-        lines.append(f"| `{setting.name}` | {variable} | `{default}` | {setting.description} | {setting.source} |")
-    return "\n".join(lines) + "\n"
-
-
-if __name__ == "__main__":
-    sys.stdout.write(table())

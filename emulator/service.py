@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet import defer, error
 
 from emulator import __version__
+from emulator.addresses import parse_host_port
 from emulator.authority import Authority, Certificates
 from emulator.clock import Clock
-from emulator.config import Config, Unusable, parse_host_port
+from emulator.config import Config, Unusable
 from emulator.control import endpoints as endpoints_file
 from emulator.control.model import AccountKey, DnsEndpoint, Endpoints, Held, MediaEndpoint, ProxyEndpoint
 from emulator.forwarding_settings import entries

@@ -1,6 +1,5 @@
 """The config: three sources, one model, and mistakes with their place."""
 
-import json
 from pathlib import Path
 
 import jsonschema
@@ -8,7 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator.config import Config, Unusable, duration, load, schema, settings, table
+from emulator.config import Config, Unusable
+from emulator.config_sources import load
+from emulator.reading import duration
+from emulator.settings import schema
 
 
 def write(tmp_path: Path, text: str) -> str:
@@ -196,24 +198,12 @@ def test_no_file_raises_anything_but_unusable(tmp_path_factory: pytest.TempPathF
         pass
 
 
-def test_the_schema_and_the_table_know_every_setting() -> None:
-    names = {setting.name for setting in settings()}
-    assert {"layout", "dns.port", "media.silence_timeout", "digest.nonce_lifetime", "accounts"} <= names
-    assert all(setting.description for setting in settings())
-    assert json.dumps(schema()).count('"description"') >= len(names)
-
-
 def test_the_region_of_a_number_may_be_named_by_its_host(tmp_path: Path) -> None:
     text = "numbers: {'447700900000': {region: sip-us.vonage.com}}"
     assert load(write(tmp_path, text)).numbers["447700900000"].region == "us"
     validator = jsonschema.Draft202012Validator(schema())
     assert validator.is_valid({"numbers": {"447700900000": {"region": "sip-us.vonage.com"}}})
     assert not validator.is_valid({"numbers": {"447700900000": {"region": "sip-us-3.vonage.com"}}})
-
-
-def test_the_settings_page_is_up_to_date() -> None:
-    page = Path(__file__).resolve().parent.parent / "docs" / "settings.md"
-    assert page.read_text() == table(), "run: python -m emulator.config > docs/settings.md"
 
 
 def test_mistakes_in_a_forward_list_are_told_by_column(tmp_path: Path) -> None:

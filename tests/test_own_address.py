@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from emulator.config import Config, Unusable, load
+from emulator.config import Config, Unusable
+from emulator.config_sources import load
 from emulator.own_address import with_own_address
 
 

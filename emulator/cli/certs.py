@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from emulator.config import load
+from emulator.config_sources import load
 from emulator.own_address import with_own_address
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from emulator.cli import UNUSABLE
-from emulator.config import Unusable, load
+from emulator.config import Unusable
+from emulator.config_sources import load
 
 
 @click.command()
@@ -43,7 +44,7 @@ def check(files: tuple[str, ...], schema_of: str | None) -> None:
 
 def _schema(of: str) -> dict[str, Any]:
     if of == "config":
-        from emulator.config import schema as config_schema
+        from emulator.settings import schema as config_schema
 
         return config_schema()
     if of == "scenario":
@@ -67,7 +68,7 @@ def _checked(name: str) -> tuple[str, list[str]]:
 
         runs = load_scenario(name).runs()
         return "good" if len(runs) == 1 else f"good, {len(runs)} runs", []
-    from emulator.config import warnings
+    from emulator.config_rules import warnings
     from emulator.trunk_settings import policy  # what no single setting can know is found when they are put to use
 
     config = load(name)

@@ -5,7 +5,7 @@ import os
 import click
 
 from emulator.cli.options import client_options
-from emulator.config import load
+from emulator.config_sources import load
 from emulator.own_address import with_own_address
 from emulator.trunk import regions
 

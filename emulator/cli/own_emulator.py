@@ -12,8 +12,9 @@ from types import TracebackType
 from typing import Any
 
 from emulator.cli.processes import Process
-from emulator.config import Unusable, settings
+from emulator.config import Unusable
 from emulator.control.client import Client, NotReachable
+from emulator.settings import settings
 
 _START_SECONDS = 30.0
 _STOP_SECONDS = 6.0

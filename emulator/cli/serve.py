@@ -10,7 +10,8 @@ import click
 from emulator.cli.options import config_options
 from emulator.cli.reactor import report, the_reactor
 from emulator.cli.reactor import run as run_on
-from emulator.config import Config, load
+from emulator.config import Config
+from emulator.config_sources import load
 
 if TYPE_CHECKING:
     from emulator.control.model import Endpoints

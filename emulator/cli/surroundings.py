@@ -1,6 +1,5 @@
 """Where the phone is: what it knows of a running emulator, and whom an address on the command line means."""
 
-import ipaddress
 import os
 import re
 import socket
@@ -8,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from emulator.config import Unusable, parse_host_port
+from emulator.addresses import is_address, parse_host_port
+from emulator.config import Unusable
 from emulator.control.client import NotReachable, find, read_endpoints
 from emulator.phone.placed import Destination
 from emulator.problems import in_words
@@ -89,12 +89,12 @@ def destination(number: str, at: str, transport: Transport, around: Surroundings
         hop = Hop(transport, (proxy["address"], proxy[transport.lower()]), host, host)
         return Destination(number, host, transport, None, (hop,))
     bare = name.removeprefix("[").removesuffix("]")
-    if _numeric(bare):
+    if is_address(bare):
         return Destination(number, bare, transport)
     head, colon, port = at.strip().rpartition(":")
     host = (head if colon else at.strip()).removeprefix("[").removesuffix("]")
     wrong_port = colon and not (re.fullmatch("[0-9]{1,5}", port) and 0 < int(port) < 65536)
-    if wrong_port or not (_numeric(host) or _HOST.fullmatch(host)):
+    if wrong_port or not (is_address(host) or _HOST.fullmatch(host)):
         raise Unusable("--at", f"{at!r}; write a proxy such as us-3-1, a region such as us, or HOST[:PORT]")
     return Destination(number, host, transport, int(port) if colon else None)
 
@@ -103,7 +103,7 @@ def source(to: Destination, around: Surroundings) -> str:
     """Our address on the way to a destination: that from which the system would send."""
     hops = to.hops or ()
     target = hops[0].address[0] if hops else to.host
-    if not _numeric(target):
+    if not is_address(target):
         target = next((proxy["address"] for proxy in around.proxies.values()), "127.0.0.1")
     with socket.socket(socket.AF_INET6 if ":" in target else socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
@@ -112,11 +112,3 @@ def source(to: Destination, around: Surroundings) -> str:
             raise Unusable("--at", f"{target}: {in_words(problem)}") from None
         address: str = probe.getsockname()[0]
     return address
-
-
-def _numeric(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

@@ -11,7 +11,7 @@ from itertools import product
 from typing import Any
 
 from emulator.config import Config
-from emulator.config import problems as config_problems
+from emulator.config_sources import problems as config_problems
 from emulator.reading import Reader, suggest
 from emulator.scenario.check import check
 from emulator.scenario.model import MAX_FILE_OCTETS, MAX_RUNS, MAX_STEPS, Scenario

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from emulator.config import load, settings
+from emulator.config_sources import load
+from emulator.settings import settings
 from tests.container.build import ROOT, Image
 from tests.container.clients import WIRE, finished
 from tests.container.engine import Container

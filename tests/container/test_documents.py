@@ -4,7 +4,7 @@ import re
 
 from ruamel.yaml import YAML
 
-from emulator.config import settings
+from emulator.settings import settings
 from tests.container.build import ROOT, Image
 
 TEXT = (ROOT / "docs" / "container.md").read_text()

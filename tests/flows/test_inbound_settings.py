@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from emulator.config import Config, Unusable, load
+from emulator.config import Config, Unusable
+from emulator.config_sources import load
 from emulator.forwarding_settings import entries
 from emulator.journal.journal import CallRecord
 from emulator.trunk.callers import Ring

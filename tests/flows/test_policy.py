@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from emulator.authority import Authority
-from emulator.config import Config, Unusable, load
+from emulator.config import Config, Unusable
+from emulator.config_sources import load
 from emulator.trunk_settings import customer_ca, policy
 from tests.support.network import Network
 from tests.support.phone import SDP, Phone

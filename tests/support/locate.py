@@ -3,8 +3,8 @@
 import sys
 from typing import Any
 
+from emulator.addresses import parse_host_port
 from emulator.clock import Clock
-from emulator.config import parse_host_port
 from emulator.dns.nameserver import Nameserver
 from emulator.dns.resolver import Resolver
 from emulator.dns.zone import Zone
