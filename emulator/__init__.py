@@ -19,6 +19,7 @@ meet, and so is `phone/`, which knows nothing of `trunk/`. Nothing imports `serv
     own_address.py low_ports.py    wires    what a container needs: its own address, and port 53 without being root
     problems.py    words    what the operating system refuses, in words
     trunk_settings.py forwarding_settings.py    machines    what the settings say of the trunk, and of calls to the account's numbers
+    proxy_listeners.py    wire    the sockets of one proxy
     service.py     wire     the composition root: builds each object once, opens listeners, stops in order
 
     sip/           RFC 3261 and friends; knows nothing of Vonage

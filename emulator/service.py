@@ -20,7 +20,7 @@ from emulator.control import endpoints as endpoints_file
 from emulator.control.model import AccountKey, DnsEndpoint, Endpoints, Held, MediaEndpoint, ProxyEndpoint
 from emulator.forwarding_settings import entries
 from emulator.ids import Ids
-from emulator.journal.findings import Finding, printable
+from emulator.journal.findings import Finding
 from emulator.journal.journal import CallRecord, Journal
 from emulator.low_ports import FIRST_UNPRIVILEGED, allowed
 from emulator.media.port_pair import MediaPorts, PortPair
@@ -28,15 +28,12 @@ from emulator.media.shared_port import SharedPort, SharedPorts
 from emulator.media.sockets import Selector
 from emulator.own_address import with_own_address
 from emulator.problems import in_words
+from emulator.proxy_listeners import ProxyListeners
 from emulator.reactor_clock import ReactorClock
 from emulator.sip import tls
-from emulator.sip.certificate import Identity
-from emulator.sip.datagram import UdpListener
-from emulator.sip.dialling import Dialler, ProxyPaths
-from emulator.sip.flow import Flow, sent_by
+from emulator.sip.flow import sent_by
 from emulator.sip.locate import Locator
-from emulator.sip.tls_client import TlsClient
-from emulator.sip.transport import Limits, StreamListener
+from emulator.sip.transport import Limits
 from emulator.trunk import regions
 from emulator.trunk.accounts import Accounts
 from emulator.trunk.proxy import Proxy
@@ -53,27 +50,10 @@ PRODUCT = f"vsim/{__version__}"
 _STOP_SECONDS = 4.0
 """How long calls may take to answer their BYE; with the rest the emulator stops within five seconds."""
 
-_BINDS = 16
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """Where a process on this machine reaches what listens on every address of it."""
 _RECORDING_OCTETS = 32 << 20
 """The longest recording that is read for the control API: a quarter of an hour."""
-
-
-class Listeners:
-    """The sockets of one proxy."""
-
-    def __init__(self, proxy: Proxy) -> None:
-        self.proxy = proxy
-        self.udp: UdpListener | None = None
-        self.streams: list[StreamListener] = []
-        self.tls: tls.TlsFactory | None = None
-
-    def stop(self) -> list[Any]:
-        """Close them; returns what there is to wait for."""
-        if self.udp is not None:
-            self.udp.stop()
-        return [waiting for listener in self.streams if (waiting := listener.stop()) is not None]
 
 
 class Service:
@@ -92,7 +72,7 @@ class Service:
         self._endpoints_path = Path(config.endpoints)
         self._authority = Authority(Path(config.tls.directory) if config.tls.directory else None)
         self._customer_ca = customer_ca(config)
-        self._listeners: list[Listeners] = []
+        self._listeners: list[ProxyListeners] = []
         self._limits = Limits(
             config.limits.connections, config.limits.connections_per_address, config.limits.message_timeout, config.limits.idle_timeout,
             config.limits.message_octets,
@@ -161,49 +141,9 @@ class Service:
         return self.endpoints
 
     def _listen(self, proxy: Proxy) -> regions.Place:
-        """Open UDP, TCP and TLS of one proxy; returns where they are. With ephemeral ports UDP and TCP share a number."""
-        place, config = proxy.place, self.config
-        own = Listeners(proxy)
+        own = ProxyListeners(proxy, self.reactor, self.clock, self.journal, self.config, self._limits, self._tls_context, self._customer_ca)
         self._listeners.append(own)
-        tcp = StreamListener("TCP", self.clock, self._limits, proxy.endpoint, self._on_connection_finding(proxy))
-        for left in reversed(range(_BINDS if config.ephemeral else 1)):
-            try:
-                own.udp = UdpListener(self.reactor, proxy.endpoint, (place.address, place.udp), config.advertise)
-            except OSError as problem:
-                raise _taken(place, "UDP", place.udp, problem) from None
-            try:
-                tcp_port = tcp.listen(
-                    self.reactor,
-                    (place.address, own.udp.bound[1] if config.ephemeral else place.tcp),
-                    config.advertise,
-                )
-                break
-            except error.CannotListenError as problem:
-                own.udp.stop()
-                if not left:
-                    raise _taken(place, "TCP", place.tcp, problem.socketError) from None
-        own.streams.append(tcp)
-        secure = StreamListener("TLS", self.clock, self._limits, proxy.endpoint, self._on_connection_finding(proxy))
-        factory = tls.TlsFactory(
-            secure, self._tls_context, self.clock, self._on_handshake_failure(proxy), self._on_client_certificate(proxy), self.reactor,
-            config.tls.handshake_timeout, config.tls.allow_1_3,
-        )  # fmt: skip
-        try:
-            tls_port = secure.listen(self.reactor, (place.address, place.tls), config.advertise, factory)
-        except error.CannotListenError as problem:
-            raise _taken(place, "TLS", place.tls, problem.socketError) from None
-        own.streams.append(secure)
-        own.tls = factory
-        assert own.udp is not None
-        client = TlsClient(
-            self.reactor, self._on_server_certificate(proxy), self._on_connection_finding(proxy), config.tls.verify_customer,
-            self._customer_ca,
-        )  # fmt: skip
-        Dialler(tcp, self.reactor, config.limits.connect_timeout)
-        Dialler(secure, self.reactor, config.limits.connect_timeout, client.secure)
-        proxy.paths = ProxyPaths(own.udp, {"TCP": tcp, "TLS": secure}, config.tls.verify_customer)
-        own.udp.start()
-        return replace(place, udp=own.udp.bound[1], tcp=tcp_port, tls=tls_port)
+        return own.open()
 
     def _tls_context(self) -> Any:
         assert self._certificates is not None
@@ -214,41 +154,6 @@ class Service:
             settings.allow_1_3,
             settings.ask_client_certificate,
         )
-
-    def _on_connection_finding(self, proxy: Proxy) -> Callable[[Flow, Finding], None]:
-        def on_finding(flow: Flow, finding: Finding) -> None:
-            self.journal.event_of_stranger(
-                "finding" if flow.open else "connection.refused",
-                None,
-                proxy=proxy.name,
-                transport=flow.transport,
-                peer=sent_by(flow.peer),
-                finding=str(finding),
-            )
-
-        return on_finding
-
-    def _on_handshake_failure(self, proxy: Proxy) -> Callable[[tuple[str, int], Finding], None]:
-        def on_failure(peer: tuple[str, int], finding: Finding) -> None:
-            self.journal.event_of_stranger("tls.refused", None, proxy=proxy.name, peer=sent_by(peer), finding=str(finding))
-
-        return on_failure
-
-    def _on_client_certificate(self, proxy: Proxy) -> Callable[[tuple[str, int], str], None]:
-        def on_client(peer: tuple[str, int], subject: str) -> None:
-            self.journal.event("tls.client", None, proxy=proxy.name, peer=sent_by(peer), certificate=subject)
-
-        return on_client
-
-    def _on_server_certificate(self, proxy: Proxy) -> Callable[[Flow, Identity, bool], None]:
-        def on_server(flow: Flow, identity: Identity, good: bool) -> None:
-            self.journal.event(
-                "tls.server", None, proxy=proxy.name, peer=sent_by(flow.peer), certificate=printable(identity.subject),
-                issuer=printable(identity.issuer), not_after=identity.not_after, verified=good,
-                domains=[printable(name) for name in identity.domains[:16]],
-            )  # fmt: skip
-
-        return on_server
 
     def _start_dns(self, places: Sequence[regions.Place]) -> None:
         from emulator.dns.nameserver import Nameserver
@@ -354,22 +259,10 @@ class Service:
             from emulator.scenario.faults import Faults
 
             seed = self.config.seed if self.config.seed is not None else self.ids.number(1 << 32)
-            self._wires = {listeners.proxy.name: self._wires_of(listeners) for listeners in self._listeners}
+            self._wires = {listeners.proxy.name: listeners.wires(self._flawed_context) for listeners in self._listeners}
             self._faults = Faults(self.clock, self.journal, self.trunk, seed, self._wires, self._nameserver)
         made: Faults = self._faults
         return made
-
-    def _wires_of(self, listeners: Listeners) -> Any:
-        from emulator.scenario.wires import proxy_wires
-
-        proxy, udp, secure = listeners.proxy, listeners.udp, listeners.tls
-        assert udp is not None and secure is not None
-        tcp, tls_listener = listeners.streams
-
-        def told(kind: str, **fields: Any) -> None:
-            self.journal.event_of_stranger(kind, None, proxy=proxy.name, **fields)
-
-        return proxy_wires(self.reactor, self.clock, proxy, udp, tcp, tls_listener, secure, self._flawed_context, told)
 
     def _flawed_context(self, flaw: str) -> Any:
         """TLS as a server should not have it; see `emulator.scenario.kinds.Tls`."""
@@ -496,11 +389,6 @@ class Service:
             shutil.rmtree(self._scratch, ignore_errors=True)
         endpoints_file.remove(self._endpoints_path)
         return defer.DeferredList([one if isinstance(one, defer.Deferred) else defer.succeed(one) for one in waiting])
-
-
-def _taken(place: regions.Place, transport: str, port: int, problem: OSError) -> Unusable:
-    fix = "stop what listens there, or use --ephemeral or another layout"
-    return Unusable(sent_by((place.address, port)), f"{transport} of {place.name}: {in_words(problem)}; {fix}")
 
 
 def _unopened(what: str, setting: str, address: str, port: int, problem: OSError) -> Unusable:

@@ -8,7 +8,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent / "emulator"
 
 WIRES = {
-    "service.py", "authority.py", "sip/transport.py", "sip/datagram.py", "sip/dialling.py", "sip/tls.py", "sip/tls_client.py",
+    "service.py", "proxy_listeners.py",
+    "authority.py", "sip/transport.py", "sip/datagram.py", "sip/dialling.py", "sip/tls.py", "sip/tls_client.py",
     "media/sockets.py", "media/port_pair.py", "media/shared_port.py", "dns/nameserver.py", "dns/exchange.py", "dns/resolver.py",
     "control/server.py", "control/client.py", "control/endpoints.py", "control/webhook.py", "scenario/connections.py",
     "scenario/wires.py", "scenario/listeners.py", "__main__.py",
