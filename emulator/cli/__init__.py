@@ -44,11 +44,10 @@ class Group(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError:
-            import difflib
+            from emulator.reading import meant
 
             known = self.list_commands(ctx)
-            close = difflib.get_close_matches(args[0], known, 1)
-            hint = f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(known)}"
+            hint = meant(args[0], known) or f"; there are {', '.join(known)}"
             raise click.UsageError(f"no such command {args[0]!r}{hint}", ctx) from None
 
 

@@ -1,6 +1,5 @@
 """`vsim explain`."""
 
-import difflib
 import os
 import shutil
 import sys
@@ -38,9 +37,10 @@ def explain(what: str | None, magic: bool) -> None:
     elif section := [kind for kind in CATALOGUE.values() if kind.code.startswith(what.rstrip(".") + ".")]:
         _list(section)
     else:
-        close = difflib.get_close_matches(what, [*CATALOGUE, *dict.fromkeys(code.partition(".")[0] for code in CATALOGUE)], 1)
-        hint = f"; did you mean {close[0]!r}?" if close else "; `vsim explain` lists all findings"
-        raise click.UsageError(f"no code or finding {what!r}{hint}")
+        from emulator.reading import meant
+
+        known = [*CATALOGUE, *dict.fromkeys(code.partition(".")[0] for code in CATALOGUE)]
+        raise click.UsageError(f"no code or finding {what!r}{meant(what, known) or '; `vsim explain` lists all findings'}")
 
 
 def _magic() -> None:

@@ -46,6 +46,21 @@ class Pointer:
     replacement: str
 
 
+def fitted(message: dns.message.Message, size: int) -> bytes:
+    """Octets, at most `size` of them: the additional section may go without TC, what else there is no room for may not (RFC 2181 9)."""
+    try:
+        return message.to_wire(max_size=size, want_shuffle=False)
+    except dns.exception.TooBig:
+        message.additional.clear()
+    try:
+        return message.to_wire(max_size=size, want_shuffle=False)
+    except dns.exception.TooBig:
+        message.answer.clear()
+        message.authority.clear()
+        message.flags |= dns.flags.TC
+        return message.to_wire(max_size=size, want_shuffle=False)
+
+
 class Zone:
     """Authoritative for its names and all below them; what lies outside is not its business."""
 
@@ -179,17 +194,7 @@ class Zone:
         if stream:
             return response.to_wire(max_size=65535, want_shuffle=False)
         size = min(UDP_SAFE, max(_UDP_PLAIN, query.payload)) if query.edns >= 0 else _UDP_PLAIN
-        try:
-            return response.to_wire(max_size=size, want_shuffle=False)
-        except dns.exception.TooBig:
-            response.additional.clear()  # the additional section may go without TC (RFC 2181 9)
-        try:
-            return response.to_wire(max_size=size, want_shuffle=False)
-        except dns.exception.TooBig:
-            response.answer.clear()
-            response.authority.clear()
-            response.flags |= dns.flags.TC
-            return response.to_wire(max_size=size, want_shuffle=False)
+        return fitted(response, size)
 
     def master_file(self) -> str:
         """The zone as RFC 1035 5 writes it."""

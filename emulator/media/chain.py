@@ -3,7 +3,6 @@
 A description is a name and parameters, `("loss", {"probability": 0.05})`, or as people write it, `loss probability=0.05`.
 """
 
-import difflib
 import inspect
 import re
 from collections.abc import Mapping, Sequence
@@ -25,6 +24,7 @@ from emulator.media.rewriting import (
     Truncate,
     WrongPayloadType,
 )
+from emulator.reading import suggest
 
 Specs = Sequence[tuple[str, Mapping[str, float | str]]]
 """Names and parameters of impairments, in the order in which packets meet them."""
@@ -83,13 +83,13 @@ def check(specs: Specs) -> list[tuple[str, dict[str, Any]]]:
         if not isinstance(name, str) or not name or not isinstance(given, Mapping):
             raise ValueError(f"{spec!r:.60} is no impairment; write a name and parameters such as ('loss', {{'probability': 0.05}})")
         if name not in IMPAIRMENTS:
-            raise ValueError(f"{name!r:.60} is no impairment; {_suggestion(name, IMPAIRMENTS)}")
+            raise ValueError(f"{name!r:.60} is no impairment{_suggestion(name, IMPAIRMENTS)}")
         if name in checked:
             raise ValueError(f"{name} stands there twice; write each impairment once")
         parameters = _parameters(IMPAIRMENTS[name])
         for key in given:
             if key not in parameters:
-                raise ValueError(f"{name} has no parameter {key!r:.60}; {_suggestion(key, parameters)}")
+                raise ValueError(f"{name} has no parameter {key!r:.60}{_suggestion(key, parameters)}")
         values = checked[name] = {}
         for key, parameter in parameters.items():
             if key in given:
@@ -100,10 +100,7 @@ def check(specs: Specs) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _suggestion(text: object, known: Mapping[str, object]) -> str:
-    close = difflib.get_close_matches(str(text), known, 1)
-    if close:
-        return f"did you mean {close[0]!r}?"
-    return f"known here: {', '.join(known)}" if known else "it takes none"
+    return suggest(str(text), known) if known else "; it takes none"
 
 
 def _parameters(kind: type[Impairment]) -> dict[str, inspect.Parameter]:

@@ -1,6 +1,5 @@
 """Everything that goes wrong on purpose in one emulator: faults are added, strike at the seams, are listed, and are taken away."""
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from emulator.config import Unusable
 from emulator.control.model import FaultModel
 from emulator.ids import Ids
 from emulator.journal.journal import Journal
+from emulator.reading import meant
 from emulator.scenario import answers, kinds, signalling
 from emulator.scenario.behaviours import changed
 from emulator.scenario.fault import Fault
@@ -285,7 +285,6 @@ def proxies_of(name: str) -> tuple[str, ...]:
     proxies = regions.proxies_of(name)
     if not proxies:
         known = ("all", *regions.REGIONS, *regions.SITES, *regions.PROXIES)
-        close = difflib.get_close_matches(name, known, 1)
-        every = f"write all, a region ({', '.join(regions.REGIONS)}), a site ({', '.join(regions.SITES)}) or a proxy such as us-3-1"
-        raise Unusable("", f"no proxy, site or region {name!r:.40}; " + (f"did you mean {close[0]!r}?" if close else every))
+        every = f"; write all, a region ({', '.join(regions.REGIONS)}), a site ({', '.join(regions.SITES)}) or a proxy such as us-3-1"
+        raise Unusable("", f"no proxy, site or region {name!r:.40}{meant(name, known) or every}")
     return proxies

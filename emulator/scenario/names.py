@@ -15,7 +15,7 @@ import dns.rrset
 
 from emulator.chance import Chance
 from emulator.clock import Clock
-from emulator.dns.zone import UDP_SAFE
+from emulator.dns.zone import UDP_SAFE, fitted
 from emulator.scenario import kinds
 from emulator.scenario.fault import Fault
 from emulator.scenario.sight import Query
@@ -190,16 +190,5 @@ def _elsewhere(message: dns.message.Message, address: str) -> None:
 
 
 def _wire(message: dns.message.Message, stream: bool) -> bytes:
-    """Octets; over UDP without what does not fit (RFC 2181 9)."""
-    size = 65535 if stream else max(512, min(UDP_SAFE, message.payload or 512))
-    try:
-        return message.to_wire(max_size=size, want_shuffle=False)
-    except dns.exception.TooBig:
-        message.additional.clear()
-    try:
-        return message.to_wire(max_size=size, want_shuffle=False)
-    except dns.exception.TooBig:
-        message.answer.clear()
-        message.authority.clear()
-        message.flags |= dns.flags.TC
-        return message.to_wire(max_size=size, want_shuffle=False)
+    """Octets; over UDP without what does not fit."""
+    return fitted(message, 65535 if stream else max(512, min(UDP_SAFE, message.payload or 512)))

@@ -3,50 +3,29 @@
 import re
 from collections.abc import Callable
 
-from tests.support.phone import SDP, Received, Unexpected
+from tests.support.phone import SDP, Line, Received
 
 
-class Callee:
+class Callee(Line):
     """`send` puts octets on the wire; whatever comes goes into `receive`. One INVITE at a time; `tag` is its To tag."""
 
     def __init__(self, send: Callable[[bytes], None], host: str = "192.0.2.10", port: int = 5070, transport: str = "UDP") -> None:
-        self._send = send
+        super().__init__(send)
         self.host = host
         self.port = port
         self.transport = transport
         self.tag = "callee"
         self.cseq = 100
         self.branches = 0
-        self.inbox: list[Received] = []
-        self.log: list[str] = []
         self.invited: Received | None = None
-
-    def receive(self, data: bytes) -> None:
-        message = Received(data)
-        self.log.append(f"  <- {message.start} ({message.get('cseq')})")
-        self.inbox.append(message)
-
-    def transmit(self, text: str) -> None:
-        self.log.append(f"  -> {text.partition(chr(13))[0]}")
-        self._send(text.encode())
 
     def expect(self, *starts: int | str) -> Received:
         """The next messages are exactly these, statuses or methods; the last one is returned. An INVITE is kept as `invited`."""
-        message: Received | None = None
         for start in starts:
-            if not self.inbox:
-                raise Unexpected(f"expected {start}, nothing came\n" + "\n".join(self.log))
-            message = self.inbox.pop(0)
-            if start != (message.status if isinstance(start, int) else message.method):
-                raise Unexpected(f"expected {start}, {message.start} came\n" + "\n".join(self.log))
+            message = super().expect(start)
             if start == "INVITE":
                 self.invited = message
-        assert message is not None
         return message
-
-    def expect_nothing(self) -> None:
-        if self.inbox:
-            raise Unexpected(f"{self.inbox[0].start} was not expected\n" + "\n".join(self.log))
 
     @property
     def contact(self) -> str:

@@ -77,40 +77,13 @@ SDP = (
 )
 
 
-class Phone:
-    """One phone and one call. `send` puts octets on the wire; whatever comes goes into `receive`."""
+class Line:
+    """What comes, kept until it is expected, and a log of both directions. `send` puts octets on the wire."""
 
-    def __init__(
-        self,
-        send: Callable[[bytes], None],
-        host: str = "192.0.2.10",
-        port: int = 5070,
-        server: str = "sip-us.vonage.com",
-        transport: str = "UDP",
-        user: str = "abcd1234",
-        secret: str = "OfflineSecret1",
-        caller: str = "447700900000",
-    ) -> None:
+    def __init__(self, send: Callable[[bytes], None]) -> None:
         self._send = send
-        self.host = host
-        self.port = port
-        self.transport = transport
-        self.server = server
-        self.user = user
-        self.secret = secret
-        self.caller = caller
         self.inbox: list[Received] = []
         self.log: list[str] = []
-        self.cseq = 0
-        self.branch = 0
-        self.call_id = f"phone-{id(self):x}@{host}"
-        self.from_tag = "fromtag"
-        self.to_tag = ""
-        self.remote_target = ""
-        self.invite_branch = ""
-        self.invite_uri = ""
-
-    # -- wire -----------------------------------------------------------------------------------------------------
 
     def receive(self, data: bytes) -> None:
         message = Received(data)
@@ -135,9 +108,41 @@ class Phone:
 
     def expect_nothing(self) -> None:
         if self.inbox:
-            raise Unexpected("nothing was expected\n" + "\n".join(self.log))
+            raise Unexpected(f"{self.inbox[0].start} was not expected\n" + "\n".join(self.log))
 
     # -- requests -------------------------------------------------------------------------------------------------
+
+
+class Phone(Line):
+    """One phone and one call. `send` puts octets on the wire; whatever comes goes into `receive`."""
+
+    def __init__(
+        self,
+        send: Callable[[bytes], None],
+        host: str = "192.0.2.10",
+        port: int = 5070,
+        server: str = "sip-us.vonage.com",
+        transport: str = "UDP",
+        user: str = "abcd1234",
+        secret: str = "OfflineSecret1",
+        caller: str = "447700900000",
+    ) -> None:
+        super().__init__(send)
+        self.host = host
+        self.port = port
+        self.transport = transport
+        self.server = server
+        self.user = user
+        self.secret = secret
+        self.caller = caller
+        self.cseq = 0
+        self.branch = 0
+        self.call_id = f"phone-{id(self):x}@{host}"
+        self.from_tag = "fromtag"
+        self.to_tag = ""
+        self.remote_target = ""
+        self.invite_branch = ""
+        self.invite_uri = ""
 
     def request(
         self,

@@ -499,12 +499,12 @@ def test_the_failover_command(serve: Serve, cli: Any) -> None:
     [
         (("down", "us-5"), "vsim: no proxy, site or region 'us-5'; did you mean"),
         (("down", "us-3", "--how", "gently"), "'gently' is not one of"),
-        (("down", "us-3", "--for", "soon"), "vsim: for: 'soon'; write a time such as 500ms, 10s, 2m"),
+        (("down", "us-3", "--for", "soon"), "vsim: for 'soon' is no time; write seconds, or text such as 500ms, 10s, 2m"),
         (("up", "atlantis"), "vsim: no proxy, site or region 'atlantis'; write all, a region"),
         (("fault", "add", "refsue 503"), "vsim: 'refsue' is no fault; did you mean 'refuse'?"),
-        (("fault", "add", "{refuse: 503, were: {site: us-3}}"), "vsim: were: unknown; did you mean 'where'?"),
+        (("fault", "add", "{refuse: 503, were: {site: us-3}}"), "vsim: were: unknown key 'were'; did you mean 'where'?"),
         (("fault", "add", "{refuse: [}"), "write YAML such as"),
-        (("fault", "add"), "Missing argument"),
+        (("fault", "add"), "vsim: missing argument 'FAULT'; see `vsim fault add --help`"),
         (("fault", "remove", "7"), "vsim: no fault '7'; there is none"),
     ],
 )
