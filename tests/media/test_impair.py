@@ -189,8 +189,8 @@ def test_whole_numbers_may_be_written_as_floats() -> None:
     [
         ([("losss", {})], "'losss' is no impairment; did you mean 'loss'?"),
         ([("one_way", {})], "'one_way' is no impairment; did you mean 'one-way'?"),
-        ([("zzz", {})], "'zzz' is no impairment; known here: bad-tag, burst, corrupt, delay, duplicate, early-stop, jitter, late-start, loss, "
-            "one-way, pattern, payload-type, reorder, sequence-jump, silence, ssrc-change, timestamp-jump, truncate"),
+        ([("zzz", {})], "'zzz' is no impairment; known here: bad-tag, burst, corrupt, delay, duplicate, early-stop, jitter, late-start, "
+            "loss, one-way, pattern, payload-type, reorder, sequence-jump, silence, ssrc-change, timestamp-jump, truncate"),
         ([("loss", {"probabilty": 0.1})], "loss has no parameter 'probabilty'; did you mean 'probability'?"),
         ([("delay", {"q": 1})], "delay has no parameter 'q'; known here: seconds"),
         ([("one-way", {"probability": 1})], "one-way has no parameter 'probability'; it takes none"),

@@ -110,8 +110,6 @@ class Line:
         if self.inbox:
             raise Unexpected(f"{self.inbox[0].start} was not expected\n" + "\n".join(self.log))
 
-    # -- requests -------------------------------------------------------------------------------------------------
-
 
 class Phone(Line):
     """One phone and one call. `send` puts octets on the wire; whatever comes goes into `receive`."""
@@ -143,6 +141,8 @@ class Phone(Line):
         self.remote_target = ""
         self.invite_branch = ""
         self.invite_uri = ""
+
+    # -- requests -------------------------------------------------------------------------------------------------
 
     def request(
         self,
