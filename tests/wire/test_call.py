@@ -157,6 +157,17 @@ def test_sigterm_hangs_up_as_ctrl_c_does(serve: Serve, customer: UdpCustomer) ->
     assert serve.calls()[0]["ended_by"] == "trunk"
 
 
+def test_a_body_that_calls_itself_a_form_is_no_query(serve: Serve) -> None:
+    """As curl and urllib send JSON by default: what looks like parameters in it is none."""
+    forward = {"forward": "sip:1@127.0.0.1:5080;timeout=2000;transport=tcp&wait=1"}
+    assert ask(serve, "POST", "/v1/down?name=us-3", {"name": "us-3"})[0] == 400
+    assert ask(serve, "POST", "/v1/calls?wait=0", {"number": NUMBER, "caller": CALLER, **forward})[0] == 422
+    forward["forward"] = "sip:1@127.0.0.1:5080;timeout=2000;transport=tcp"
+    assert ask(serve, "POST", "/v1/calls?wait=0", {"number": NUMBER, "caller": CALLER, **forward})[0] == 201
+    assert ask(serve, "GET", "/v1/calls?limit=1&limit=0")[1]["detail"] == "limit is a number from 1 to 1000"
+    assert ask(serve, "GET", "/v1/calls?bogus")[1]["detail"] == "unknown query parameter 'bogus'; known here: limit, state"
+
+
 def test_the_api_waits_for_the_end_and_numbers_are_kept(serve: Serve, customer: UdpCustomer) -> None:
     assert ask(serve, "PUT", f"/v1/numbers/{NUMBER}", {"forward": customer.uri})[0] == 200
     status, call = ask(serve, "POST", "/v1/calls?wait=20s", {"number": NUMBER, "caller": CALLER, "talk": "500ms", "record": True})
