@@ -77,15 +77,16 @@ def host_port(name: str, text: str) -> Address:
 
 def destination(number: str, at: str, transport: Transport, around: Surroundings) -> Destination:
     """Whom `--at` means: a proxy, site or region by its short name or its host's, or any host, with or without a port. Raises `Unusable`,
-    or `NotReachable` where a proxy is named and no emulator is known."""
-    name = at.strip().lower()
-    if regions.proxies_of(name) and name != "all":
+    or `NotReachable` where a short name is given and no emulator is known."""
+    name = at.strip().lower().removesuffix(".")
+    place = regions.short_name(name)
+    if regions.proxies_of(place) and place != "all" and (around.known or place == name):
         if not around.known:
             raise NotReachable(around.missing or "no emulator is known")
-        host = regions.host(name)
-        if name not in around.proxies:  # a region or a site: SRV records say which proxies, and in which order
+        host = regions.host(place) if place == name else name
+        if place not in around.proxies:  # a region or a site: SRV records say which proxies, and in which order
             return Destination(number, host, transport)
-        proxy = around.proxies[name]
+        proxy = around.proxies[place]
         hop = Hop(transport, (proxy["address"], proxy[transport.lower()]), host, host)
         return Destination(number, host, transport, None, (hop,))
     bare = name.removeprefix("[").removesuffix("]")
