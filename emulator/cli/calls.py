@@ -100,7 +100,9 @@ def show(call: str, url: str | None, endpoints: str | None, **forms: Any) -> Non
 
     wanted = [form for form, given in forms.items() if given or given == ""]
     if len(wanted) > 1:
-        raise click.UsageError(f"{' and '.join(f'--{form}' for form in sorted(wanted))} show a call in different ways; write one of them")
+        from emulator.scenario.wording import listed
+
+        raise click.UsageError(f"{listed(f'--{form}' for form in sorted(wanted))} show a call in different ways; write one of them")
     form = wanted[0] if wanted else "ladder"
     if form == "pcap":
         pcap.check(forms["pcap"])

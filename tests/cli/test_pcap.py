@@ -106,13 +106,13 @@ def show(directory: Path, *arguments: str, out: int = subprocess.PIPE) -> subpro
     [
         (("--pcap", "x", "--json"), "--json and --pcap"),
         (("--messages", "--ladder"), "--ladder and --messages"),
-        (("--json", "--messages", "--pcap", ""), "--json and --messages and --pcap"),
+        (("--json", "--messages", "--pcap", ""), "--json, --messages and --pcap"),
     ],
 )
 def test_a_call_is_shown_in_one_way_at_a_time(tmp_path: Path, forms: tuple[str, ...], said: str) -> None:
     done = show(tmp_path, *forms)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.endswith(f"Error: {said} show a call in different ways; write one of them\n")
+    assert done.stderr.endswith(f"vsim: {said} show a call in different ways; write one of them\n")
     assert not list(tmp_path.iterdir())
 
 
