@@ -7,17 +7,16 @@ from typing import Protocol
 from emulator.clock import Timer
 from emulator.journal.attempt import Attempt
 from emulator.journal.attempt import Outcome as Ending
-from emulator.journal.findings import Finding
 from emulator.media.offer import NotAcceptable
 from emulator.media.port import Exhausted
 from emulator.phone.call import METHODS, Keeper, PhoneCall
 from emulator.phone.outcome import Outcome
 from emulator.phone.script import Calling
-from emulator.sip.calling import Failure, Invitation
+from emulator.sip.calling import Failure, Invitation, SharedCall
 from emulator.sip.credentials import Credentials
 from emulator.sip.flow import Flow, Paths
 from emulator.sip.locate import Hop, LocateError, Locator, Lookup, Transport
-from emulator.sip.message import REASONS, Request, Response
+from emulator.sip.message import REASONS, Response
 from emulator.sip.session import Session
 
 
@@ -220,10 +219,11 @@ class PlacedCall(PhoneCall):
         self._over()
 
 
-class _Try:
+class _Try(SharedCall):
     """The user of one INVITE: it belongs to one target, and may still hear of it when the call has moved on."""
 
     def __init__(self, call: PlacedCall, attempt: Attempt) -> None:
+        super().__init__(call)
         self.attempt = attempt
         self.invitation: Invitation | None = None
         self.patience: Timer | None = None
@@ -279,32 +279,6 @@ class _Try:
         if not self._left:
             self._left = True
             self._call.on_try_over(self, ending, why, response)
-
-    # -- the session's user is the call ---------------------------------------------------------------------------
-
-    def on_reinvite(self, request: Request, flow: Flow) -> tuple[str, bytes, bool]:
-        return self._call.on_reinvite(request, flow)
-
-    def on_answer(self, request: Request) -> None:
-        self._call.on_answer(request)
-
-    def on_refresh(self) -> tuple[str, bytes]:
-        return self._call.on_refresh()
-
-    def on_refreshed(self, response: Response) -> None:
-        self._call.on_refreshed(response)
-
-    def on_finding(self, finding: Finding) -> None:
-        self._call.on_finding(finding)
-
-    def on_options(self, request: Request) -> tuple[str, bytes]:
-        return self._call.on_options(request)
-
-    def on_info(self, request: Request) -> None:
-        self._call.on_info(request)
-
-    def on_ended(self, by: str) -> None:
-        self._call.on_ended(by)
 
 
 def _text(flow: Flow) -> str:

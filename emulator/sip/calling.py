@@ -13,7 +13,7 @@ from emulator.sip.dialog import Dialog
 from emulator.sip.endpoint import Endpoint
 from emulator.sip.flow import Flow
 from emulator.sip.headers import HeaderError
-from emulator.sip.message import Response
+from emulator.sip.message import Request, Response
 from emulator.sip.methods import Methods
 from emulator.sip.session import Session, SessionState, SessionUser
 from emulator.sip.session_timer import Proposal
@@ -45,6 +45,39 @@ class CallingUser(SessionUser, Protocol):
 
     def on_late(self, response: Response) -> None:
         """A 2xx that nobody wants: after `cancel`, or of another fork. ACK and BYE have gone."""
+
+
+class SharedCall:
+    """What a call's `CallingUser`s have in common, where the call sends one INVITE after another: what is said in the dialog goes to it."""
+
+    __slots__ = ("_session_user",)
+
+    def __init__(self, session_user: SessionUser) -> None:
+        self._session_user = session_user
+
+    def on_reinvite(self, request: Request, flow: Flow) -> tuple[str, bytes, bool]:
+        return self._session_user.on_reinvite(request, flow)
+
+    def on_answer(self, request: Request) -> None:
+        self._session_user.on_answer(request)
+
+    def on_refresh(self) -> tuple[str, bytes]:
+        return self._session_user.on_refresh()
+
+    def on_refreshed(self, response: Response) -> None:
+        self._session_user.on_refreshed(response)
+
+    def on_finding(self, finding: Finding) -> None:
+        self._session_user.on_finding(finding)
+
+    def on_options(self, request: Request) -> tuple[str, bytes]:
+        return self._session_user.on_options(request)
+
+    def on_info(self, request: Request) -> None:
+        self._session_user.on_info(request)
+
+    def on_ended(self, by: str) -> None:
+        self._session_user.on_ended(by)
 
 
 class InvitationState(Enum):

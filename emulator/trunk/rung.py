@@ -2,20 +2,19 @@
 
 from emulator.journal.attempt import Attempt
 from emulator.journal.findings import Finding
-from emulator.sip.calling import Failure
-from emulator.sip.flow import Flow
-from emulator.sip.message import Request, Response
+from emulator.sip.calling import Failure, SharedCall
+from emulator.sip.message import Response
 from emulator.sip.session import Session, SessionUser
 from emulator.trunk.forwarding import Try
 
 
-class Rung:
+class Rung(SharedCall):
     """See `emulator.sip.calling.CallingUser`."""
 
-    __slots__ = ("_call", "_tried")
+    __slots__ = ("_tried",)
 
     def __init__(self, call: SessionUser, tried: Try) -> None:
-        self._call = call
+        super().__init__(call)
         self._tried = tried
 
     def on_provisional(self, response: Response) -> None:
@@ -33,30 +32,9 @@ class Rung:
     def on_late(self, response: Response) -> None:
         self._tried.late(response)
 
-    def on_reinvite(self, request: Request, flow: Flow) -> tuple[str, bytes, bool]:
-        return self._call.on_reinvite(request, flow)
-
-    def on_answer(self, request: Request) -> None:
-        self._call.on_answer(request)
-
-    def on_refresh(self) -> tuple[str, bytes]:
-        return self._call.on_refresh()
-
-    def on_refreshed(self, response: Response) -> None:
-        self._call.on_refreshed(response)
-
     def on_finding(self, finding: Finding) -> None:
         self._tried.attempt.finding(finding)
-        self._call.on_finding(finding)
-
-    def on_options(self, request: Request) -> tuple[str, bytes]:
-        return self._call.on_options(request)
-
-    def on_info(self, request: Request) -> None:
-        self._call.on_info(request)
-
-    def on_ended(self, by: str) -> None:
-        self._call.on_ended(by)
+        super().on_finding(finding)
 
 
 def finding_of(attempt: Attempt) -> Finding | None:
