@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 SCENARIOS = ROOT / "scenarios"
 CLIENTS = ROOT / "tests" / "wire" / "clients"
 SEED = "7"
-_AT_ONCE = 3
+AT_ONCE = 3
 """Most of the time they wait."""
 _NEEDED = {
     "sbc.sh": (("kamailio", "kamailio"), ("sipp", "sip-tester"), ("openssl", "openssl")),
@@ -90,7 +90,7 @@ def play(story: Story, directory: Path) -> Played:
 class Plays:
     """The stories of one file of tests, those that are to be run under way at once."""
 
-    def __init__(self, request: pytest.FixtureRequest, factory: pytest.TempPathFactory, at_once: int = _AT_ONCE) -> None:
+    def __init__(self, request: pytest.FixtureRequest, factory: pytest.TempPathFactory, at_once: int) -> None:
         self._pool = ThreadPoolExecutor(at_once)
         self._under_way: dict[str, Future[Played]] = {}
         for item in request.session.items:

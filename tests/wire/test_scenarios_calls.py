@@ -4,7 +4,6 @@ SIPp is the client that does what no good one does, and no more: each of its mes
 """
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,6 +40,9 @@ REFUSES_OFFERS = caller(
 CERTIFICATE = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=device -keyout key.pem -out cert.pem"
 TLS_13_ALONE = "openssl s_server -accept 127.0.0.1:$VSIM_PORT_{} -tls1_3 -cert cert.pem -key key.pem -quiet &"
 ANSWERS_TLS = "$VSIM_PROGRAM phone answer --listen 127.0.0.1:$VSIM_PORT_GOOD --transport tls --certificate cert.pem --key key.pem"
+
+AT_ONCE = 6
+"""Stories under way at once: SIPp is a small client."""
 
 TABLE = [
     # It takes a minute, for 90 s is the shortest session interval that there is.
@@ -149,15 +151,6 @@ TABLE = [
         report=[r"the caller got 503$", r"inbound\.unreachable: 127\.0\.0\.1:\d+: TLS handshake failed: "],
     ),
 ]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def plays(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plays]:
-    plays = Plays(request, tmp_path_factory, at_once=6)
-    try:
-        yield plays
-    finally:
-        plays.close()
 
 
 @pytest.mark.parametrize("story", TABLE, ids=lambda story: story.name)

@@ -3,8 +3,6 @@
 Some things only the client's own ears can judge: it has its say with its exit code (`--patience`), and the run fails with 5.
 """
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.support.devices import caller, lines, phone
@@ -15,6 +13,9 @@ HAS_ITS_SAY = ["--patience", "15s"]
 SRTP = "SOFTPHONE_ACCOUNT=';mediaenc=srtp-mand'"
 RTP_TIMEOUT = "SOFTPHONE_CONFIG='rtp_timeout 2'"
 DIGITS = r"""exec CLIENTS/softphone.sh 4 "event: '1' (end={0})" "event: '#' (end={0})" """
+
+AT_ONCE = 6
+"""Stories under way at once: SIPp is a small client."""
 
 TABLE = [
     Story("one-way-audio.yaml", lines("baresip, RTP timeout", f"{RTP_TIMEOUT} exec CLIENTS/softphone.sh 30")),
@@ -56,15 +57,6 @@ TABLE = [
     Story("ssrc-change.yaml", lines("baresip", "exec CLIENTS/softphone.sh 5"), flags=HAS_ITS_SAY),
     Story("ssrc-change.yaml", phone("counts its echo", "--talk 3s"), flags=HAS_ITS_SAY),
 ]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def plays(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plays]:
-    plays = Plays(request, tmp_path_factory, at_once=6)
-    try:
-        yield plays
-    finally:
-        plays.close()
 
 
 @pytest.mark.parametrize("story", TABLE, ids=lambda story: story.name)

@@ -1,7 +1,6 @@
 """Scenarios of connections, TLS, credentials and names that fail, each with a client that should pass and one that should not."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -68,15 +67,6 @@ TABLE = [
     Story("dns-truncated.yaml", ["phone.sh", "--at", "us", "--talk", "500ms"], report=[r"found by SRV \(found\)"]),
     Story("dns-truncated.yaml", ["baresip.sh", UDP, "2"], 1, flags=IMPATIENT, report=[r"^    fault dns truncated: struck \d+ of \d+$"]),
 ]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def plays(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plays]:
-    plays = Plays(request, tmp_path_factory)
-    try:
-        yield plays
-    finally:
-        plays.close()
 
 
 @pytest.mark.parametrize("story", TABLE, ids=lambda story: story.name)

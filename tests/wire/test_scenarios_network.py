@@ -1,7 +1,6 @@
 """Scenarios of proxies, sites and regions that fail, each with a client that should pass and one that should not."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -84,15 +83,6 @@ TABLE = [
         report=[r"^ +came +limit\.calls-per-second: more than 3 calls of abcd1234 in a second", r"◀─+ 503 Service Unavailable$"],
     ),
 ]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def plays(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plays]:
-    plays = Plays(request, tmp_path_factory)
-    try:
-        yield plays
-    finally:
-        plays.close()
 
 
 @pytest.mark.parametrize("story", TABLE, ids=lambda story: story.name)
