@@ -18,7 +18,7 @@ from emulator.sip.methods import Methods
 from emulator.sip.session import Session, SessionState, SessionUser
 from emulator.sip.session_timer import Proposal
 from emulator.sip.timers import SessionTimerPolicy
-from emulator.sip.transaction import InviteClient, NonInviteClient, Outgoing
+from emulator.sip.transaction import ClientState, InviteClient, NonInviteClient, Outgoing
 
 _FORKS = 16
 """How many dialogs one INVITE may bring about, early ones and answers counted apart; a proxy that forks to more is not known here."""
@@ -167,8 +167,8 @@ class Invitation:
         """Give up (9.1): CANCEL goes now when a provisional response has come, and as soon as one comes otherwise; until then the INVITE
         is not sent again, for nobody wants it any more.
 
-        After a 2xx it does nothing; before `send` it keeps the INVITE from going. Without a final response the INVITE is given up 64*T1
-        after the CANCEL.
+        After a 2xx it does nothing; before `send`, and while there is no connection, it keeps the INVITE from going. Without a final
+        response the INVITE is given up 64*T1 after the CANCEL.
         """
         if self._cancelled or self.state in (InvitationState.ACCEPTED, InvitationState.ENDED):
             return
@@ -179,6 +179,9 @@ class Invitation:
             self._send_cancel()
         elif isinstance(self._transaction, InviteClient):
             self._transaction.unwanted()
+            if self._transaction.state is ClientState.TERMINATED:  # it has not left: there is nothing to cancel
+                self._enter(InvitationState.ENDED)
+                self._user.on_failed("given up before there was a connection", "timeout")
 
     def _attempt(self) -> None:
         """One INVITE: the first, or one more with what a refusal asked for (8.1.3.5)."""

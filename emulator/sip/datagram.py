@@ -47,6 +47,9 @@ class UdpFlow:
     def send(self, data: bytes) -> None:
         self._listener.send(data, self.peer)
 
+    def withdraw(self, branch: str) -> bool:
+        return False  # a datagram waits for nothing
+
     def reset(self) -> None:
         """There is no connection."""
 

@@ -106,8 +106,8 @@ class Dialled(Connection):
         self._dialler.forget(self)
         waiting, self._waiting = self._waiting, []
         answers = any(data.startswith(b"SIP/2.0 ") for data in waiting)
-        lost = f"{len(waiting)} message{'' if len(waiting) == 1 else 's'} lost"
-        self._listener.on_finding(self.flow, Finding("stream.gone" if answers else "stream.unreachable", f"{why}; {lost}"))
+        lost = f"; {len(waiting)} message{'' if len(waiting) == 1 else 's'} lost" if waiting else ""
+        self._listener.on_finding(self.flow, Finding("stream.gone" if answers else "stream.unreachable", why + lost))
         self._listener.flow_lost(self.flow)
 
     def _settle(self) -> None:
@@ -142,6 +142,13 @@ class Dialled(Connection):
         else:
             self._octets += len(data)
             self._waiting.append(data)
+
+    def withdraw(self, branch: str) -> bool:
+        mark = f";branch={branch}".encode()
+        left = [data for data in self._waiting if mark not in data]
+        found = len(left) < len(self._waiting)
+        self._waiting, self._octets = left, sum(map(len, left))
+        return found
 
 
 class _Factory(ClientFactory):

@@ -66,6 +66,9 @@ class Flow(Protocol):
     def send(self, data: bytes) -> None:
         """Send one whole message; errors come back as a closed flow, never as an exception."""
 
+    def withdraw(self, branch: str) -> bool:
+        """Whether something of the transaction with that branch waited for its connection; now nothing of it does, and it won't go."""
+
     def reset(self) -> None:
         """Cut a connection off, without a word; a datagram's path has none."""
 

@@ -312,6 +312,7 @@ class NonInviteClient:
         self._keeper.transmit(self.flow, self._data, self.call_id)
 
     def _on_f(self) -> None:
+        self.flow.withdraw(self.key)  # no CANCEL waits: it follows a response
         self._enter(ClientState.TERMINATED)
         self.user.on_timeout()
 
@@ -372,9 +373,12 @@ class InviteClient:
     def unwanted(self) -> None:
         """Nobody waits for it any more: it is not sent again, and what comes of it until timer B goes to its user all the same.
 
-        17.1.1.2 would repeat it until then; 16.8 takes one without a response whose time is up for answered by 408.
+        17.1.1.2 would repeat it until then; 16.8 takes one without a response whose time is up for answered by 408. One that waits for
+        its connection still does not leave at all, and the transaction has terminated.
         """
-        if self._a is not None:
+        if self.state is ClientState.CALLING and self.flow.withdraw(self.key):
+            self._enter(ClientState.TERMINATED)
+        elif self._a is not None:
             self._a.cancel()
             self._a = None
 
@@ -410,6 +414,7 @@ class InviteClient:
         self._keeper.transmit(self.flow, self._data, self.call_id)
 
     def _on_b(self) -> None:
+        self.flow.withdraw(self.key)
         self._enter(ClientState.TERMINATED)
         self.user.on_timeout()
 

@@ -171,6 +171,10 @@ class Connection(StreamProtocol):
         transport: Any = self.transport
         transport.write(data)
 
+    def withdraw(self, branch: str) -> bool:
+        """See `Flow.withdraw`."""
+        return False  # what was written is on its way
+
     def close(self) -> None:
         """Close when what was written has gone."""
         transport: Any = self.transport
@@ -240,6 +244,9 @@ class ConnectionFlow:
             # "If that connection is no longer open, the server SHOULD open a connection to the IP address in the "received"
             # parameter, if present, using the port in the "sent-by" value" (18.2.2)
             self._listener.dialler.dial((self.peer[0], self._answer_port)).write(data)
+
+    def withdraw(self, branch: str) -> bool:
+        return self._stream.withdraw(branch)
 
     def reset(self) -> None:
         if self._stream.open:

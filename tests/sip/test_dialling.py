@@ -25,7 +25,9 @@ from emulator.sip.datagram import UdpListener
 from emulator.sip.dialling import Dialler, ProxyPaths
 from emulator.sip.endpoint import Endpoint
 from emulator.sip.flow import Address, Flow
+from emulator.sip.message import Response
 from emulator.sip.tls_client import TlsClient
+from emulator.sip.transaction import Outgoing
 from emulator.sip.transport import Limits, StreamListener
 from tests.support.callee import Callee
 from tests.support.calling import CONTACT, OFFER, Caller, Core
@@ -42,8 +44,9 @@ class Site:
     """One proxy: its endpoint, its listeners and its paths."""
 
     def __init__(
-        self, turned: Loop, limits: Limits | None = None, verify: bool = False, authorities: Path | None = None, host: str = "127.0.0.1"
-    ) -> None:
+        self, turned: Loop, limits: Limits | None = None, verify: bool = False, authorities: Path | None = None, host: str = "127.0.0.1",
+        seconds: float = 5.0,
+    ) -> None:  # fmt: skip
         self.turned = turned
         self.clock = SteppedClock()
         self.endpoint = Endpoint("caller", Core(), self.clock, Ids(1))
@@ -60,8 +63,8 @@ class Site:
         for listener in (self.tcp, self.tls):
             listener.listen(turned.reactor, (host, 0))
         client = TlsClient(turned.reactor, self._on_server, self._found, verify, authorities)
-        Dialler(self.tcp, turned.reactor)
-        Dialler(self.tls, turned.reactor, 5.0, client.secure)
+        Dialler(self.tcp, turned.reactor, seconds)
+        Dialler(self.tls, turned.reactor, seconds, client.secure)
         self.paths = ProxyPaths(udp, {"TCP": self.tcp, "TLS": self.tls}, verify)
 
     def _found(self, flow: Flow, finding: Finding) -> None:
@@ -127,6 +130,16 @@ def reset(sock: socket.socket) -> None:
 def dead_port() -> Address:
     with socket.create_server(("127.0.0.1", 0)) as sock:
         return "127.0.0.1", sock.getsockname()[1]
+
+
+class Unheard:
+    """Who asked wants to know nothing of the answer."""
+
+    def on_response(self, response: Response) -> None: ...
+
+    def on_timeout(self) -> None: ...
+
+    def on_transport_failure(self) -> None: ...
 
 
 REQUEST = b"OPTIONS sip:x SIP/2.0\r\nContent-Length: 0\r\n\r\n"
@@ -266,6 +279,49 @@ def test_connections_are_bounded(turned: Loop, listening: socket.socket) -> None
     assert [(flow.open, flow.failure) for flow in coming[1:]] == [(False, "too many connections at once")] * 2
     turned.until(lambda: not coming[0].open)
     assert site.idle
+
+
+def test_an_invite_that_is_given_up_while_it_waits_does_not_leave(turned: Loop, site: Site, listening: socket.socket) -> None:
+    """RFC 3261 9.1: there is nothing to cancel yet; other requests to the peer wait on."""
+    flow = site.paths.to("TCP", listening.getsockname())
+    invitation, again = site.invite(flow), site.invite(flow)
+    flow.send(REQUEST)
+    invitation.cancel()
+    again.cancel()
+    assert site.user.heard == ["timeout: given up before there was a connection"] * 2 and not site.endpoint.transactions
+    with accept(turned, listening) as peer:
+        turned.until(lambda: site.tcp.connections)
+        assert turned.read(peer, len(REQUEST)) == REQUEST
+        kept = site.invite(flow)
+        invited = turned.read(peer, end=OFFER)
+        kept.cancel()  # that one has left: CANCEL waits for a provisional
+        assert invited.startswith(b"INVITE ") and site.endpoint.transactions == 1
+    turned.until(lambda: site.lost)
+    assert site.idle
+
+
+def test_requests_whose_time_is_up_while_they_wait_do_not_leave(turned: Loop, listening: socket.socket) -> None:
+    """Timers B and F end the transaction, and with it what it would have sent."""
+    site = Site(turned, seconds=60.0)
+    flow = site.paths.to("TCP", listening.getsockname())
+    site.invite(flow)
+    branch, via = site.endpoint.via(flow)
+    site.endpoint.send(Outgoing("OPTIONS", "sip:h", via, "<sip:2@h>;tag=a", "<sip:1@h>", "c", 1), branch, flow, Unheard())
+    site.clock.advance(32)
+    assert site.user.heard == ["timeout: no response in 32 s"] and not site.endpoint.transactions
+    flow.send(REQUEST)
+    with accept(turned, listening) as peer:
+        assert turned.read(peer, len(REQUEST)) == REQUEST
+    turned.until(lambda: site.lost)
+    assert site.idle
+
+
+def test_what_was_withdrawn_makes_room_for_others(turned: Loop, site: Site, listening: socket.socket) -> None:
+    flow = site.paths.to("TCP", listening.getsockname())
+    invitation = site.invite(flow)
+    invitation.cancel()
+    flow.send(b"x" * (1 << 20))
+    assert site.findings == []
 
 
 def test_what_waits_is_bounded(turned: Loop, site: Site, listening: socket.socket) -> None:
@@ -516,6 +572,31 @@ def test_a_handshake_that_stalls(turned: Loop, site: Site, listening: socket.soc
         site.clock.advance(5)
         assert site.user.heard == ["transport: TLS handshake failed: no end of it in 5 s"]
         turned.turn()
+    assert site.idle
+
+
+def test_an_invite_that_is_given_up_in_the_handshake_does_not_leave(turned: Loop, site: Site, mint: Mint) -> None:
+    begin = threading.Event()
+
+    def instead(sock: socket.socket) -> None:
+        begin.wait(5)
+        with server._context.wrap_socket(sock, server_side=True) as secure:
+            got.append(secure.recv(10000))
+
+    got: list[bytes] = []
+    server = Server(mint.make("pbx.example"), instead)
+    flow = site.paths.to("TLS", server.address, "pbx.example")
+    try:
+        invitation = site.invite(flow)
+        turned.turn()
+        invitation.cancel()
+        flow.send(REQUEST)
+        begin.set()
+        turned.until(lambda: got)
+    finally:
+        server.close()
+    assert got == [REQUEST] and site.user.heard == ["timeout: given up before there was a connection"]
+    turned.until(lambda: site.lost)
     assert site.idle
 
 

@@ -40,6 +40,9 @@ class MemoryFlow:
         if self.open and self.sent not in self.drop:
             self.deliver(data)
 
+    def withdraw(self, branch: str) -> bool:
+        return False
+
     def reset(self) -> None:
         self.open = not self.reliable
 

@@ -145,6 +145,30 @@ def test_what_can_not_be_reached_makes_room_for_the_next(serve: Serve, tmp_path:
             assert len(codes(first)) == 1 and codes(first) == codes(alone), case
 
 
+def test_what_the_hunt_gave_up_does_not_leave_when_its_connection_comes_about_late(serve: Serve, tmp_path: Path) -> None:
+    """RFC 3261 9.1; the next call has that connection."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate(tmp_path))
+    begin, invited = threading.Event(), list[str]()
+
+    def late(connection: socket.socket) -> None:
+        assert begin.wait(10)
+        with context.wrap_socket(connection, server_side=True) as secure:
+            callee = Callee(secure.sendall, "127.0.0.1", 9, "TLS")
+            (callee.invited,) = messages(secure, 1)
+            invited.append(callee.invited.get("call-id") or "")
+            callee.answer(486)
+            messages(secure, 1)  # ACK
+
+    with Server(late) as server:
+        first = ring(serve, to(server.port, "tls"))
+        assert outcomes(first) == [(1, "timeout", None)] and first["status"] == 486
+        begin.set()
+        second = ring(serve, to(server.port, "tls"))
+        assert outcomes(second) == [(1, "refused", 486)], second["attempts"]
+    assert invited == [second["attempts"][0]["call_id"]] != [first["attempts"][0]["call_id"]]
+
+
 def test_over_tls_a_contact_that_nobody_listens_at_is_reached_over_its_connection(serve: Serve, tmp_path: Path) -> None:
     """interop-quirks 22: ACK and BYE come over the connection that the INVITE came by."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
