@@ -239,7 +239,8 @@ class _Try(SharedCall):
 
     def on_impatient(self, seconds: float) -> None:
         """The target has been silent for as long as it may."""
-        self.leave("timeout", f"no response in {seconds:g} s")
+        assert self.invitation is not None
+        self.leave("timeout", f"no {self.invitation.coming or 'response'} in {seconds:g} s")
         self.give_up()
 
     def on_provisional(self, response: Response) -> None:

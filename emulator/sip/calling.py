@@ -156,6 +156,11 @@ class Invitation:
         self._timer: Timer | None = None  # after a CANCEL
         self.state = InvitationState.READY
 
+    @property
+    def coming(self) -> str:
+        """What is missing still to the connection of the INVITE that has to leave; see `Flow.coming`."""
+        return self._flow.coming
+
     # -- what the user wants --------------------------------------------------------------------------------------
 
     def send(self) -> None:
@@ -286,8 +291,9 @@ class Invitation:
 
     def on_timeout(self) -> None:
         """See `emulator.sip.transaction.ClientUser`: timer B, which runs only while nothing has come."""
+        waiting_for = self.coming or "response"
         self._enter(InvitationState.ENDED)
-        self._user.on_failed(f"no response in {self._endpoint.timers.give_up:g} s", "timeout")
+        self._user.on_failed(f"no {waiting_for} in {self._endpoint.timers.give_up:g} s", "timeout")
 
     def on_transport_failure(self) -> None:
         """See `emulator.sip.transaction.ClientUser`."""

@@ -32,6 +32,7 @@ class UdpFlow:
     transport = "UDP"
     reliable = False
     open = True
+    coming = ""
 
     def __init__(self, listener: "UdpListener", peer: Address) -> None:
         self._listener = listener

@@ -95,6 +95,14 @@ class Dialled(Connection):
         """What it is bound to."""
         return self._listener.address
 
+    @property
+    def coming(self) -> str:  # type: ignore[override]  # the others have come
+        """See `Flow.coming`."""
+        if not self.dialling:
+            return ""
+        connected: Any = self.transport
+        return "connection" if connected is None else "end of the TLS handshake"
+
     def fail(self, why: str) -> None:
         """It does not come about."""
         if self.dialling:
@@ -117,9 +125,7 @@ class Dialled(Connection):
             self._deadline = None
 
     def _too_slow(self, seconds: float) -> None:
-        connected: Any = self.transport
-        what = "no answer to the connection attempt" if connected is None else "TLS handshake failed: no end of it"
-        self.fail(f"{what} in {seconds:g} s")
+        self.fail(f"no {self.coming} in {seconds:g} s")
         self._drop()
 
     def give_up(self) -> None:

@@ -60,6 +60,10 @@ class Flow(Protocol):
         """False once the connection has gone, or did not come about; always true for UDP."""
 
     @property
+    def coming(self) -> str:
+        """What is missing still to a connection that comes about, as a noun for a person; empty otherwise."""
+
+    @property
     def failure(self) -> str:
         """Why it has gone, or why the last datagram did not arrive, for a person; empty otherwise."""
 

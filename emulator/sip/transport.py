@@ -71,6 +71,8 @@ class Connection(StreamProtocol):
     """True from our own attempt to connect until it has succeeded or failed; see `emulator.sip.dialling`."""
     ours = False
     """Whether we opened it."""
+    coming = ""
+    """See `Flow.coming`."""
 
     def __init__(self, listener: "StreamListener", peer: Address, name: str = "") -> None:
         """`name` is the host that `peer` is an address of, where we opened the connection."""
@@ -232,6 +234,10 @@ class ConnectionFlow:
     @property
     def open(self) -> bool:
         return self._stream.open or self._stream.dialling
+
+    @property
+    def coming(self) -> str:
+        return self._stream.coming
 
     @property
     def failure(self) -> str:

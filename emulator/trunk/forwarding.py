@@ -59,6 +59,9 @@ class Locates(Protocol):
 class Line(Protocol):
     """An INVITE under way; see `emulator.sip.calling.Invitation`."""
 
+    @property
+    def coming(self) -> str: ...
+
     def send(self) -> None: ...
 
     def cancel(self) -> None: ...
@@ -333,10 +336,15 @@ class Hunt:
 
     def _on_timeout(self) -> None:
         what = {"first-response": "response", "18x": "18x", "final": "final response"}[self._policy.timeout_until]
-        self._give_up("timeout", f"no {what} in {self._target.timeout:g} s", to_next_target=True)
+        self._give_up("timeout", f"no {self._missing(what)} in {self._target.timeout:g} s", to_next_target=True)
 
     def _on_hop_timeout(self) -> None:
-        self._give_up("timeout", f"no response in {self._policy.hop_timeout:g} s: the next address of the target is tried")
+        missing, seconds = self._missing("response"), self._policy.hop_timeout
+        self._give_up("timeout", f"no {missing} in {seconds:g} s: the next address of the target is tried")
+
+    def _missing(self, what: str) -> str:
+        """What has not come: the connection, or what else is waited for."""
+        return (self._line.coming if self._line is not None else "") or what
 
     def _on_ring_limit(self) -> None:
         line, tried, status = self._line, self._try, self._policy.no_answer_status

@@ -221,7 +221,7 @@ def test_a_connection_attempt_that_nobody_answers(turned: Loop, site: Site) -> N
             site.clock.advance(4.9)
             assert site.user.heard == []
             site.clock.advance(0.1)
-            assert site.user.heard == ["transport: no answer to the connection attempt in 5 s"]
+            assert site.user.heard == ["transport: no connection in 5 s"]
             turned.turn()
             assert len(site.lost) == 1 and site.idle
         finally:
@@ -308,7 +308,7 @@ def test_requests_whose_time_is_up_while_they_wait_do_not_leave(turned: Loop, li
     branch, via = site.endpoint.via(flow)
     site.endpoint.send(Outgoing("OPTIONS", "sip:h", via, "<sip:2@h>;tag=a", "<sip:1@h>", "c", 1), branch, flow, Unheard())
     site.clock.advance(32)
-    assert site.user.heard == ["timeout: no response in 32 s"] and not site.endpoint.transactions
+    assert site.user.heard == ["timeout: no connection in 32 s"] and not site.endpoint.transactions
     flow.send(REQUEST)
     with accept(turned, listening) as peer:
         assert turned.read(peer, len(REQUEST)) == REQUEST
@@ -566,13 +566,15 @@ def test_a_server_that_speaks_no_tls(turned: Loop, site: Site, mint: Mint) -> No
 
 
 def test_a_handshake_that_stalls(turned: Loop, site: Site, listening: socket.socket) -> None:
-    site.invite(site.paths.to("TLS", listening.getsockname()))
+    flow = site.paths.to("TLS", listening.getsockname())
+    site.invite(flow)
+    assert flow.coming == "connection"
     with accept(turned, listening) as peer:
-        assert turned.read(peer, 1) == b"\x16"
+        assert turned.read(peer, 1) == b"\x16" and flow.coming == "end of the TLS handshake"
         site.clock.advance(5)
-        assert site.user.heard == ["transport: TLS handshake failed: no end of it in 5 s"]
+        assert site.user.heard == ["transport: no end of the TLS handshake in 5 s"]
         turned.turn()
-    assert site.idle
+    assert site.idle and flow.coming == ""
 
 
 def test_an_invite_that_is_given_up_in_the_handshake_does_not_leave(turned: Loop, site: Site, mint: Mint) -> None:

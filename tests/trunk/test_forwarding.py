@@ -26,6 +26,7 @@ class Line:
         self.hop = hop
         self.tried = tried
         self.cancelled = False
+        self.coming = ""
 
     def send(self) -> None:
         self.customer.note(f"INVITE {self.hop.address[0]}")
@@ -132,6 +133,18 @@ def test_who_is_silent_has_five_seconds_or_its_own_time() -> None:
         "7000 INVITE 192.0.2.3", "27000 timeout", "27000 CANCEL 192.0.2.3", "27000 failed 486",
     ]  # fmt: skip
     assert hunt.attempts[0].why == "no response in 2 s"
+
+
+def test_whose_connection_does_not_come_about_in_its_time() -> None:
+    """Not the customer's SIP is silent then."""
+    hunt = Customer(f"{A};timeout=2000,{B};timeout=2000", timeout_until="final").start()
+    hunt.lines[-1].coming = "connection"
+    hunt.clock.advance(2)
+    hunt.lines[-1].coming = "end of the TLS handshake"
+    hunt.rest()
+    assert [attempt.why for attempt in hunt.attempts] == ["no connection in 2 s", "no end of the TLS handshake in 2 s"]
+    assert [attempt.outcome for attempt in hunt.attempts] == ["timeout", "timeout"] and hunt.result is not None
+    assert hunt.result.status == 486
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 513, 580, 599])

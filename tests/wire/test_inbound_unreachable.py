@@ -81,6 +81,20 @@ def says_nothing(connection: socket.socket) -> None:
 
 
 @contextlib.contextmanager
+def full_backlog() -> Iterator[int]:
+    """A port whose listener takes no more connections: attempts get no answer."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
+
+
+@contextlib.contextmanager
 def openssl(directory: Path, *flags: str) -> Iterator[int]:
     """`openssl s_server` at a port of its own."""
     program = need("openssl", "openssl")
@@ -117,7 +131,7 @@ def test_what_can_not_be_reached_makes_room_for_the_next(serve: Serve, tmp_path:
     with (
         Sipp(tmp_path / "takes", *ANSWERS) as takes, openssl(tmp_path, "-tls1_3") as only_1_3, Server(closes) as closing,
         Server(resets) as resetting, Server(speaks_sip) as plain, Server(says_nothing) as silent,
-        Sipp(tmp_path / "tcp", *ANSWERS, transport="tcp") as other,
+        Sipp(tmp_path / "tcp", *ANSWERS, transport="tcp") as other, full_backlog() as full,
     ):  # fmt: skip
         cases = [
             (to(free_port(tcp=True), "tcp"), "unreachable", "connection refused"),
@@ -127,9 +141,11 @@ def test_what_can_not_be_reached_makes_room_for_the_next(serve: Serve, tmp_path:
             (to(closing.port, "tls"), "unreachable", "TLS handshake failed: the peer closed the connection"),
             (to(resetting.port, "tls"), "unreachable", "TLS handshake failed: "),
             (to(plain.port, "tls"), "unreachable", "TLS handshake failed: "),
-            (to(silent.port, "tls"), "timeout", "no response in 2 s"),
+            (to(silent.port, "tls"), "timeout", "no end of the TLS handshake in 2 s"),
             (to(silent.port, "tcp"), "timeout", "no response in 2 s"),
-            (to(other.port, "tls"), "timeout", "no response in 2 s"),
+            (to(other.port, "tls"), "timeout", "no end of the TLS handshake in 2 s"),
+            (to(full, "tcp"), "timeout", "no connection in 2 s"),
+            (to(full, "tls"), "timeout", "no connection in 2 s"),
             (f"sip:1234@nobody.{NAME}", "not-found", ""),
         ]
 

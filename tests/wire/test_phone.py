@@ -167,9 +167,11 @@ WRONG = (
 
 
 def test_what_goes_wrong_has_its_exit_code_and_says_why(trunk: Serve) -> None:
-    with ThreadPoolExecutor(4) as pool:
-        done = list(pool.map(lambda case: phone(trunk, *case[0].split(), code=case[1]), WRONG))
-    for (arguments, _, text), said in zip(WRONG, done, strict=True):
+    with ThreadPoolExecutor(4) as pool, socket.create_server(("127.0.0.1", 0)) as mute:
+        at = f"442071234567 --patience 1s --at 127.0.0.1:{mute.getsockname()[1]} --transport"
+        cases = (*WRONG, (f"{at} tcp", 4, "no response in 1 s"), (f"{at} tls", 4, "no end of the TLS handshake in 1 s"))
+        done = list(pool.map(lambda case: phone(trunk, *case[0].split(), code=case[1]), cases))
+    for (arguments, _, text), said in zip(cases, done, strict=True):
         assert text in said["problems"][0]["text"], arguments
 
 
