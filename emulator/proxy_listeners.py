@@ -113,8 +113,9 @@ class ProxyListeners:
     # -- what is odd ----------------------------------------------------------------------------------------------
 
     def _on_connection_finding(self, flow: Flow, finding: Finding) -> None:
+        """`connection.refused` is somebody's that we end, `connection.failed` one of our own that has not come about, or ends."""
         self._journal.event_of_stranger(
-            "finding" if flow.open else "connection.refused",
+            "finding" if flow.open else "connection.failed" if flow.ours else "connection.refused",
             None,
             proxy=self.proxy.name,
             transport=flow.transport,

@@ -32,6 +32,7 @@ class UdpFlow:
     transport = "UDP"
     reliable = False
     open = True
+    ours = False
     coming = ""
 
     def __init__(self, listener: "UdpListener", peer: Address) -> None:

@@ -60,6 +60,10 @@ class Flow(Protocol):
         """False once the connection has gone, or did not come about; always true for UDP."""
 
     @property
+    def ours(self) -> bool:
+        """Whether it is a connection that we opened."""
+
+    @property
     def coming(self) -> str:
         """What is missing still to a connection that comes about, as a noun for a person; empty otherwise."""
 

@@ -236,6 +236,10 @@ class ConnectionFlow:
         return self._stream.open or self._stream.dialling
 
     @property
+    def ours(self) -> bool:
+        return self._stream.ours
+
+    @property
     def coming(self) -> str:
         return self._stream.coming
 

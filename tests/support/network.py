@@ -30,6 +30,7 @@ class MemoryFlow:
         self.peer = peer
         self.open = True
         self.failure = ""
+        self.ours = False
         self.coming = ""
         self.drop: set[int] = set()
         self.sent = 0

@@ -159,6 +159,33 @@ def test_what_can_not_be_reached_makes_room_for_the_next(serve: Serve, tmp_path:
             assert outcomes(alone) == [(1, outcome, None)] and alone["state"] == "refused", (case, alone)
             assert alone["status"] == (486 if outcome == "timeout" else 503), case
             assert len(codes(first)) == 1 and codes(first) == codes(alone), case
+    until(lambda: "connection.failed" in serve.events(), "the event")
+    assert "connection.refused" not in serve.events()
+
+
+def test_whose_connection_it_was_is_told_when_there_are_too_many(tmp_path: Path) -> None:
+    serve = Serve(tmp_path, env={"VSIM_LIMITS_CONNECTIONS": "1"})
+    proxy = serve.proxy("us-3-1")
+
+    def events(kind: str) -> list[str]:
+        return [line for line in serve.events().splitlines() if f" {kind} " in line]
+
+    try:
+        with Server(says_nothing) as silent, socket.create_connection((proxy["address"], proxy["tcp"]), timeout=10):
+            call = ring(serve, to(silent.port, "tcp"))
+            assert call["attempts"][0]["why"] == "too many connections at once"
+            until(lambda: len(events("connection.failed")) == 2, "the events: which bound, and what it cost")
+            assert all(f"127.0.0.1:{silent.port}" in line for line in events("connection.failed"))
+            assert not events("connection.refused")
+            with socket.create_connection((proxy["address"], proxy["tcp"]), timeout=10) as other:
+                with contextlib.suppress(ConnectionResetError):
+                    assert other.recv(1) == b""
+                until(lambda: events("connection.refused"), "the event")
+                assert f"127.0.0.1:{other.getsockname()[1]}" in events("connection.refused")[0]
+        assert len(events("connection.failed")) == 2
+        serve.check()
+    finally:
+        serve.stop()
 
 
 def test_what_the_hunt_gave_up_does_not_leave_when_its_connection_comes_about_late(serve: Serve, tmp_path: Path) -> None:
