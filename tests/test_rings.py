@@ -30,7 +30,7 @@ MACHINES = {
     "control/faults.py", "control/scenarios.py",
     "scenario/rules.py", "scenario/fault.py", "scenario/faults.py", "scenario/sight.py", "scenario/gate.py", "scenario/signalling.py",
     "scenario/answers.py", "scenario/outage.py", "scenario/outages.py", "scenario/seams.py", "scenario/names.py", "scenario/wiring.py",
-    "scenario/behaviours.py", "scenario/failover.py", "scenario/trail.py",
+    "scenario/behaviours.py", "scenario/failover.py", "scenario/likeness.py", "scenario/trail.py",
     "scenario/expect.py", "scenario/expect_calls.py", "scenario/expect_named.py", "scenario/expect_requests.py", "scenario/world.py",
     "scenario/stage.py", "scenario/live.py", "scenario/witness.py", "scenario/runner.py", "scenario/acts.py", "scenario/scenarios.py",
     "phone/echo.py", "phone/handset.py", "phone/outcome.py", "phone/report.py", "phone/call.py", "phone/placed.py", "phone/taken.py",

@@ -10,6 +10,7 @@ import msgspec
 
 from emulator.journal.events import Event
 from emulator.journal.journal import Journal
+from emulator.scenario.likeness import By
 from emulator.scenario.trail import Attempt, attempts
 from emulator.trunk import regions
 
@@ -20,17 +21,23 @@ _LONG_GAP = 10.0
 """Seconds at a dead target after which a caller has hung up."""
 
 
+_CERTIFICATES = {
+    "tls expired": "has expired", "tls wrong-name": "is for another name", "tls unknown-ca": "comes from an unknown CA",
+    "tls self-signed": "is self-signed",
+}  # fmt: skip
 _NOT_SEEN = "no client was seen meanwhile; at a port that is closed the system answers, and tells nobody"
 
 
 class Outage(msgspec.Struct, omit_defaults=True):
-    """`ended` is None while it lasts; both are Unix time in seconds."""
+    """`ended` is None while it lasts; both are Unix time in seconds. `by` is what is struck, for a fault that acts like an outage: where
+    it is connections or names, requests over what was there before are not."""
 
     name: str
     how: str
     began: float
     ended: float | None
     transport: str = ""
+    by: By = "messages"
 
 
 class Step(msgspec.Struct, omit_defaults=True):
@@ -63,6 +70,9 @@ class Client(msgspec.Struct):
     """New calls at what was up, while something was down."""
     calls_moved: bool | None
     """Whether one of these was answered."""
+    calls_kept: int
+    """New calls that reached what was down all the same: over a connection or at an address that it had, or with a certificate that it
+    should not have taken."""
     checks_moved: bool | None
     seconds_to_success: float | None
     """From its first attempt at what was down to the first call that was answered elsewhere."""
@@ -85,7 +95,8 @@ def failover(journal: Journal, since: float = 0.0) -> Failover | None:
     outages = _outages([event for event in journal.events() if event.time >= since])
     if not outages:
         return None
-    clients = list(attempts(journal, min(outage.began for outage in outages)).items())[:_CLIENTS]
+    faults = {event.fields["fault"]: event.fields["how"] for event in journal.events() if event.kind == "outage"}
+    clients = list(attempts(journal, min(outage.began for outage in outages), faults).items())[:_CLIENTS]
     return Failover(outages, [_client(address, seen, outages) for address, seen in clients])
 
 
@@ -93,9 +104,9 @@ def latest(journal: Journal) -> tuple[float, int]:
     """When the newest outage began, in Unix time, with those that overlap it or are of the same fault; and how many there were before."""
     spans: dict[str, list[float]] = {}  # by fault: began, ended
     for event in journal.events():
-        if event.kind == "down":
+        if event.kind in ("down", "outage"):
             spans.setdefault(event.fields["fault"], [event.time, 0.0])[1] = float("inf")
-        elif event.kind == "up" and event.fields["fault"] in spans:
+        elif event.kind in ("up", "outage.over") and event.fields["fault"] in spans:
             spans[event.fields["fault"]][1] = event.time
     newest_first = sorted(spans.values(), reverse=True)
     since = newest_first[0][0] if newest_first else 0.0
@@ -112,12 +123,14 @@ def _outages(events: Sequence[Event]) -> list[Outage]:
     begun: dict[str, list[Outage]] = {}
     found: list[Outage] = []
     for event in events:
-        if event.kind == "down":
+        if event.kind in ("down", "outage"):
             fields = event.fields
-            outage = Outage(fields["name"], fields["how"], event.time, None, fields.get("transport") or "")
+            outage = Outage(
+                fields["name"], fields["how"], event.time, None, fields.get("transport") or "", fields.get("by", "messages")
+            )  # fmt: skip
             found.append(outage)
             begun.setdefault(fields["fault"], []).append(outage)
-        elif event.kind == "up":
+        elif event.kind in ("up", "outage.over"):
             for outage in begun.get(event.fields["fault"], ()):
                 if outage.ended is None:
                     left = [proxy for proxy in _proxies(outage.name) if proxy not in _proxies(event.fields["name"])]
@@ -140,12 +153,13 @@ def _proxies(name: str) -> tuple[str, ...]:
 def _client(address: str, seen: Sequence[Attempt], outages: Sequence[Outage]) -> Client:
     began = min(outage.began for outage in outages)
     over = max(outage.ended if outage.ended is not None else float("inf") for outage in outages)
-    dead = {id(one) for one in seen if _was_down(outages, one)}
+    dead = {id(one) for one in seen if one.struck or _was_down(outages, one, "messages")}
     met = [one for one in seen if id(one) in dead]
+    kept = {id(one) for one in seen if id(one) not in dead and _was_down(outages, one, "connections", "names")}
     meanwhile = [one for one in seen if one.time < over]
     calls = [one for one in meanwhile if one.what == "INVITE"]
     checks = [one for one in meanwhile if one.what == "OPTIONS"]
-    elsewhere = [one for one in calls if id(one) not in dead and _meanwhile(outages, one)]
+    elsewhere = [one for one in calls if id(one) not in dead | kept and _meanwhile(outages, one)]
     moved = [one for one in elsewhere if one.result == "200"]
     first = met[0].time if met else began
     success = next((one.time - first for one in moved if one.time >= first), None)
@@ -156,18 +170,21 @@ def _client(address: str, seen: Sequence[Attempt], outages: Sequence[Outage]) ->
         address=address, steps=_steps(seen, dead, began), steps_left_out=max(0, len(seen) - _STEPS),
         tried=list(dict.fromkeys(one.proxy for one in calls)), refusals=len(refused),
         acknowledged=sum(bool(one.acknowledged) for one in refused),
-        calls_elsewhere=len(elsewhere), calls_moved=bool(moved) if calls else None,
-        checks_moved=any(id(one) not in dead for one in checks) if checks else None,
+        calls_elsewhere=len(elsewhere), calls_moved=bool(moved) if any(id(one) not in kept for one in calls) else None,
+        calls_kept=sum(id(one) in kept for one in calls),
+        checks_moved=any(id(one) not in dead for one in checks if id(one) not in kept) if checks else None,
         seconds_to_success=round(success, 3) if success is not None else None, longest_gap=_longest_gap(met, calls),
-        came_back=returned is not None if asked else None, seconds_to_return=returned, fixes=[],
+        came_back=returned is not None if asked and any(_proxies(outage.name) for outage in outages) else None,
+        seconds_to_return=returned, fixes=[],
     )  # fmt: skip
-    client.fixes = list(_fixes(client, bool(met), outages))
+    client.fixes = [*_fixes(client, met, outages), *_unverified(seen, kept, outages)]
     return client
 
 
-def _was_down(outages: Iterable[Outage], one: Attempt) -> bool:
+def _was_down(outages: Iterable[Outage], one: Attempt, *by: By) -> bool:
     return any(
-        outage.began <= one.time < (outage.ended if outage.ended is not None else float("inf"))
+        outage.by in by
+        and outage.began <= one.time < (outage.ended if outage.ended is not None else float("inf"))
         and one.proxy in _proxies(outage.name)
         and (not outage.transport or one.transport in outage.transport.split())
         for outage in outages
@@ -206,7 +223,20 @@ def _returned(seen: Sequence[Attempt], outages: Sequence[Outage], up: float) -> 
     return round(first - up, 3) if first is not None else None
 
 
-def _fixes(client: Client, met: bool, outages: Sequence[Outage]) -> Iterable[str]:
+def _unverified(seen: Sequence[Attempt], kept: set[int], outages: Iterable[Outage]) -> Iterable[str]:
+    """What to change at a client whose calls came over TLS that it should not have taken."""
+    for outage in outages:
+        taken = 0
+        for one in seen:
+            if id(one) in kept and one.what == "INVITE" and one.transport == "TLS" and _was_down([outage], one, "connections"):
+                # a connection that was there before has nothing to do with it
+                taken += any(other.struck and other.proxy == one.proxy and other.time <= one.time for other in seen)
+        if taken and outage.how in _CERTIFICATES:
+            what = f"{taken} new call{'' if taken == 1 else 's'} went over TLS with a certificate that {_CERTIFICATES[outage.how]}"
+            yield f"{what}: verify it, and take the next target when it is not good (RFC 5922 4)"
+
+
+def _fixes(client: Client, met: Sequence[Attempt], outages: Sequence[Outage]) -> Iterable[str]:
     """What to change at the client."""
     closed = any(outage.how in ("refuse", "reset") for outage in outages)
     if not met and not closed:
@@ -214,6 +244,11 @@ def _fixes(client: Client, met: bool, outages: Sequence[Outage]) -> Iterable[str
         return
     if client.calls_moved is None and client.checks_moved is None and not met:
         yield "nothing came while it was down: place a call then"
+    if client.calls_moved is None and not client.calls_kept and any(one.what in ("connection", "query") for one in met):
+        yield (
+            "no INVITE came after its connections or queries: if a call was placed, take the next target when one can't be reached "
+            "(RFC 3263 4.3)"
+        )
     if client.calls_moved is False:
         if client.calls_elsewhere:
             yield "calls went to what was up, and none was answered there: see with `vsim calls` and `vsim show` what they lacked"
@@ -263,8 +298,11 @@ def lines(found: Failover, short: bool = False) -> list[str]:
 
 
 def _words(client: Client) -> Iterable[str]:
+    if client.calls_kept:
+        yield f"{client.calls_kept} new call{'' if client.calls_kept == 1 else 's'} reached it all the same"
     if client.calls_moved is None:
-        yield "no new call was placed"
+        if not client.calls_kept:
+            yield "no new call was placed"
     elif client.calls_moved:
         after = f" {client.seconds_to_success:.1f} s after the first attempt" if client.seconds_to_success is not None else ""
         yield f"new calls moved{after}"

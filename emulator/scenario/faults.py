@@ -17,6 +17,7 @@ from emulator.scenario.behaviours import changed
 from emulator.scenario.fault import Fault
 from emulator.scenario.gate import MessageFault
 from emulator.scenario.kind import Kind
+from emulator.scenario.likeness import Likenesses, likeness
 from emulator.scenario.media_kinds import Dtmf, Media
 from emulator.scenario.outages import TRANSPORTS, Outages
 from emulator.scenario.seams import Seams
@@ -49,6 +50,7 @@ class Faults:
         self._known = Known(journal, trunk.accounts, trunk.proxies)
         self._seams = Seams(clock, trunk, self._known, wires or {}, names)
         self._outages = Outages(clock, journal, trunk, wires or {}, self._fit, self._over)
+        self._likenesses = Likenesses(clock, journal)
         self._faults: dict[str, Fault] = {}
         self._number = 0
         self._messages: dict[Fault, MessageFault] = {}
@@ -69,6 +71,9 @@ class Faults:
         self._build(fault, spec.what)
         fault.rule.on_spent = lambda: self._over(fault)
         self._refit(fault)
+        like = likeness(spec)
+        if like is not None:
+            self._likenesses.follow(fault, like)
         return fault
 
     def _make_room(self) -> None:
@@ -150,6 +155,7 @@ class Faults:
     def _take(self, fault: Fault) -> None:
         fault.close()
         self._outages.stop(fault)
+        self._likenesses.stop(fault)
         self._messages.pop(fault, None)
         self._answers.pop(fault, None)
         self._refit(fault)

@@ -72,9 +72,28 @@ _TAIL = """## Events
 | `down`, `up` | what went down, how, with its calls kept or cut, for how long; `up` may name some of it |
 | `down.request` | a request reached what was down, copies left out: its method, the number called, the status it got, if any |
 | `down.connection` | a connection attempt was reset, or went unanswered: the system counts those, and says nothing of who made them |
+| `outage`, `outage.over` | another fault than `down` acts like an outage from now on, or no more: of what, how, over which transports |
 | `up.failed` | a port could not be opened again; it is tried again |
 
 At a port that is closed (`refuse`) the system itself answers, so that nothing is seen of attempts there.
+
+## Failover
+
+`vsim fault failover`, and the report of a scenario, tell of each client which targets it tried and when, whether its new calls moved to
+what was up, whether 503s were acknowledged, whether it came back, and what to fix. They do so after `down`, and after other faults that a
+client can answer in one way alone, by taking the next target:
+
+| fault | what is struck |
+|---|---|
+| `refuse 503` of INVITEs | requests; other codes have no client move on (RFC 3263 4.3) |
+| `drop`, `reset` of INVITEs, or of all messages | requests, or the answers to them |
+| `half-open`, `tls` | new connections; calls over one that was there before reach their target all the same |
+| `dns nxdomain`, `servfail`, `refused`, `timeout`, `wrong-address` of a proxy's name | queries; calls to an address that is known arrive |
+| `dns dead-first` | queries for SRV: the first target is no proxy, and the next ones are up |
+
+Each must concern a part of the trunk, or there is nothing to move to, and all who come there: with `nth`, `first`, `after`, `every`,
+`times`, `probability` or `per`, or for some numbers, callers, accounts or headers alone, a fault is none of these. A call over TLS with a
+wrong certificate that a client takes is what it has to fix. A query does not say whose it is; with one client it is that one's.
 
 ## Near misses
 

@@ -8,9 +8,9 @@ from emulator.journal.journal import Journal
 from emulator.scenario import kinds
 from emulator.scenario.fault import Fault
 from emulator.scenario.gate import MessageFault
+from emulator.scenario.likeness import name_of
 from emulator.scenario.outage import Outage, Severed, Unavailable
 from emulator.scenario.sight import Message
-from emulator.scenario.spec import Where
 from emulator.scenario.wiring import How, Wires
 from emulator.sip.flow import Flow, sent_by
 from emulator.trunk import regions
@@ -211,8 +211,3 @@ def _call_ids(calls: Iterable[Any], proxy: str) -> frozenset[str]:
     here = [call.record for call in calls if call.record.proxy == proxy]
     tried = (attempt.call_id for record in here for attempt in getattr(record, "attempts", ()))
     return frozenset({record.call_id for record in here}.union(tried))
-
-
-def name_of(where: Where) -> str:
-    """Places as people name them."""
-    return " ".join((*where.proxy, *where.site, *where.region)) or "all"

@@ -114,10 +114,19 @@ def _method(wanted: tuple[str, ...], of_responses: bool) -> Test:
     return test
 
 
-def _below(wanted: tuple[str, ...]) -> Test:
-    """A name, or any below it; `*` stands for any octets."""
+def _names(wanted: tuple[str, ...]) -> re.Pattern[str]:
+    """Of these names and all below them; `*` stands for any octets."""
     names = "|".join(re.escape(name.lower().rstrip(".")).replace(r"\*", ".*") for name in wanted)
-    regex = re.compile(rf"(?:.*\.)?(?:{names})")
+    return re.compile(rf"(?:.*\.)?(?:{names})")
+
+
+def is_below(host: str, wanted: tuple[str, ...]) -> bool:
+    """Whether a host name is one of these, or below one."""
+    return _names(wanted).fullmatch(host.lower()) is not None
+
+
+def _below(wanted: tuple[str, ...]) -> Test:
+    regex = _names(wanted)
 
     def test(sight: Sight) -> str | None:
         value = sight.value("name").lower().rstrip(".")

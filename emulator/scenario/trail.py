@@ -1,7 +1,7 @@
 """What clients did, attempt by attempt, as the journal has it: INVITEs with what became of them, health checks, registrations, and what
-reached proxies that were down."""
+reached proxies that were down, or was struck by a fault that acts like that."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from emulator.journal.events import Event
 from emulator.journal.journal import CallRecord, Journal
@@ -9,18 +9,20 @@ from emulator.sip.message import Malformed, Request, Response, parse
 
 NO_ANSWER = "no answer"
 _UNFINISHED = (NO_ANSWER, "401", "407")
+_COPIES = 32.0
+"""Seconds within which the same request at the same proxy is a copy: timer B of RFC 3261."""
 
 
 class Attempt:
     """`time` is Unix time, `client` an address without its port, `result` a status or `no answer`."""
 
-    __slots__ = ("acknowledged", "call", "call_id", "client", "proxy", "result", "time", "transport", "what")
+    __slots__ = ("acknowledged", "call", "call_id", "client", "proxy", "result", "struck", "time", "transport", "what")
 
     def __init__(self, time: float, client: str, what: str, proxy: str, transport: str, result: str, call_id: str = "") -> None:
         self.time = time
         self.client = client
         self.what = what
-        """A method, or `connection`."""
+        """A method, `connection`, or `query`: then `proxy` is the name that was asked for."""
         self.proxy = proxy
         self.transport = transport
         self.result = result
@@ -29,12 +31,15 @@ class Attempt:
         """Whether a refused INVITE got its ACK; None for anything else."""
         self.call: str | None = None
         """The journal's number of the call."""
+        self.struck = False
+        """It met what was down, whatever became of it."""
 
 
-def attempts(journal: Journal, since: float) -> dict[str, list[Attempt]]:
+def attempts(journal: Journal, since: float, faults: Mapping[str, str] | None = None) -> dict[str, list[Attempt]]:
     """By client, oldest first, from `since` on, in Unix time. Attempts to connect that nobody signed are the only client's, when there is
-    one; else `unknown`'s."""
-    seen = [*_from_calls(reversed(list(journal.calls())), since), *_from_events(journal.events(), since)]
+    one; else `unknown`'s, and so are queries. `faults` that act like outages are told by their ids, with how they do."""
+    events = [event for event in journal.events() if event.time >= since]
+    seen = [*_from_calls(reversed(list(journal.calls())), since), *_from_events(events), *_from_hits(events, faults or {})]
     clients: dict[str, list[Attempt]] = {}
     for one in sorted(_once(seen), key=lambda one: one.time):
         clients.setdefault(one.client, []).append(one)
@@ -79,11 +84,9 @@ def _from_calls(records: Iterable[CallRecord], since: float) -> Iterable[Attempt
             yield last
 
 
-def _from_events(events: Iterable[Event], since: float) -> Iterable[Attempt]:
+def _from_events(events: Iterable[Event]) -> Iterable[Attempt]:
     for event in events:
         fields = event.fields
-        if event.time < since:
-            continue
         if event.kind == "down.request":
             result = str(fields["status"]) if fields.get("status") else NO_ANSWER
             yield Attempt(
@@ -91,11 +94,36 @@ def _from_events(events: Iterable[Event], since: float) -> Iterable[Attempt]:
             )
         elif event.kind == "down.connection":
             client = _host(fields["peer"]) if fields.get("peer") else ""
-            yield Attempt(event.time, client, "connection", fields["proxy"], fields["transport"], "reset" if client else NO_ANSWER)
+            yield _struck(Attempt(event.time, client, "connection", fields["proxy"], fields["transport"], "reset" if client else NO_ANSWER))
         elif event.kind == "options":
             yield Attempt(event.time, _host(fields["peer"]), "OPTIONS", fields["proxy"], fields["transport"], str(fields["status"]))
         elif event.kind == "register":
             yield Attempt(event.time, _host(fields["peer"]), "REGISTER", fields["proxy"], fields["transport"], "200")
+
+
+def _from_hits(events: Iterable[Event], faults: Mapping[str, str]) -> Iterable[Attempt]:
+    """Requests, connections and queries that these faults have struck, copies of requests left out."""
+    first: dict[tuple[str, ...], float] = {}
+    for event in events:
+        fields = event.fields
+        if event.kind != "fault.hit" or fields["fault"] not in faults:
+            continue
+        how, message, transport = faults[fields["fault"]], fields.get("message"), fields["transport"]
+        if fields.get("name"):
+            yield _struck(Attempt(event.time, "", "query", fields["name"], transport, how.removeprefix("dns ")))
+        elif message is None:
+            yield _struck(Attempt(event.time, _host(fields["peer"]), "connection", fields["proxy"], transport, how))
+        elif fields["direction"] == "in" and message.isalpha() and message not in ("ACK", "CANCEL"):
+            copies = (fields["call_id"], message, fields["proxy"], transport)
+            if event.time - first.get(copies, -_COPIES) >= _COPIES:
+                first[copies] = event.time
+                result = "503" if how.startswith("refuse") else "reset" if how.startswith("reset") else NO_ANSWER
+                yield Attempt(event.time, _host(fields["peer"]), message, fields["proxy"], transport, result, fields["call_id"])
+
+
+def _struck(attempt: Attempt) -> Attempt:
+    attempt.struck = True
+    return attempt
 
 
 def _once(seen: Sequence[Attempt]) -> list[Attempt]:

@@ -51,7 +51,7 @@ def test_added_listed_and_taken_away(control: Control) -> None:
     assert control.ask("DELETE", "/v1/faults/2") == {"done": "fault 2 taken away"}
     assert control.ask("DELETE", "/v1/faults") == {"done": "1 fault taken away"}
     assert control.network.at_rest
-    assert [event.kind for event in control.network.journal.events()][:2] == ["fault.added", "fault.added"]
+    assert [event.kind for event in control.network.journal.events()][:3] == ["fault.added", "outage", "fault.added"]
 
 
 def test_what_was_given_can_be_given_again(control: Control) -> None:

@@ -1,11 +1,30 @@
 """The verdict over clients that meet a proxy that is down: those that do well, and each way of doing badly."""
 
+from collections.abc import Callable
+
+import dns.message
 import msgspec
 import pytest
 
+from emulator.dns.zone import Zone
 from emulator.scenario.failover import Client, Failover, failover, latest, lines
+from emulator.scenario.faults import Faults
+from emulator.scenario.likeness import likeness
+from emulator.scenario.spec import fault
+from emulator.trunk.names import trunk_zone
+from emulator.trunk.regions import loopback_layout
 from tests.flows.test_faults_outages import Wired
 from tests.support.faulty import RawPhone
+
+
+class Names:
+    """The name server as the gate knows it; nobody hears its answers."""
+
+    def __init__(self, zone: Zone) -> None:
+        self.zone = zone
+
+    def handle(self, query: bytes, stream: bool, reply: Callable[[bytes], None]) -> None:
+        """Nothing to do."""
 
 
 class Story(Wired):
@@ -13,6 +32,9 @@ class Story(Wired):
 
     def __init__(self) -> None:
         super().__init__()
+        self.began = self.clock.wall()
+        self.names = Names(trunk_zone(loopback_layout(), {}))
+        self.faults = Faults(self.clock, self.journal, self.trunk, 5, self.wires, self.names)
         self.port = 6000
 
     def at(self, proxy: str, transport: str = "UDP") -> RawPhone:
@@ -38,6 +60,10 @@ class Story(Wired):
         phone = self.at(proxy)
         phone.transmit(phone.request("OPTIONS", "sip:us-3-1"))
         self.clock.advance(wait)
+
+    def ask(self, name: str, kind: str) -> None:
+        """A query for our name server."""
+        self.names.handle(dns.message.make_query(name, kind).to_wire(), False, lambda reply: None)
 
     def verdict(self) -> Failover:
         found = failover(self.journal)
@@ -312,3 +338,204 @@ def test_steps_and_clients_are_bounded(story: Story) -> None:
         story.options("us-3-1", wait=0.1)
     client = story.client()
     assert len(client.steps) == 60 and client.steps_left_out == 40 and "  and 40 more" in lines(story.verdict())
+
+
+# -- other faults that look like an outage -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "how", "transports"),
+    [
+        ("refuse 503 where site=us-3", "us-3", "refuse 503", ""),
+        ("refuse 503 headers.Retry-After=5 where proxy=us-3-1,us-3-2 method=invite", "us-3-1 us-3-2", "refuse 503", ""),
+        ("refuse 503 where region=us authenticated=yes method=INVITE transport=UDP for=30s", "us", "refuse 503", "UDP"),
+        ("refuse 503 where region=us proxy=us-3-1,eu-3-1", "us-3-1", "refuse 503", ""),
+        ("drop where site=us-3", "us-3", "drop messages", ""),
+        ("drop where site=us-3 direction=out", "us-3", "drop messages", ""),
+        ("drop where site=us-3 direction=in method=INVITE flapping.down=1s flapping.up=1s", "us-3", "drop INVITE", ""),
+        ("reset where site=us-3 transport=TCP,TLS method=INVITE authenticated=yes", "us-3", "reset INVITE", "TCP TLS"),
+        ("half-open where site=us-3", "us-3", "half-open", "TCP TLS"),
+        ("half-open where site=us-3 transport=TCP", "us-3", "half-open", "TCP"),
+        ("tls wrong-name where proxy=us-3-1", "us-3-1", "tls wrong-name", "TLS"),
+        ("tls stalled where region=eu for=1m", "eu", "tls stalled", "TLS"),
+        ("dns wrong-address where name=sip-us-3-1.vonage.com type=A", "us-3-1", "dns wrong-address", ""),
+        ("dns timeout where name=sip-us-3-*.vonage.com", "us-3-1 us-3-2", "dns timeout", ""),
+        ("dns dead-first where type=SRV", "the first target of SRV", "dns dead-first", ""),
+    ],
+)
+def test_which_faults_look_like_an_outage(line: str, name: str, how: str, transports: str) -> None:
+    like = likeness(fault(line))
+    assert like is not None and (like.name, like.how, " ".join(like.transports)) == (name, how, transports)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "refuse 503", "refuse 503 where region=us,eu,ap", "drop", "tls expired",  # nothing is left to move to
+        "refuse 500 where site=us-3", "refuse 503 where site=us-3 method=OPTIONS", "refuse 503 where site=us-3 in-dialog=yes",
+        "refuse 503 where site=us-3 times=2", "refuse 503 where site=us-3 probability=30%", "refuse 503 where site=us-3 every=2",
+        "refuse 503 where site=us-3 called=447700900200", "refuse 503 where site=us-3 account=abcd1234", "refuse 503 where site=us-3 nth=1",
+        "refuse 503 where site=us-3 header.User-Agent=Asterisk", "drop where site=us-3 first=1", "drop where site=us-3 method=ACK",
+        "drop where site=us-3 status=200 method=INVITE", "drop where site=us-3 direction=out method=INVITE",
+        "drop where site=us-3 call=inbound", "reset 500 where site=us-3", "delay 5s where site=us-3", "slow where site=us-3",
+        "withhold ACK where site=us-3", "answer never where site=us-3", "down drop where site=us-3",
+        "dns nxdomain", "dns slow where name=sip-us-3-1.vonage.com", "dns nxdomain where name=sip-us.vonage.com",
+        "dns nxdomain where name=sip-us-3-1.vonage.com type=SRV", "dns nxdomain where name=vonage.com", "dns dead-first where type=A",
+    ],
+)  # fmt: skip
+def test_which_do_not(line: str) -> None:
+    assert likeness(fault(line)) is None
+
+
+@pytest.mark.parametrize("line", ["refuse 503 where site=us-3 method=INVITE", "refuse 503 where site=us-3 authenticated=yes method=INVITE"])
+def test_a_fault_that_refuses_with_503(story: Story, line: str) -> None:
+    story.add(line)
+    for proxy in ("us-3-1", "us-3-2", "us-4-1"):
+        phone = story.at(proxy)
+        phone.call_id = "same"
+        phone.invite()
+        if "authenticated" in line or proxy == "us-4-1":
+            challenged = phone.expect(407)
+            phone.ack(challenged)
+            phone.invite(extra=phone.credentials(challenged))
+        phone.ack(phone.expect(100, 180, 200) if proxy == "us-4-1" else phone.expect(503))
+        story.clock.advance(1)
+    story.faults.clear()
+    story.clock.advance(2)
+    story.invite("us-3-1")
+    found = story.verdict()
+    assert [(outage.name, outage.how, (outage.ended or 0) - outage.began) for outage in found.outages] == [("us-3", "refuse 503", 3.0)]
+    (client,) = found.clients
+    assert [(step.proxy, step.result, step.down) for step in client.steps] == [
+        ("us-3-1", "503", True), ("us-3-2", "503", True), ("us-4-1", "200", False), ("us-3-1", "200", False),
+    ]  # fmt: skip
+    assert (client.refusals, client.acknowledged, client.calls_moved, client.seconds_to_success) == (2, 2, True, 2.0)
+    assert (client.came_back, client.seconds_to_return, client.calls_kept) == (True, 2.0, 0)
+    assert lines(found)[0] == "us-3 was down by refuse 503 for 3.0 s"
+
+
+def test_a_fault_that_drops_what_comes(story: Story) -> None:
+    """Nothing of it is in the journal but the hits; copies are no attempts of their own."""
+    story.add("drop where site=us-3 direction=in")
+    phone = story.at("us-3-1")
+    sent = phone.invite()
+    story.clock.advance(0.5)
+    phone.transmit(sent)
+    story.clock.advance(3.5)
+    story.options("us-3-2", wait=1)
+    story.invite("us-4-1")
+    client = story.client()
+    assert [(step.at, step.what, step.proxy, step.result, step.down) for step in client.steps] == [
+        (0.0, "INVITE", "us-3-1", "no answer", True), (4.0, "OPTIONS", "us-3-2", "no answer", True),
+        (5.0, "INVITE", "us-4-1", "200", False),
+    ]  # fmt: skip
+    assert (client.calls_moved, client.longest_gap, client.seconds_to_success, client.fixes) == (True, 5.0, 5.0, [])
+
+
+def test_a_fault_that_resets_connections(story: Story) -> None:
+    story.add("reset where site=us-3 transport=TCP method=INVITE")
+    phone = story.at("us-3-1", "TCP")
+    phone.invite()
+    story.clock.advance(0.1)
+    story.invite("us-4-1")
+    assert [(step.proxy, step.result) for step in story.client().steps] == [("us-3-1", "reset"), ("us-4-1", "200")]
+
+
+def test_a_client_that_stays_where_everything_is_dropped(story: Story) -> None:
+    story.add("drop where site=us-3 method=INVITE")
+    for _ in range(2):
+        story.invite("us-3-1", wait=32)
+    client = story.client()
+    assert client.calls_moved is False and "resolve the SRV records" in client.fixes[0]
+
+
+def connect(story: Story, proxy: str, transport: str = "TLS") -> None:
+    """A connection of the client's, as the listener asks about it."""
+    choose = story.wires[proxy].chosen[transport]
+    assert choose is not None
+    choose("192.0.2.10:7000")
+
+
+def test_a_certificate_that_a_client_does_not_take(story: Story) -> None:
+    story.add("tls expired where site=us-3")
+    connect(story, "us-3-1")
+    story.clock.advance(0.5)
+    story.invite("us-4-1")
+    client = story.client()
+    assert [(step.what, step.proxy, step.result, step.down) for step in client.steps] == [
+        ("connection", "us-3-1", "tls expired", True), ("INVITE", "us-4-1", "200", False),
+    ]  # fmt: skip
+    assert (client.calls_moved, client.seconds_to_success, client.fixes) == (True, 0.5, [])
+
+
+def test_a_certificate_that_a_client_takes_all_the_same(story: Story) -> None:
+    story.add("tls wrong-name where site=us-3")
+    connect(story, "us-3-1")
+    story.clock.advance(0.1)
+    call_over_tls(story, "us-3-1")
+    client = story.client()
+    assert (client.calls_kept, client.calls_moved) == (1, None) and [step.down for step in client.steps] == [True, False]
+    (fix,) = client.fixes
+    assert fix.startswith("1 new call went over TLS with a certificate that is for another name: verify it")
+    assert "1 new call reached it all the same" in "\n".join(lines(story.verdict()))
+
+
+def call_over_tls(story: Story, proxy: str) -> None:
+    phone = story.at(proxy, "TLS")
+    phone.invite()
+    challenged = phone.expect(407)
+    phone.ack(challenged)
+    phone.invite(extra=phone.credentials(challenged))
+    phone.ack(phone.expect(100, 180, 200))
+
+
+def test_a_connection_that_was_there_before_proves_nothing(story: Story) -> None:
+    story.add("tls wrong-name where site=us-3")
+    call_over_tls(story, "us-3-1")
+    client = story.client()
+    assert client.calls_kept == 1 and client.fixes == ["nothing of it reached what was down: place a call, or a health check, while it is"]
+
+
+def test_a_client_that_gives_up_with_its_connection(story: Story) -> None:
+    story.add("half-open where site=us-3 transport=TCP")
+    connect(story, "us-3-1", "TCP")
+    client = story.client()
+    assert (client.calls_moved, client.calls_kept) == (None, 0)
+    (fix,) = client.fixes
+    assert fix.startswith("no INVITE came after its connections or queries")
+
+
+def test_a_name_that_leads_nowhere(story: Story) -> None:
+    """Who asked is not known; with one client it was that one."""
+    story.add("dns nxdomain where name=sip-us-3-1.vonage.com type=A")
+    story.ask("sip-us-3-1.vonage.com", "A")
+    story.clock.advance(12)
+    story.invite("us-4-1")
+    client = story.client()
+    assert [(step.at, step.what, step.proxy, step.result, step.down) for step in client.steps] == [
+        (0.0, "query", "sip-us-3-1.vonage.com", "nxdomain", True), (12.0, "INVITE", "us-4-1", "200", False),
+    ]  # fmt: skip
+    assert (client.calls_moved, client.seconds_to_success, client.fixes) == (True, 12.0, [])
+    story.invite("us-3-1")  # by its address
+    assert story.client().calls_kept == 1
+
+
+def test_a_dead_target_before_all_others(story: Story) -> None:
+    story.add("dns dead-first where type=SRV for=60s")
+    story.ask("_sip._udp.sip-us.vonage.com", "SRV")
+    story.clock.advance(2)
+    story.invite("us-3-1")
+    story.clock.advance(60)
+    story.invite("us-3-1")
+    found = story.verdict()
+    assert lines(found)[0] == "the first target of SRV was down by dns dead-first for 60.0 s"
+    (client,) = found.clients
+    assert (client.calls_moved, client.seconds_to_success, client.came_back, client.fixes) == (True, 2.0, None, [])
+
+
+def test_a_fault_that_flaps_and_one_that_ends_are_told_of(story: Story) -> None:
+    story.add("refuse 503 where site=us-3 from=1s for=5s flapping.down=1s flapping.up=1s")
+    story.clock.advance(10)
+    told = [(event.kind, event.time - story.began) for event in story.journal.events() if event.kind.startswith("outage")]
+    assert told == [("outage", 1.0), ("outage.over", 2.0), ("outage", 3.0), ("outage.over", 4.0), ("outage", 5.0), ("outage.over", 6.0)]
+    assert latest(story.journal)[1] == 0 and story.at_rest

@@ -24,6 +24,7 @@ class MemoryWires:
         self.aimed = 0
         self.cuts: list[tuple[str, Callable[[Flow], bool]]] = []
         self.unanswered = 0
+        self.chosen: dict[str, Choose | None] = {}
 
     def aim(self) -> None:
         self.aimed += 1
@@ -36,6 +37,7 @@ class MemoryWires:
 
     def connections(self, transport: str, choose: Choose | None) -> None:
         assert transport != "UDP"
+        self.chosen[transport] = choose
 
     def cut(self, transport: str, spare: Callable[[Flow], bool]) -> None:
         self.cuts.append((transport, spare))

@@ -39,6 +39,8 @@ def test_what_it_says_of_events_and_findings_exists() -> None:
         for name in re.findall("`([a-z.-]+)`", row)
     }
     sources = "".join(path.read_text() for path in (ROOT / "emulator" / "scenario").glob("*.py"))
-    for kind in ("fault.added", "fault.removed", "fault.over", "fault.hit", "down.request", "down.connection", "up.failed"):
+    for kind in (
+        "fault.added", "fault.removed", "fault.over", "fault.hit", "down.request", "down.connection", "outage", "outage.over", "up.failed",
+    ):  # fmt: skip
         assert kind in kinds and f'"{kind}"' in sources.replace("guide", "")
     assert {"fault.refused", "fault.down"} <= set(CATALOGUE)
