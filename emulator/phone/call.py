@@ -132,7 +132,7 @@ class PhoneCall:
         if holds:
             handset.pause()  # what is sent on hold does not come back
         body = handset.hold(holds)
-        if not session.reinvite(self._headers("User-Agent"), body, answered):
+        if not session.reinvite(self._headers("User-Agent"), body, answered, (handset.withdraw, lambda: handset.hold(holds))):
             handset.withdraw()
             self._later(_LOOK, self._hold, holds)  # not before the ACK, and not while another INVITE is under way
 

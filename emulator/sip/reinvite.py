@@ -7,6 +7,7 @@ from emulator.sip.credentials import Answers
 from emulator.sip.dialog import Dialog
 from emulator.sip.endpoint import Endpoint
 from emulator.sip.flow import Flow
+from emulator.sip.headers import HeaderError
 from emulator.sip.message import Response
 from emulator.sip.session_timer import Proposal
 from emulator.sip.transaction import InviteClient, NonInviteClient, Outgoing
@@ -15,6 +16,8 @@ from emulator.sip.transaction import InviteClient, NonInviteClient, Outgoing
 _OWNER_GLARE = (210, 191)  # 2.1 to 4 s, for the owner of the Call-ID
 _OTHER_GLARE = (0, 201)  # 0 to 2 s
 _GLARES = 8  # so many 491 are waited out; a peer that says nothing else is taken at its word
+Renewal = tuple[Callable[[], None], Callable[[], bytes]]
+"""How an offer is withdrawn and made anew, where an offer of the other side's comes first."""
 _PATIENCE = 180.0
 """How long a re-INVITE may stay without a final response once a provisional one has come, in seconds: as timer C has it (16.6)."""
 GONE = (408, 481)
@@ -26,7 +29,7 @@ class Reinvite:
 
     __slots__ = (
         "_ack", "_answering", "_body", "_client", "_dialog", "_done", "_endpoint", "_flow", "_glares", "_headers", "_limit",
-        "_owns_call_id", "_proposal", "_sent", "_stopped", "_timer",
+        "_may_send", "_owns_call_id", "_proposal", "_renewal", "_sent", "_stopped", "_timer", "_yielded", "refreshes",
     )  # fmt: skip
 
     def __init__(
@@ -40,12 +43,20 @@ class Reinvite:
         proposal: Proposal | None,
         owns_call_id: bool,
         answers: Answers | None = None,
+        may_send: Callable[[], bool] = lambda: True,
+        renewal: Renewal | None = None,
+        refreshes: bool = False,
     ) -> None:
         """`headers` is header lines, Content-Type included; `proposal` adds those of the session timer, `answers` those of digest.
 
         `done` gets the 2xx, or the refusal that ended it, or None when there was no answer; and whether the peer does not know the dialog
-        any more (408, 481, silence).
+        any more (408, 481, silence). `may_send` is asked after a glare. `renewal` is for an offer that is not just to be sent again when
+        one of the other side's came first; `refreshes` says that it changes nothing, and is not needed then.
         """
+        self.refreshes = refreshes
+        self._may_send = may_send
+        self._renewal = renewal
+        self._yielded = False  # the offer was withdrawn, and is to be made anew
         self._endpoint = endpoint
         self._dialog = dialog
         self._flow = flow
@@ -62,6 +73,29 @@ class Reinvite:
         self._limit: Timer | None = None  # after a provisional response, which ends timer B
         self._client: InviteClient | NonInviteClient | None = None
         self._stopped = False
+
+    @property
+    def under_way(self) -> bool:
+        """An INVITE has been sent and is not answered; False while the next one waits after a glare."""
+        return self._timer is None
+
+    def give_way(self) -> None:
+        """While it waits, a re-INVITE of the other side's is about to be answered."""
+        if self._renewal is not None and not self._yielded:
+            self._yielded = True
+            withdraw, _ = self._renewal
+            withdraw()
+
+    def _again(self) -> None:
+        """After a glare, once nothing else is under way (14.1)."""
+        if not self._may_send():
+            self._timer = self._endpoint.clock.call_later(self._endpoint.timers.t1, self._again)
+            return
+        if self._yielded and self._renewal is not None:
+            self._yielded = False
+            _, offer = self._renewal
+            self._body = offer()
+        self.send()
 
     def send(self) -> None:
         """One attempt."""
@@ -94,6 +128,8 @@ class Reinvite:
             self._limit.cancel()
             self._limit = None
         if status < 300:
+            if not self._ack:
+                self._move_target(response)  # which the ACK goes to already (12.2.1.2)
             self._acknowledge()
         if self._stopped:
             return
@@ -101,7 +137,7 @@ class Reinvite:
             self._glares += 1
             first, steps = _OWNER_GLARE if self._owns_call_id else _OTHER_GLARE
             wait = (first + self._endpoint.ids.number(steps)) / 100
-            self._timer = self._endpoint.clock.call_later(wait, self.send)
+            self._timer = self._endpoint.clock.call_later(wait, self._again)
         elif (self._proposal is not None and self._proposal.raised(response)) or (
             self._answering is not None and self._answering.take(response)
         ):
@@ -137,6 +173,12 @@ class Reinvite:
         if not self._stopped:
             self._stopped = True
             self._done(None, False)
+
+    def _move_target(self, response: Response) -> None:
+        try:
+            self._dialog.refresh_target(response)
+        except HeaderError:
+            pass  # as for a request: a broken Contact moves nothing
 
     def _acknowledge(self) -> None:
         """The ACK of a 2xx is a request of its own, with the INVITE's CSeq number, and the same for each retransmission (13.2.2.4)."""

@@ -17,7 +17,7 @@ from emulator.sip.headers import HeaderError
 from emulator.sip.message import Request, Response
 from emulator.sip.methods import Methods
 from emulator.sip.refusal import Refusal
-from emulator.sip.reinvite import GONE, Reinvite
+from emulator.sip.reinvite import GONE, Reinvite, Renewal
 from emulator.sip.session_timer import Proposal, SessionTimer, Terms
 from emulator.sip.timers import SessionTimerPolicy
 from emulator.sip.transaction import InviteServer
@@ -200,10 +200,16 @@ class Session:
         if self.state is SessionState.EARLY or self._unacknowledged is not None:
             # 14.2: a second INVITE before the first is done gets 500 and a Retry-After between 0 and 10 s.
             raise Refusal(500, headers=(("Retry-After", str(self._endpoint.ids.number(11))),))
-        if self._reinvite is not None:
+        own = self._reinvite
+        if own is not None and own.under_way:
             raise Refusal(491, Finding("reinvite.glare", "a re-INVITE while ours is under way"))  # 14.2
         terms = session_timer.answer(request, self._timer_policy)
+        if own is not None:
+            own.give_way()
         headers, body, offers = self._user.on_reinvite(request, flow)
+        if own is not None and own.refreshes:  # theirs has done it
+            own.stop()
+            self._reinvite = None
         try:
             self.dialog.refresh_target(request)
         except HeaderError:
@@ -214,16 +220,20 @@ class Session:
 
     # -- our own INVITEs ------------------------------------------------------------------------------------------
 
-    def reinvite(self, headers: str, body: bytes, done: Callable[[Response | None], None]) -> bool:
-        """Send a re-INVITE (14.1): `headers` is header lines, Contact and Content-Type included, `body` an offer.
+    def reinvite(self, headers: str, body: bytes, done: Callable[[Response | None], None], renewal: Renewal | None = None) -> bool:
+        """Send a re-INVITE (14.1): `headers` is header lines, Contact and Content-Type included, `body` an offer; `renewal` withdraws that
+        and makes it anew when an offer of the peer's is answered before it is sent again.
 
         Returns False, and nothing is sent, when none may be sent now: before the ACK, while another INVITE is under way in either
         direction, or after the end. Glare (491) and 422 are waited out and repeated. `done` is called once, with the final response, or
         None when none came; a 408, 481 or silence ends the session right after. When the session ends first, `on_ended` alone tells.
         """
-        return self._send_reinvite(headers, body, done, "reinvite.lost")
+        return self._send_reinvite(headers, body, done, "reinvite.lost", renewal)
 
-    def _send_reinvite(self, headers: str, body: bytes, done: Callable[[Response | None], None], lost: str) -> bool:
+    def _send_reinvite(
+        self, headers: str, body: bytes, done: Callable[[Response | None], None], lost: str, renewal: Renewal | None = None,
+        refreshes: bool = False,
+    ) -> bool:  # fmt: skip
         if not self._may_invite:
             return False
         proposal: Proposal | None = None
@@ -234,7 +244,6 @@ class Session:
         def on_done(response: Response | None, gone: bool) -> None:
             self._reinvite = None
             if response is not None and response.status < 300:
-                self._move_target(response)
                 self._start_timer(session_timer.agreed(response))
             done(response)
             if gone and self.state is not SessionState.ENDED:  # "the UAC SHOULD terminate the dialog" (12.2.1.2)
@@ -243,8 +252,9 @@ class Session:
                 self._end("gone")
 
         self._reinvite = Reinvite(
-            self._endpoint, self.dialog, self.flow_out, headers, body, on_done, proposal, self.owns_call_id, self._answers
-        )
+            self._endpoint, self.dialog, self.flow_out, headers, body, on_done, proposal, self.owns_call_id, self._answers,
+            lambda: self._unacknowledged is None, renewal, refreshes,
+        )  # fmt: skip
         self._reinvite.send()
         return True
 
@@ -267,7 +277,7 @@ class Session:
         """Our turn to refresh: a re-INVITE with the same description (RFC 4028 7.4), for the trunk takes no UPDATE."""
         if self._may_invite:  # else nothing may be sent now; the session expires if this lasts
             headers, body = self._user.on_refresh()
-            self._send_reinvite(headers, body, self._on_refreshed, "session-timer.refresh-lost")
+            self._send_reinvite(headers, body, self._on_refreshed, "session-timer.refresh-lost", refreshes=True)
 
     def _on_refreshed(self, response: Response | None) -> None:
         if response is None:
@@ -276,12 +286,6 @@ class Session:
             self._user.on_refreshed(response)
         elif response.status not in GONE:
             self._user.on_finding(Finding("session-timer.refresh-refused", f"{response.status} {response.reason}"))
-
-    def _move_target(self, response: Response) -> None:
-        try:
-            self.dialog.refresh_target(response)
-        except HeaderError:
-            pass  # as for a request: a broken Contact moves nothing
 
     def _on_expired(self, finding: Finding) -> None:
         self._user.on_finding(finding)

@@ -102,9 +102,9 @@ class Conversation:
         """
         if self._session is None or self.leg.stream is None:
             return False
-        return self._reoffer(self.leg.hold(holds), "hold.refused", "call.held" if holds else "call.resumed", done)
+        return self._reoffer(lambda: self.leg.hold(holds), "hold.refused", "call.held" if holds else "call.resumed", done)
 
-    def _reoffer(self, body: bytes, refused: str, event: str, done: Callable[[bool], None] | None = None) -> bool:
+    def _reoffer(self, offer: Callable[[], bytes], refused: str, event: str, done: Callable[[bool], None] | None = None) -> bool:
         """Send an offer of the leg's; `event` when it is taken, finding `refused` when it is not. False, and it is withdrawn, when none
         may be sent now."""
 
@@ -115,7 +115,8 @@ class Conversation:
             if done is not None:
                 done(taken)
 
-        sent = self.session.reinvite(self._headers(product="User-Agent"), body, on_response)
+        renewal = (self.leg.withdraw, offer)
+        sent = self.session.reinvite(self._headers(product="User-Agent"), offer(), on_response, renewal)
         if not sent:
             self.leg.withdraw(sent=False)
         return sent
@@ -131,7 +132,7 @@ class Conversation:
         if self._session is None or self.leg.stream is None:  # the ACK that brings their answer is on its way
             sent = False
         else:
-            sent = self._reoffer(self.leg.recode(behaviour.codec), "codec.refused", "call.codec-changed")
+            sent = self._reoffer(lambda: self.leg.recode(behaviour.codec), "codec.refused", "call.codec-changed")
         if not sent:
             self._recoding = self._calls.clock.call_later(_TRY_AGAIN, self._on_codec_due)
 
@@ -140,7 +141,8 @@ class Conversation:
         wait = self._refreshed_at + every - clock.seconds()
         if wait <= 0 and self._session is not None:
             headers, body = self.on_refresh()
-            wait = every if self._session.reinvite(headers, body, self._on_own_refresh) else _TRY_AGAIN
+            renewal = (lambda: None, self.leg.again)
+            wait = every if self._session.reinvite(headers, body, self._on_own_refresh, renewal) else _TRY_AGAIN
         self._refreshing = clock.call_later(wait, self._on_refresh_due)
 
     def _on_own_refresh(self, response: Response | None) -> None:

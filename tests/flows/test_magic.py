@@ -433,6 +433,34 @@ def test_710_waits_for_an_ack_that_is_late(network: Network) -> None:
     assert phone.expect("INVITE").body == changed(answered.body, 2, b"sendonly")  # those that were not sent count for nothing
 
 
+def test_710_makes_way_for_a_client_that_tries_again_first_after_a_glare(network: Network) -> None:
+    """RFC 3261 14.1 and 14.2: our INVITE is not under way while it waits. The hold follows, on the description that holds by then."""
+    phone = network.phone()
+    answered = phone.call(magic("710"))
+    network.clock.advance(2)
+    held = phone.expect("INVITE")
+    answer(phone, held, "", status=491)
+    phone.expect("ACK")
+    phone.invite(body=SDP.replace("phone 1 1", "phone 1 2"))
+    challenged = phone.expect(407)
+    phone.ack(challenged)
+    phone.invite(extra=phone.credentials(challenged), body=SDP.replace("phone 1 1", "phone 1 2"))
+    taken = phone.expect(200)
+    assert taken.body == changed(answered.body, 3, b"sendrecv")  # 2 was refused
+    network.clock.advance(3)
+    while phone.inbox:
+        assert phone.inbox.pop(0).status == 200  # nothing else while theirs has no ACK
+    phone.ack(taken)
+    while not phone.inbox:
+        network.clock.advance(0.01)
+    held = phone.expect("INVITE")
+    assert held.body == changed(answered.body, 4, b"sendonly")
+    answer(phone, held, SDP.replace("phone 1 1", "phone 1 3").replace("sendrecv", "recvonly"))
+    phone.expect("ACK")
+    assert kinds(network)[-1] == "call.held" and codes(network) == set()
+    end(network, phone)
+
+
 def test_711_refreshes_for_a_client_without_timers(network: Network) -> None:
     phone = network.phone()
     answered = phone.call(magic("711"))

@@ -998,3 +998,46 @@ def test_whatever_crosses_nothing_is_left_over() -> None:
         ends = [word for word in user.heard if word.partition(" ")[0] in ("refused", "timeout:", "transport:", "accepted")]
         assert len(ends) <= 1, story
         assert ends or any(word.startswith("late") for word in user.heard) or invitation.state is InvitationState.ENDED, story
+
+
+def test_the_ack_of_a_reinvite_goes_to_the_contact_of_its_2xx(network: CallNetwork) -> None:
+    """12.2.1.2: "it MUST replace the dialog's remote target URI with the URI from the Contact header field in that response"."""
+    session = network.call()
+    assert session.reinvite(CONTACT + SDP_LINE, OFFER, lambda response: None)
+    network.callee.expect("INVITE")
+    moved = network.callee.answer(200, "Contact: <sip:moved@192.0.2.77:5099>\r\n", SDP)
+    assert network.callee.expect("ACK").start == "ACK sip:moved@192.0.2.77:5099 SIP/2.0"
+    assert network.flow.reliable or network.flow.aimed[-1] == ("192.0.2.77", 5099)
+    network.callee.transmit(moved)
+    assert network.callee.expect("ACK").start == "ACK sip:moved@192.0.2.77:5099 SIP/2.0"
+    session.hang_up()
+    assert network.callee.expect("BYE").start == "BYE sip:moved@192.0.2.77:5099 SIP/2.0"
+
+
+def test_after_a_glare_the_other_sides_turn_comes_first(network: CallNetwork) -> None:
+    """14.1: who does not own the Call-ID tries again within 2 s. Our INVITE is not under way then, so that 14.2 has no 491 for it; and
+    ours waits until theirs is done."""
+    session = network.call()
+    heard: list[object] = []
+    session.reinvite(CONTACT + SDP_LINE, OFFER, lambda response: heard.append(response and response.status))
+    network.callee.expect("INVITE")
+    text = network.callee.request("INVITE", body=SDP)
+    network.callee.expect(491)
+    network.callee.transmit(text.partition("Content-Type")[0].replace("INVITE", "ACK") + "Content-Length: 0\r\n\r\n")
+    network.callee.answer(491)
+    network.callee.expect("ACK")
+    network.clock.advance(1.5)
+    network.callee.request("INVITE", body=SDP)
+    network.callee.expect(200)
+    network.clock.advance(1)
+    theirs = network.callee.cseq
+    network.callee.inbox.clear()  # copies of the 200, which waits for its ACK
+    network.clock.advance(2)
+    assert {message.status for message in network.callee.inbox} == {200}
+    network.callee.inbox.clear()
+    network.callee.request("ACK", cseq=theirs)
+    assert until_something_comes(network) <= 4
+    network.callee.expect("INVITE")
+    network.callee.accept()
+    network.callee.expect("ACK")
+    assert heard == [200]
