@@ -197,9 +197,11 @@ class Session:
         """The session ended before its INVITE was answered: for the side that has to answer it."""
 
     def _on_reinvite(self, request: Request, flow: Flow) -> None:
-        if self.state is SessionState.EARLY or self._unacknowledged is not None:
-            # 14.2: a second INVITE before the first is done gets 500 and a Retry-After between 0 and 10 s.
+        if self.state is SessionState.EARLY or self._hang_up_on_ack:
+            # 14.2: a second INVITE before the final response to the first gets 500 and a Retry-After between 0 and 10 s.
             raise Refusal(500, headers=(("Retry-After", str(self._endpoint.ids.number(11))),))
+        if self._unacknowledged is not None and self._offer_pending:
+            raise Refusal(491, Finding("reinvite.glare", "a re-INVITE before the answer to our offer"))  # RFC 5407 3.1.5
         own = self._reinvite
         if own is not None and own.under_way:
             raise Refusal(491, Finding("reinvite.glare", "a re-INVITE while ours is under way"))  # 14.2
@@ -207,6 +209,10 @@ class Session:
         if own is not None:
             own.give_way()
         headers, body, offers = self._user.on_reinvite(request, flow)
+        # It may overtake the ACK: who sends it has our 2xx, and the answer in it (RFC 5407 3.1.4).
+        self._stop_waiting()
+        if self.state is SessionState.ANSWERED:
+            self._enter(SessionState.CONFIRMED)
         if own is not None and own.refreshes:  # theirs has done it
             own.stop()
             self._reinvite = None

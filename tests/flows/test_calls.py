@@ -229,17 +229,49 @@ def test_a_reinvite_that_fits_nothing_gets_488_and_the_call_goes_on(network: Net
     phone.expect(200)
 
 
-def test_a_second_reinvite_before_the_ack_of_the_first_gets_500_and_retry_after(network: Network) -> None:
+def test_a_second_invite_before_the_first_is_answered_gets_500_and_retry_after(network: Network) -> None:
     """14.2."""
     phone = network.phone()
-    phone.call()
+    phone.dial("447700900487")
+    ringing = phone.expect(100, 180)
+    phone.to_tag, phone.remote_target = ringing.to_tag, "sip:447700900487@127.0.13.1:5060"
     phone.invite()
-    challenged = phone.expect(407)
-    phone.invite(extra=phone.credentials(challenged))
-    phone.expect(200)
-    phone.invite(extra=phone.credentials(challenged, count=2))
     refused = phone.expect(500)
     assert 0 <= int(refused.get("retry-after") or "-1") <= 10
+
+
+def test_a_reinvite_that_overtakes_the_ack_is_answered(network: Network) -> None:
+    """RFC 5407 3.1.4: who sends it has our 200 and the answer in it, which need not be sent again."""
+    phone = network.phone()
+    phone.dial()
+    answered = phone.expect(100, 180, 200)
+    phone.to_tag, phone.remote_target = answered.to_tag, "sip:442071234567@127.0.13.1:5060"
+    phone.invite()
+    challenged = phone.expect(407)
+    phone.ack(challenged)
+    phone.invite(extra=phone.credentials(challenged))
+    again = phone.expect(200)
+    network.clock.advance(0.4)
+    phone.ack(answered)  # this one comes late
+    network.clock.advance(0.2)
+    assert phone.expect(200).get("cseq") == again.get("cseq")  # and is not that of the re-INVITE
+    phone.ack(again)
+    network.clock.advance(20)
+    phone.expect_nothing()
+    phone.in_dialog("BYE")
+    phone.expect(200)
+
+
+def test_a_reinvite_that_overtakes_the_answer_in_the_ack_gets_491(network: Network) -> None:
+    """RFC 5407 3.1.5: an offer of ours waits for its answer still (RFC 3264 4)."""
+    phone = network.phone()
+    phone.dial(body="")
+    answered = phone.expect(100, 180, 200)
+    phone.to_tag, phone.remote_target = answered.to_tag, "sip:442071234567@127.0.13.1:5060"
+    phone.invite()
+    phone.ack(phone.expect(491))
+    network.clock.advance(0.6)
+    assert phone.expect(200).get("cseq") == answered.get("cseq")
 
 
 def test_a_lower_cseq_inside_the_dialog_gets_500(network: Network) -> None:
