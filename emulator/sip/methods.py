@@ -6,6 +6,8 @@ SERVED = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "PRACK")
 """No UPDATE and no REFER: the trunk has been seen refusing both (vonage-facts.md 7)."""
 
 NOT_ALLOWED = 405
+OPTION_TAGS = frozenset({"100rel", "timer"})
+"""What a request inside a dialog may require (8.2.2.3)."""
 
 
 class Methods:

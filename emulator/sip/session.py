@@ -15,7 +15,7 @@ from emulator.sip.endpoint import Endpoint
 from emulator.sip.flow import Flow
 from emulator.sip.headers import HeaderError
 from emulator.sip.message import Request, Response
-from emulator.sip.methods import Methods
+from emulator.sip.methods import OPTION_TAGS, Methods
 from emulator.sip.refusal import Refusal
 from emulator.sip.reinvite import GONE, Reinvite, Renewal
 from emulator.sip.session_timer import Proposal, SessionTimer, Terms
@@ -127,6 +127,9 @@ class Session:
         if flow.reliable:
             self.flow = flow  # the connection it uses now; a UDP flow was aimed by Via and says nothing of the peer's target
         method = request.method
+        if "require" in request.headers and (missing := request.tokens("require") - OPTION_TAGS):  # 8.2.2.3
+            options = ", ".join(sorted(missing))
+            raise Refusal(420, Finding("require.unsupported", options), (("Unsupported", options),))
         refused = self._methods.refusal(method)
         if refused is not None:
             self._endpoint.non_invite_server(request, flow).respond(refused, self._methods.allow + self._endpoint.server_line)

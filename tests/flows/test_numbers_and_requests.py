@@ -145,6 +145,23 @@ def test_require_gets_420_and_unsupported(network: Network) -> None:
     assert phone.expect(420).get("unsupported") == "bar, foo"
 
 
+@pytest.mark.parametrize("method", ["INVITE", "OPTIONS", "INFO", "BYE"])
+def test_require_gets_420_inside_a_call_too(network: Network, method: str) -> None:
+    """8.2.2.3 knows no difference; the call stays as it is."""
+    phone = network.phone()
+    phone.call()
+    phone.in_dialog(method, extra="Require: timer, precondition\r\n")
+    refused = phone.expect(420)
+    assert refused.get("unsupported") == "precondition"
+    if method == "INVITE":
+        phone.invite_branch = phone.last_branch
+        phone.ack(refused)
+    network.clock.advance(10)
+    phone.expect_nothing()
+    phone.in_dialog("BYE", extra="Require: timer\r\n")
+    phone.expect(200)
+
+
 @pytest.mark.parametrize(
     ("method", "status"), [("REFER", 405), ("SUBSCRIBE", 405), ("MESSAGE", 405), ("PUBLISH", 405), ("FROBNICATE", 501)]
 )
