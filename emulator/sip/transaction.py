@@ -79,6 +79,8 @@ class InviteServer:
         """Send a response; a final one may follow provisional ones, nothing may follow a final one."""
         if self.state is not ServerState.PROCEEDING:
             raise ValueError(f"{status} after a final response")
+        if status == 100 and (stamp := self.request.get("timestamp")):
+            headers = f"Timestamp: {stamp}\r\n{headers}"  # "MUST be copied into this 100 (Trying) response" (8.2.6.1)
         self._last = data = self.request.respond(status, self.to_tag, headers, body, reason)
         if status >= 300:
             self._enter(ServerState.COMPLETED)

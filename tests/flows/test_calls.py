@@ -274,6 +274,14 @@ def test_a_reinvite_that_overtakes_the_answer_in_the_ack_gets_491(network: Netwo
     assert phone.expect(200).get("cseq") == answered.get("cseq")
 
 
+def test_the_timestamp_of_the_invite_is_in_its_100(network: Network) -> None:
+    """8.2.6.1: Cisco's gateways measure the round trip by it."""
+    phone = network.phone()
+    phone.dial(extra="Timestamp: 54.2\r\n")
+    assert phone.expect(100).get("timestamp") == "54.2"
+    assert phone.expect(180).get("timestamp") is None
+
+
 def test_a_lower_cseq_inside_the_dialog_gets_500(network: Network) -> None:
     """12.2.2."""
     phone = network.phone()
