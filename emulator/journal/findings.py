@@ -84,6 +84,7 @@ _SIGNALLING = (
     Kind("reinvite.lost", "error", "an answer to its re-INVITE", "answer re-INVITEs inside the dialog", "RFC 3261 12.2.1.2"),
     Kind("bye.early", "warning", "a refusal of the INVITE instead of a BYE before the 2xx", "send 480, 486 or 603 to end a call that was not answered", "RFC 3261 15"),
     Kind("invite.forks", "warning", "few answers to one INVITE", "let a forking proxy answer with one dialog", "vsim's own bound"),
+    Kind("invite.expired", "note", "no Expires in an INVITE, or one that outlasts the ringing", "send CANCEL when the caller gives up", "RFC 3261 13.3.1"),
     Kind("hold.refused", "warning", "a 2xx for an offer that only puts the call on hold or takes it off", "answer a=sendonly with a=recvonly, as RFC 3264 8.4 does", "RFC 3264 8.4"),
     Kind("codec.refused", "warning", "a 2xx for an offer of another codec that both sides have", "take a re-INVITE with another codec of your own offer", "RFC 3264 8.3.2"),
     Kind("call.unanswered", "note", "a caller who hangs up first when nobody answers", "cancel when it has rung for long enough, or dial a number that answers", "vsim's own bound"),

@@ -107,9 +107,10 @@ class TakenCall(PhoneCall):
         else:
             super().hang_up()
 
-    def on_unanswered(self, status: int) -> None:
+    def on_unanswered(self, status: int, finding: Finding) -> None:
         """See `emulator.sip.called.CalledUser`."""
         self.outcome.status = status
+        self.outcome.finding(finding)
         self._over()
 
     def on_ended(self, by: str) -> None:

@@ -8,6 +8,7 @@ from emulator.sip import session_timer
 from emulator.sip.dialog import Dialog
 from emulator.sip.endpoint import Endpoint
 from emulator.sip.flow import Flow
+from emulator.sip.grammar import number
 from emulator.sip.headers import HeaderError
 from emulator.sip.message import Request
 from emulator.sip.methods import Methods
@@ -25,14 +26,14 @@ class CalledUser(SessionUser, Protocol):
         """A PRACK that owes us no answer, and may hold an offer of its own when our provisional response held one (RFC 3262 5): header
         lines and body of its 200, or `Refusal`."""
 
-    def on_unanswered(self, status: int) -> None:
-        """The call was refused with `status`, for the peer went silent while it was set up."""
+    def on_unanswered(self, status: int, finding: Finding) -> None:
+        """The call was refused with `status` while it was set up: the peer went silent, or its INVITE has expired."""
 
 
 class CalledSession(Session):
     """One call as the called side has it, from its INVITE on."""
 
-    __slots__ = ("_invite", "_reliable", "_routes", "_terms", "when_acknowledged")
+    __slots__ = ("_expiry", "_invite", "_reliable", "_routes", "_terms", "when_acknowledged")
 
     peer_side = "caller"
     _user: CalledUser
@@ -59,6 +60,8 @@ class CalledSession(Session):
         self.when_acknowledged: Callable[[], None] | None = None
         """Called once, when the PRACK of an outstanding reliable response has come and has been answered."""
         invite.on_cancel = self._on_cancel
+        seconds = number(invite.request.get("expires") or "")
+        self._expiry = endpoint.clock.call_later(seconds, self._on_expiry, seconds) if seconds is not None else None
 
     @property
     def reliable(self) -> bool:
@@ -122,7 +125,13 @@ class CalledSession(Session):
     def _on_no_prack(self) -> None:
         """64*T1 without a PRACK: "the UAS SHOULD reject the original request with a 5xx response" (RFC 3262 3)."""
         self.refuse(504)
-        self._user.on_unanswered(504)
+        self._user.on_unanswered(504, Finding("prack.missing", "no PRACK for the reliable 180"))
+
+    def _on_expiry(self, seconds: int) -> None:
+        """ "If the invitation expires before the UAS has generated a final response, a 487 (Request Terminated) response SHOULD be
+        generated" (13.3.1)."""
+        self.refuse(487)
+        self._user.on_unanswered(487, Finding("invite.expired", f"no answer within Expires: {seconds}"))
 
     def _close_invite(self) -> None:
         invite, self._invite = self._invite, None
@@ -149,4 +158,7 @@ class CalledSession(Session):
             if self._reliable is not None:
                 self._reliable.stop()
             self.when_acknowledged = None
+        if self._expiry is not None:  # answered or over
+            self._expiry.cancel()
+            self._expiry = None
         super()._enter(state)

@@ -104,9 +104,9 @@ class Call(Conversation):
         described = offered(request) if request.body and self._settled_early else None
         return (WITH_SDP, self.leg.answer(described)) if described is not None else ("", b"")
 
-    def on_unanswered(self, status: int) -> None:
-        """The peer went silent while the call was set up."""
-        self._refused(status, Finding("prack.missing", "no PRACK for the reliable 180"))
+    def on_unanswered(self, status: int, finding: Finding) -> None:
+        """See `emulator.sip.called.CalledUser`."""
+        self._refused(status, finding)
 
     def on_ended(self, by: str) -> None:
         record = self.record

@@ -274,6 +274,33 @@ def test_a_reinvite_that_overtakes_the_answer_in_the_ack_gets_491(network: Netwo
     assert phone.expect(200).get("cseq") == answered.get("cseq")
 
 
+@pytest.mark.parametrize("transport", ["UDP", "TCP"])
+def test_an_invite_that_expires_while_it_rings_gets_487(network: Network, transport: str) -> None:
+    """13.3.1."""
+    phone = network.phone(transport=transport)
+    phone.dial("447700900487", extra="Expires: 5\r\n")
+    phone.expect(100, 180)
+    network.clock.advance(4.9)
+    phone.expect_nothing()
+    network.clock.advance(0.1)
+    phone.ack(phone.expect(487))
+    record = network.journal.get("last")
+    assert record is not None and (record.state, record.status) == ("refused", 487)
+    assert [finding.code for finding in record.findings] == ["invite.expired"]
+    network.clock.advance(40)
+    phone.expect_nothing()
+    assert network.idle
+
+
+@pytest.mark.parametrize("expires", ["2", "soon", "99999999999", ""])
+def test_an_invite_that_is_answered_in_time_does_not_expire(network: Network, expires: str) -> None:
+    phone = network.phone()
+    phone.call(extra=f"Expires: {expires}\r\n")
+    network.clock.advance(10)
+    phone.expect_nothing()
+    assert len(network.trunk.calls) == 1
+
+
 def test_the_timestamp_of_the_invite_is_in_its_100(network: Network) -> None:
     """8.2.6.1: Cisco's gateways measure the round trip by it."""
     phone = network.phone()
