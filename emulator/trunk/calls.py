@@ -14,6 +14,7 @@ from emulator.sip.message import Request
 from emulator.sip.transaction import InviteServer
 from emulator.trunk.behaviour import Behaviour
 from emulator.trunk.conversation import WITH_SDP, Calls, Conversation
+from emulator.trunk.invite import contact
 from emulator.trunk.leg import offered
 
 
@@ -44,8 +45,7 @@ class Call(Conversation):
         self._session = CalledSession(self._endpoint, invite, self, self._behaviour.session_timer, self._behaviour.methods)
         record, flow = self.record, invite.flow
         record.state = "trying"
-        transport = "" if flow.transport == "UDP" else f";transport={flow.transport.lower()}"
-        self.contact = f"Contact: <sip:{self._called}@{flow.sent_by}{transport}>\r\n"
+        self.contact = f"Contact: <{contact(self._called, flow.sent_by, flow.transport, _wants_sips(invite.request))}>\r\n"
         invite.respond(100)
         behaviour, later = self._behaviour, self._calls.clock.call_later
         if behaviour.ringing:
@@ -141,6 +141,14 @@ class Call(Conversation):
         if self._answering is not None:
             self._answering.cancel()
         super()._close(by)
+
+
+def _wants_sips(request: Request) -> bool:
+    """12.1.1: "If the request that initiated the dialog contained a SIPS URI in the Request-URI or in the top Record-Route header field
+    value, if there was any, or the Contact header field if there was no Record-Route header field, the Contact header field in the
+    response MUST be a SIPS URI." """
+    first = request.get("record-route") or request.get("contact") or ""
+    return request.uri[:5].lower() == "sips:" or first.partition("<")[2][:5].lower() == "sips:"
 
 
 class Ignored:

@@ -63,12 +63,12 @@ def compose(form: "InviteForm", parties: Parties, sdp: bytes, timer: bool = Fals
     to = f"<sip:{_written(form, parties.number)}@{host}>"
     caller = _written(form, parties.caller)
     from_ = f"<sip:{caller}@{host}>" if caller else _ANONYMOUS
-    transport = "" if parties.transport == "UDP" else f";transport={parties.transport.lower()}"
-    contact = f"<sip:{caller or 'anonymous'}@{parties.sent_by}{transport}>"
+    # "If the Request-URI or top Route header field value contains a SIPS URI, the Contact ... MUST contain a SIPS URI as well" (8.1.1.8)
+    own = contact(caller or "anonymous", parties.sent_by, parties.transport, uri.startswith("sips:"))
     if form.template is not None or form.headers:
         values = {
             "uri": uri, "number": parties.number, "caller": parties.caller or "anonymous", "host": host,
-            "user": parties.target.user or parties.number, "target": parties.target.host, "from": from_, "to": to, "contact": contact,
+            "user": parties.target.user or parties.number, "target": parties.target.host, "from": from_, "to": to, "contact": f"<{own}>",
             "proxy": regions.host(parties.proxy), "address": parties.address, "port": str(parties.port), "transport": parties.transport,
             "call_id": parties.call_id, "allow": parties.allow, "product": parties.product, "sdp": sdp.decode(),
         }  # fmt: skip
@@ -76,7 +76,7 @@ def compose(form: "InviteForm", parties: Parties, sdp: bytes, timer: bool = Fals
         values = {}
     if form.template is not None:
         return _from_template(form.template.render(values), values, parties)
-    lines = [f"Contact: {contact}", f"User-Agent: {parties.product}", f"Allow: {parties.allow}"]
+    lines = [f"Contact: <{own}>", f"User-Agent: {parties.product}", f"Allow: {parties.allow}"]
     tags = [tag for tag in form.supported if not (timer and tag == "timer")]
     if tags:
         lines.append(f"Supported: {', '.join(tags)}")
@@ -88,7 +88,14 @@ def compose(form: "InviteForm", parties: Parties, sdp: bytes, timer: bool = Fals
     lines.extend(f"{name}: {value}" for name, value in parties.headers.items())
     if sdp:
         lines.append("Content-Type: application/sdp")
-    return Invite(uri, from_, to, contact, "".join(f"{line}\r\n" for line in lines), sdp)
+    return Invite(uri, from_, to, f"<{own}>", "".join(f"{line}\r\n" for line in lines), sdp)
+
+
+def contact(user: str, sent_by: str, transport: str, secure: bool) -> str:
+    """The URI of a Contact of ours: `sips` where that is asked for and the flow is TLS, which it says by itself (RFC 5630 3.1.3)."""
+    if secure and transport == "TLS":
+        return f"sips:{user}@{sent_by}"
+    return f"sip:{user}@{sent_by}" + ("" if transport == "UDP" else f";transport={transport.lower()}")
 
 
 def _written(form: "InviteForm", number: str) -> str:

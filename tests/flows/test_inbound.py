@@ -174,6 +174,15 @@ def test_over_connections(network: Network, transport: str) -> None:
     rest(network)
 
 
+def test_the_contact_of_a_call_to_a_sips_uri_is_one_too(network: Network) -> None:
+    """RFC 3261 8.1.1.8."""
+    customer = network.customer(5081, accepts, "TLS")
+    rung(network, "sips:1234@192.0.2.10:5081")
+    invite = customer.call.expect("INVITE")
+    assert invite.start == "INVITE sips:1234@192.0.2.10:5081 SIP/2.0"
+    assert invite.get("contact") == "<sips:14155550100@127.0.23.1:5061>"
+
+
 def test_srtp_where_the_target_or_the_ring_says_so(network: Network) -> None:
     """The page: "SRTP"; RTP/SAVP with the one suite."""
     customer = network.customer()

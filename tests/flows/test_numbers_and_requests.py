@@ -294,6 +294,32 @@ def test_a_route_set_is_followed(network: Network) -> None:
     assert phone.flow.aimed == [("192.0.2.20", 5062)]  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize(
+    ("transport", "uri", "extra", "scheme"),
+    [
+        ("TLS", "sips:442071234567@sip-us.vonage.com", "", "sips"),
+        ("TLS", "sip:442071234567@sip-us.vonage.com", "Record-Route: <sips:192.0.2.20;lr>\r\n", "sips"),
+        ("TLS", "sip:442071234567@sip-us.vonage.com", "Record-Route: <sip:192.0.2.20;lr>, <sips:192.0.2.21;lr>\r\n", "sip"),
+        ("TLS", "sip:442071234567@sip-us.vonage.com", "", "sip"),
+        ("TCP", "sips:442071234567@sip-us.vonage.com", "", "sip"),  # where it would have to send the ACK nobody speaks TLS
+    ],
+)
+def test_the_contact_is_sips_where_the_invite_is(network: Network, transport: str, uri: str, extra: str, scheme: str) -> None:
+    """12.1.1; RFC 5630: TLS goes without saying."""
+    phone = network.phone(transport=transport)
+    phone.invite(uri=uri, extra=extra)
+    challenged = phone.expect(407)
+    phone.ack(challenged)
+    phone.invite(uri=uri, extra=extra + phone.credentials(challenged, uri))
+    answered = phone.expect(100, 180, 200)
+    parameters = f";transport={transport.lower()}" if scheme == "sip" else ""
+    contact = answered.get("contact")
+    assert contact is not None and contact.startswith(f"<{scheme}:442071234567@127.0.13.1:") and contact.endswith(f"{parameters}>")
+    phone.ack(answered)
+    phone.in_dialog("BYE")
+    phone.expect(200)
+
+
 def test_a_strict_route_takes_the_request_uri(network: Network) -> None:
     phone = network.phone()
     phone.call(extra="Record-Route: <sip:192.0.2.20>\r\n")
