@@ -11,6 +11,8 @@ from emulator.sip.message import Message, Request, Response
 from emulator.sip.refusal import Refusal
 from emulator.sip.timers import LEAST_SESSION_INTERVAL, SessionTimerPolicy
 
+SUPPORTED = "Supported: timer\r\n"
+"""What a 2xx to INVITE or OPTIONS says (13.3.1.4 and 11.2 of RFC 3261), as a line."""
 _MARGIN = 32
 _TRIES = 4
 

@@ -11,6 +11,7 @@ from emulator.sip.called import CalledSession
 from emulator.sip.endpoint import Endpoint
 from emulator.sip.flow import Flow
 from emulator.sip.message import Request
+from emulator.sip.session_timer import SUPPORTED
 from emulator.sip.transaction import InviteServer
 from emulator.trunk.behaviour import Behaviour
 from emulator.trunk.conversation import WITH_SDP, Calls, Conversation
@@ -76,7 +77,7 @@ class Call(Conversation):
             session.when_acknowledged = self._answer
             return
         if self._settled_early:  # offer and answer are done: the 200 holds neither (RFC 3261 13.2.1)
-            session.accept(self.contact + self._allow + self._endpoint.server_line, b"", False)
+            session.accept(self.contact + self._allow + SUPPORTED + self._endpoint.server_line, b"", False)
         else:
             offers = leg.description is None
             session.accept(self._headers(), leg.offer() if offers else leg.again(), offers)

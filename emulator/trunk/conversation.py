@@ -13,6 +13,7 @@ from emulator.sip.message import Request, Response
 from emulator.sip.refusal import Refusal
 from emulator.sip.reinvite import GONE
 from emulator.sip.session import Session
+from emulator.sip.session_timer import SUPPORTED
 from emulator.trunk.behaviour import Behaviour
 from emulator.trunk.leg import SDP_TYPE, Keeper, Leg, offered
 
@@ -70,7 +71,8 @@ class Conversation:
 
     def _headers(self, product: str = "Server") -> str:
         """Header lines of a message with a description."""
-        return f"{self.contact}{self._allow}{product}: {self._endpoint.product}\r\n{WITH_SDP}"
+        supported = SUPPORTED if product == "Server" else ""
+        return f"{self.contact}{self._allow}{supported}{product}: {self._endpoint.product}\r\n{WITH_SDP}"
 
     def _answered(self) -> None:
         """The 2xx has gone, or has come."""
@@ -185,7 +187,7 @@ class Conversation:
             self.hang_up()
 
     def on_options(self, request: Request) -> tuple[str, bytes]:
-        return f"{self.contact}{self._allow}{_ACCEPT}{self._endpoint.server_line}", b""
+        return f"{self.contact}{self._allow}{SUPPORTED}{_ACCEPT}{self._endpoint.server_line}", b""
 
     def on_info(self, request: Request) -> None:
         content = (request.get("content-type") or "no type").lower()

@@ -21,6 +21,7 @@ from emulator.sip.locate import Locator, Nameless
 from emulator.sip.message import Request
 from emulator.sip.methods import NOT_ALLOWED, SERVED
 from emulator.sip.refusal import Refusal
+from emulator.sip.session_timer import SUPPORTED
 from emulator.sip.timers import Timers
 from emulator.trunk import regions
 from emulator.trunk.accounts import Accounts
@@ -95,7 +96,7 @@ class Trunk:
         self.admission = Admission(self.policy, accounts, self.proxies, self)
         methods = self.policy.behaviour.methods
         self._allow = ("Allow", methods.allowed)
-        self._options_lines = f"{methods.allow}Accept: {SDP_TYPE}\r\n"
+        self._options_lines = f"{methods.allow}Accept: {SDP_TYPE}\r\n{SUPPORTED}"
         self._methods: dict[str, Callable[[Endpoint, Request, Flow], None]] = {
             "INVITE": self._on_invite,
             "OPTIONS": self._on_options,

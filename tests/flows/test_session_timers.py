@@ -122,6 +122,20 @@ def test_the_trunk_refreshes_at_half_the_interval(network: Network) -> None:
     assert network.idle
 
 
+def test_timer_is_advertised_where_the_rfc_wants_it(network: Network) -> None:
+    """RFC 3261 13.3.1.4 and 11.2; vonage-facts, default 38: in the 2xx to INVITE and OPTIONS, outside calls and inside."""
+    phone = network.phone()
+    phone.remote_target = "sip:sip-us.vonage.com"
+    phone.in_dialog("OPTIONS")
+    assert phone.expect(200).get("supported") == "timer"
+    phone.remote_target = ""
+    assert phone.call().get("supported") == "timer"
+    phone.in_dialog("OPTIONS")
+    assert phone.expect(200).get("supported") == "timer"
+    phone.in_dialog("INFO")
+    assert phone.expect(200).get("supported") is None
+
+
 def test_a_refresh_whose_answer_names_no_timer_ends_it(network: Network) -> None:
     phone = network.phone()
     phone.call(extra="Session-Expires: 120\r\n")
