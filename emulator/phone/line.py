@@ -92,7 +92,7 @@ class Line:
             self.bound["UDP"] = udp.bound
         streams = {stream.name: stream for stream in self._streams}
         self.bound.update({name: stream.local for name, stream in streams.items()})
-        self._phone.paths = _Paths(ProxyPaths(udp, streams) if udp is not None else None, streams)
+        self._phone.paths = self._phone.endpoint.paths = _Paths(ProxyPaths(udp, streams) if udp is not None else None, streams)
 
     def _open_plain(self, address: str, port: int, wanted: list[str]) -> None:
         endpoint = self._phone.endpoint

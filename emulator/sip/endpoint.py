@@ -10,7 +10,7 @@ from emulator.clock import Clock
 from emulator.ids import Ids
 from emulator.journal.findings import Finding
 from emulator.sip.dialog import dialog_key
-from emulator.sip.flow import Flow
+from emulator.sip.flow import Flow, Paths
 from emulator.sip.headers import HeaderError
 from emulator.sip.lint import UDP_OCTETS
 from emulator.sip.message import Malformed, Request, Response, parse
@@ -77,6 +77,8 @@ class Endpoint:
         self.timers = timers or Timers()
         self.server_line = f"Server: {product}\r\n"
         self.capacity = capacity
+        self.paths: Paths | None = None
+        """How peers are reached over another transport than they came by; set by whoever opens its listeners."""
         self.dialogs: dict[str, DialogUser] = {}
         self._servers: dict[object, InviteServer | NonInviteServer] = {}
         self._clients: dict[str, InviteClient | NonInviteClient] = {}

@@ -338,7 +338,9 @@ class Session:
         DialogRequest(self._endpoint, self.dialog, self.flow_out, method, headers, done, self._answers).send()
 
     def flow_out(self) -> Flow:
-        """The connection that is there, or the address that the peer's Contact or first route names (12.2.1.1).
+        """The connection that is there, or the address that the peer's Contact or first route names (12.2.1.1), over the transport that
+        it names (RFC 3263 4.1: "If the URI specifies a transport protocol in the transport parameter, that transport protocol SHOULD be
+        used"); without one over that of the INVITE.
 
         A host that is a name is not looked up: the request goes where those before it went.
         """
@@ -351,7 +353,12 @@ class Session:
             ipaddress.ip_address(host)
         except (UriError, HeaderError, ValueError):
             return flow.to(flow.peer)
-        return flow.to((host, hop.port or (5061 if flow.transport == "TLS" else 5060)))
+        named = "TLS" if hop.scheme == "sips" else (hop.transport or "").upper()
+        transport = named if named in ("UDP", "TCP", "TLS") and self._endpoint.paths is not None else flow.transport
+        address = host, hop.port or (5061 if transport == "TLS" else 5060)
+        if transport == flow.transport or self._endpoint.paths is None:
+            return flow.to(address)
+        return self._endpoint.paths.to(transport, address)
 
     def _bye_answered(self) -> None:
         done, self._bye_done = self._bye_done, None

@@ -9,10 +9,7 @@ from emulator.trunk.regions import Place
 class Proxy:
     """Its place, its endpoint with its own transactions, its nonces, its health."""
 
-    __slots__ = ("down", "endpoint", "name", "nonces", "paths", "place")
-
-    paths: Paths
-    """How it reaches a customer; set by whoever opens its listeners."""
+    __slots__ = ("down", "endpoint", "name", "nonces", "place")
 
     def __init__(self, place: Place, endpoint: Endpoint, nonces: Nonces) -> None:
         self.name = place.name
@@ -21,3 +18,13 @@ class Proxy:
         self.nonces = nonces
         self.down = False
         """Whether it is down for all transports: while another one is not, no call goes out by it."""
+
+    @property
+    def paths(self) -> Paths:
+        """How it reaches a customer; set by whoever opens its listeners."""
+        assert self.endpoint.paths is not None
+        return self.endpoint.paths
+
+    @paths.setter
+    def paths(self, paths: Paths) -> None:
+        self.endpoint.paths = paths

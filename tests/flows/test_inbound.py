@@ -701,6 +701,30 @@ def test_requests_go_to_the_contact_over_udp(network: Network) -> None:
     rest(network)
 
 
+@pytest.mark.parametrize(
+    ("transport", "contact"),
+    [
+        ("TCP", "sip:there@192.0.2.11:5099;transport=tcp"),
+        ("TLS", "sip:there@192.0.2.11:5099;transport=TLS"),
+        ("TLS", "sips:there@192.0.2.11:5099"),
+    ],
+)
+def test_requests_go_over_the_transport_that_the_contact_names(network: Network, transport: str, contact: str) -> None:
+    """RFC 3261 12.2.1.1, RFC 3263 4.1: who answers over UDP may be elsewhere, without a proxy that stays on the way."""
+    front = network.customer(5080, answers(200, f"Contact: <{contact}>\r\n", SDP))
+    behind = network.customer(5099, None, transport, "192.0.2.11")
+    record = rung(network, talk=1.0)
+    network.clock.advance(1)
+    front.call.expect("INVITE")
+    front.call.expect_nothing()
+    assert behind.call.expect("ACK").start == f"ACK {contact} SIP/2.0"
+    bye = behind.call.expect("BYE")
+    assert (bye.get("via") or "").startswith(f"SIP/2.0/{transport} ")
+    behind.call.answer(200, "", to=bye)
+    assert record.state == "ended"
+    rest(network)
+
+
 @pytest.mark.parametrize("transport", ["TCP", "TLS"])
 def test_the_connection_of_the_invite_is_used_whatever_contact_says(network: Network, transport: str) -> None:
     """interop-quirks 22 and 23: PJSIP's Contact, where nobody listens; linphone takes no new connection."""
