@@ -4,9 +4,11 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from twisted.internet import error
+from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.internet.protocol import Protocol as StreamProtocol
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from emulator.clock import Clock, Timer
 from emulator.journal.findings import Finding
@@ -64,6 +66,7 @@ class Limits:
             del self._open[host]
 
 
+@implementer(IHalfCloseableProtocol)
 class Connection(StreamProtocol):
     """A TCP or TLS connection: framing, keep-alives (RFC 5626 4.4.1) and bounds. `flow` is its face to the machines."""
 
@@ -157,6 +160,14 @@ class Connection(StreamProtocol):
             if listener.by_peer.get(self.peer) is self:
                 del listener.by_peer[self.peer]
             listener.flow_lost(self.flow)
+
+    def readConnectionLost(self) -> None:
+        """The peer says no more, and may listen still: what it is owed goes before the connection ends."""
+        self.close()
+        self._await_message(self._listener.limits.message_seconds)  # and no longer than that
+
+    def writeConnectionLost(self) -> None:
+        """We end nothing by halves."""
 
     def write(self, data: bytes) -> None:
         """Send octets; a peer that reads nothing is cut off when more than a megabyte waits for it."""

@@ -196,6 +196,39 @@ def test_a_connection_that_the_customer_opened_is_used(turned: Loop, site: Site)
     assert not flow.open and flow.to(flow.peer) is flow  # where it came from nobody listens
 
 
+def test_whoever_says_no_more_hears_the_answers_that_are_due(turned: Loop, site: Site) -> None:
+    """A client that closes its half, as ncat does at the end of its input."""
+    whole = (
+        b"OPTIONS sip:h SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1:9;branch=z9hG4bK1\r\nFrom: <sip:a@h>;tag=1\r\nTo: <sip:h>\r\n"
+        b"Call-ID: c\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", site.tcp.local[1])) as phone:
+        phone.sendall(whole + whole.replace(b"bK1", b"bK2"))
+        phone.shutdown(socket.SHUT_WR)
+        turned.until(lambda: site.lost)
+        phone.settimeout(5)
+        heard = b"".join(iter(lambda: phone.recv(4096), b""))
+    assert heard.count(b"SIP/2.0 501 ") == 2 and site.lost == ["the peer closed the connection"]
+    assert site.idle and not site.tcp.connections
+
+
+def test_whoever_says_no_more_and_reads_nothing_is_cut_off(turned: Loop, site: Site) -> None:
+    with socket.socket() as phone:
+        phone.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        phone.connect(("127.0.0.1", site.tcp.local[1]))
+        turned.until(lambda: site.tcp.connections)
+        stream: Any = next(iter(site.tcp.connections))
+        stream.transport.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        phone.shutdown(socket.SHUT_WR)
+        stream.write(b"x" * 500_000)  # more than the system takes now
+        turned.until(lambda: not stream.open)
+        turned.turn()
+        assert not site.lost
+        site.clock.advance(31)
+        turned.until(lambda: site.lost)
+    assert site.findings == ["stream.idle: no message in the time allowed"] and site.idle
+
+
 def test_a_refused_connection(turned: Loop, site: Site) -> None:
     site.invite(site.paths.to("TCP", dead_port()))
     turned.until(lambda: site.user.heard)
