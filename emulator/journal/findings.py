@@ -118,6 +118,7 @@ _SIGNALLING = (
     Kind("limit.transactions", "warning", "fewer requests at once", "slow down, or raise limits.transactions", "vsim's own bound"),
     Kind("via.no-cookie", "warning", "a branch that begins with z9hG4bK", "make branches as RFC 3261 does; the older rule for matching is slower and weaker", "RFC 3261 8.1.1.7"),
     Kind("via.no-rport", "note", "rport in the Via of requests over UDP", "add ;rport: without it answers go to the port in Via, which a NAT may not map", "RFC 3581 3"),
+    Kind("via.left-over", "error", "responses with the one Via that it sent; others are discarded", "let each proxy take its own Via off the responses that it forwards", "RFC 3261 8.1.3.3"),
     Kind("via.branch-reused", "warning", "a branch of its own for each request", "make a new branch when the INVITE is repeated with credentials", "RFC 3261 8.1.1.7"),
     Kind("cseq.not-increased", "note", "a CSeq one higher in the INVITE that answers a challenge", "count CSeq up with each new request", "RFC 3261 22.2"),
     Kind("cseq.out-of-order", "error", "a CSeq that grows within a dialog", "count CSeq up with each request", "RFC 3261 12.2.2"),

@@ -180,6 +180,12 @@ class Endpoint:
     def _on_response(self, response: Response, flow: Flow) -> None:
         client = self._clients.get(_client_key(response.via.params.get("branch") or "", response.cseq.method))
         if client is not None and response.cseq.method == ("INVITE" if isinstance(client, InviteClient) else client.method):
+            vias = response.headers["via"]
+            if len(vias) > 1 or "," in vias[0]:
+                # "If more than one Via header field value is present in a response, the UAC SHOULD discard the message" (8.1.3.3)
+                seen = f"{response.status} to {response.cseq.method} with another Via behind ours"
+                self.core.on_finding(self, flow, response.call_id, Finding("via.left-over", seen), 0)
+                return
             client.receive(response)
         # A response to nothing is dropped (18.1.2, 16.7 item 1 is a proxy's).
 

@@ -1014,6 +1014,25 @@ def test_the_ack_of_a_reinvite_goes_to_the_contact_of_its_2xx(network: CallNetwo
     assert network.callee.expect("BYE").start == "BYE sip:moved@192.0.2.77:5099 SIP/2.0"
 
 
+@pytest.mark.parametrize("more", ["\r\nVia: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bKproxy", ", SIP/2.0/UDP 192.0.2.9;branch=z9hG4bKproxy"])
+def test_a_response_with_a_via_too_many_is_discarded_and_told_of(network: CallNetwork, more: str) -> None:
+    """8.1.3.3: it was misrouted, or some proxy forgot to take its own off."""
+    network.invite()
+    lines = network.callee.answer(200, body=SDP).split("\r\n")
+    network.callee.expect("ACK")
+    network.user.heard.clear()
+    session = network.user.session
+    assert session is not None
+    session.hang_up()
+    bye = network.callee.expect("BYE")
+    text = "\r\n".join(
+        [lines[0], f"Via: {bye.get('via')}{more}", *[f"{name.title()}: {bye.get(name)}" for name in ("from", "to", "call-id", "cseq")]]
+    )
+    network.callee.transmit(f"{text}\r\nContent-Length: 0\r\n\r\n")
+    assert network.core.findings == ["via.left-over"] and network.endpoint.transactions
+    network.rest()
+
+
 def test_after_a_glare_the_other_sides_turn_comes_first(network: CallNetwork) -> None:
     """14.1: who does not own the Call-ID tries again within 2 s. Our INVITE is not under way then, so that 14.2 has no 491 for it; and
     ours waits until theirs is done."""
