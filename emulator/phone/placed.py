@@ -243,6 +243,9 @@ class _Try(SharedCall):
         self.leave("timeout", f"no {self.invitation.coming or 'response'} in {seconds:g} s")
         self.give_up()
 
+    def on_reliable(self, response: Response) -> tuple[str, bytes]:
+        return "", b""  # the offer stood in the INVITE
+
     def on_provisional(self, response: Response) -> None:
         self._hear(response)
         if not self._left:

@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 from emulator.clock import Timer
 from emulator.journal.findings import Finding
 from emulator.sip import session_timer
-from emulator.sip.calling_session import CallingSession
+from emulator.sip.calling_session import CallingSession, PrackUser
 from emulator.sip.credentials import Answers, Credentials
 from emulator.sip.dialog import Dialog
 from emulator.sip.endpoint import Endpoint
@@ -26,7 +26,7 @@ _FORKS = 16
 Failure = Literal["timeout", "transport"]
 
 
-class CallingUser(SessionUser, Protocol):
+class CallingUser(PrackUser, Protocol):
     """Who calls. What is said after `cancel` is `on_refused`, `on_late` or `on_failed`, one of them once."""
 
     def on_provisional(self, response: Response) -> None:

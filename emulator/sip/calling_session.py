@@ -1,5 +1,7 @@
 """The calling side's half of a dialog (RFC 3261 12.1.2 and 13.2.2.4): early, acknowledged, and up; with PRACK (RFC 3262 4)."""
 
+from typing import Protocol
+
 from emulator.journal.findings import Finding
 from emulator.sip.credentials import Answers
 from emulator.sip.dialog import Dialog
@@ -16,6 +18,13 @@ from emulator.sip.timers import SessionTimerPolicy
 from emulator.sip.transaction import Outgoing
 
 
+class PrackUser(SessionUser, Protocol):
+    """Who acknowledges reliable provisional responses."""
+
+    def on_reliable(self, response: Response) -> tuple[str, bytes]:
+        """Header lines and body of a PRACK: the answer, where `response` holds the first offer (RFC 3262 5)."""
+
+
 class CallingSession(Session):
     """One call as the calling side has it: early from a provisional response with a To tag on, confirmed by the ACK."""
 
@@ -23,9 +32,10 @@ class CallingSession(Session):
 
     peer_side = "called"
     owns_call_id = True
+    _user: PrackUser
 
     def __init__(
-        self, endpoint: Endpoint, dialog: Dialog, flow: Flow, user: SessionUser, policy: SessionTimerPolicy, methods: Methods | None,
+        self, endpoint: Endpoint, dialog: Dialog, flow: Flow, user: PrackUser, policy: SessionTimerPolicy, methods: Methods | None,
         answers: Answers | None,
     ) -> None:  # fmt: skip
         super().__init__(endpoint, dialog, flow, user, policy, methods)
@@ -52,7 +62,9 @@ class CallingSession(Session):
         if self._rseq and rseq != self._rseq + 1:
             return False
         self._rseq = rseq
-        self._ask("PRACK", f"RAck: {rseq} {response.cseq}\r\n", lambda: None)  # without it the callee gives up by itself (3)
+        headers, body = self._user.on_reliable(response)
+        rack = f"RAck: {rseq} {response.cseq}\r\n"
+        self._ask("PRACK", rack + headers, lambda: None, body)  # without it the callee gives up by itself (3)
         return True
 
     def answered(self, response: Response) -> None:

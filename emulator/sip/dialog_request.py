@@ -12,18 +12,20 @@ from emulator.sip.message import Response
 class DialogRequest:
     """One request until it is answered or has failed."""
 
-    __slots__ = ("_answering", "_dialog", "_done", "_endpoint", "_flow", "_headers", "_method")
+    __slots__ = ("_answering", "_body", "_dialog", "_done", "_endpoint", "_flow", "_headers", "_method")
 
     def __init__(
         self, endpoint: Endpoint, dialog: Dialog, flow: Callable[[], Flow], method: str, headers: str, done: Callable[[], None],
-        answers: Answers | None,
+        answers: Answers | None, body: bytes = b"",
     ) -> None:  # fmt: skip
-        """`headers` is header lines; `done` is called once, when there is a final response or there will be none."""
+        """`headers` is header lines, with Content-Type where there is a `body`; `done` is called once, when there is a final response or
+        there will be none."""
         self._endpoint = endpoint
         self._dialog = dialog
         self._flow = flow
         self._method = method
         self._headers = headers
+        self._body = body
         self._done = done
         self._answering = answers.request() if answers is not None else None
 
@@ -31,7 +33,7 @@ class DialogRequest:
         """One attempt."""
         flow = self._flow()
         branch, via = self._endpoint.via(flow)
-        request = self._dialog.request(self._method, via, self._headers)
+        request = self._dialog.request(self._method, via, self._headers, self._body)
         if self._answering is not None:
             request.credentials = self._answering.lines(self._method, request.uri)
         self._endpoint.send(request, branch, flow, self)

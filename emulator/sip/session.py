@@ -334,8 +334,8 @@ class Session:
     def _send_bye(self) -> None:
         self._ask("BYE", f"User-Agent: {self._endpoint.product}\r\n", self._bye_answered)
 
-    def _ask(self, method: str, headers: str, done: Callable[[], None]) -> None:
-        DialogRequest(self._endpoint, self.dialog, self.flow_out, method, headers, done, self._answers).send()
+    def _ask(self, method: str, headers: str, done: Callable[[], None], body: bytes = b"") -> None:
+        DialogRequest(self._endpoint, self.dialog, self.flow_out, method, headers, done, self._answers, body).send()
 
     def flow_out(self) -> Flow:
         """The connection that is there, or the address that the peer's Contact or first route names (12.2.1.1), over the transport that

@@ -162,6 +162,24 @@ class InboundCall(Conversation):
         if attempt.outcome == "answered":
             self._begin(attempt)
 
+    def on_reliable(self, response: Response) -> tuple[str, bytes]:
+        """See `emulator.sip.calling_session.PrackUser`: the offer, where our INVITE had none, whose answer the PRACK must hold."""
+        if self.leg.description is not None:
+            return "", b""
+        self.leg.early = True
+        try:
+            described = offered(response)
+            body = self.leg.answer(described) if described is not None else b""
+        except Refusal as refusal:
+            body = b""
+            if refusal.finding is not None:
+                self.on_finding(refusal.finding)
+        if not body:
+            self.leg.early = False
+            return "", b""
+        self._early, self._reliably = (response.to_tag, response.body), True
+        return WITH_SDP, body
+
     def on_progress(self, response: Response) -> None:
         """See `emulator.trunk.forwarding.HuntUser`."""
         heard = "ringing" if response.status == 180 else "progress"

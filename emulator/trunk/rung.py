@@ -1,5 +1,7 @@
 """The user of one INVITE of an inbound call: what becomes of it goes to the hunt, what is said in its dialog to the call."""
 
+from typing import Protocol
+
 from emulator.journal.attempt import Attempt
 from emulator.journal.findings import Finding
 from emulator.sip.calling import Failure, SharedCall
@@ -8,14 +10,25 @@ from emulator.sip.session import Session, SessionUser
 from emulator.trunk.forwarding import Try
 
 
+class Rings(SessionUser, Protocol):
+    """The call."""
+
+    def on_reliable(self, response: Response) -> tuple[str, bytes]:
+        """See `emulator.sip.calling_session.PrackUser`."""
+
+
 class Rung(SharedCall):
     """See `emulator.sip.calling.CallingUser`."""
 
-    __slots__ = ("_tried",)
+    __slots__ = ("_call", "_tried")
 
-    def __init__(self, call: SessionUser, tried: Try) -> None:
+    def __init__(self, call: Rings, tried: Try) -> None:
         super().__init__(call)
+        self._call = call
         self._tried = tried
+
+    def on_reliable(self, response: Response) -> tuple[str, bytes]:
+        return self._call.on_reliable(response)
 
     def on_provisional(self, response: Response) -> None:
         self._tried.provisional(response)

@@ -498,6 +498,37 @@ def test_a_reliable_183_holds_the_answer_alone() -> None:
     assert record.state == "answered" and codes(record) == []
 
 
+def test_the_prack_holds_the_answer_to_an_offer_in_a_reliable_183() -> None:
+    """RFC 3262 5: an INVITE without an offer, and a 183 that makes one, as CUCM's does."""
+    network = inbound(form=InviteForm(supported=("timer", "100rel"), offer="late"))
+    customer = network.customer()
+    record = rung(network, talk=1.0)
+    customer.call.answer(183, customer.call.contact + "Require: 100rel\r\nRSeq: 7\r\n", SDP)
+    prack = heard(network, customer.call, "INVITE", "PRACK")
+    assert prack.get("content-type") == "application/sdp" and b"m=audio 10000 RTP/AVP 0 " in prack.body
+    assert record.sounds[-1][1] == "early media"
+    customer.call.answer(200, "", to=prack)
+    customer.call.answer(200, None)
+    ack = heard(network, customer.call, "ACK")
+    assert record.state == "answered" and codes(record) == [] and not ack.body
+    network.clock.advance(1)
+    customer.call.answer(200, "", to=customer.call.expect("BYE"))
+    rest(network)
+
+
+@pytest.mark.parametrize("body", ["", "v=0\r\nrubbish", SDP.replace("0 8 101", "13")])
+def test_a_reliable_183_without_a_usable_offer_is_acknowledged_all_the_same(body: str) -> None:
+    network = inbound(form=InviteForm(supported=("timer", "100rel"), offer="late"))
+    customer = network.customer()
+    record = rung(network)
+    customer.call.answer(183, customer.call.contact + "Require: 100rel\r\nRSeq: 7\r\n", body)
+    prack = heard(network, customer.call, "INVITE", "PRACK")
+    assert not prack.body and prack.get("content-type") is None and len(codes(record)) == bool(body)
+    customer.call.answer(200, "", to=prack)
+    customer.call.answer(200, None, SDP)
+    assert record.state == "answered" and heard(network, customer.call, "ACK").body
+
+
 def test_another_answer_in_the_200_than_in_the_183(network: Network) -> None:
     customer = network.customer()
     record = rung(network)

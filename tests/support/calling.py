@@ -49,6 +49,9 @@ class Caller:
         self.findings: list[str] = []
         self.answers: list[bytes] = []
 
+    def on_reliable(self, response: Response) -> tuple[str, bytes]:
+        return "", b""
+
     def on_provisional(self, response: Response) -> None:
         self.heard.append(str(response.status))
         self.provisional(response)
