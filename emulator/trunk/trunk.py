@@ -146,13 +146,16 @@ class Trunk:
     def on_finding(self, endpoint: Endpoint, flow: Flow, call_id: str, finding: Finding, status: int) -> None:
         """A finding, with the refusal it brings if any."""
         record = self.journal.find(call_id)
+        refused = False
         if record is not None:
             record.finding(finding)
-            if status and not record.live:
+            # what is refused in a dialog that a call of ours has given up is no call
+            refused = status > 0 and not record.live and record.direction == "outbound"
+            if refused:
                 record.status = status
                 if status not in (401, 407):
                     record.state, record.ended = "refused", self.clock.wall()
-        kind = "call.refused" if status and record is not None and not record.live else "finding"
+        kind = "call.refused" if refused else "finding"
         known = record is not None and record.account is not None
         note = self.journal.event if known else self.journal.event_of_stranger
         note(

@@ -704,6 +704,24 @@ def test_the_customer_holds_and_resumes(network: Network) -> None:
     assert len(network.ports[-1].sent) > sent + 40 and record.state == "answered" and codes(record) == []
 
 
+def test_what_is_refused_to_the_customer_after_the_caller_gave_up_changes_nothing(network: Network) -> None:
+    """An INVITE that crosses our CANCEL in the early dialog (RFC 3261 14.2)."""
+    customer = network.customer()
+    record = rung(network)
+    customer.call.answer(180)
+    heard(network, customer.call, "INVITE")
+    network.trunk.hang_up(record.id)
+    customer.call.request("INVITE", body=SDP)
+    cancel = heard(network, customer.call, "CANCEL", 491)
+    assert cancel.status == 491
+    customer.call.answer(487)
+    heard(network, customer.call, "ACK")
+    assert (record.state, record.status) == ("cancelled", 487) and "reinvite.glare" in codes(record)
+    assert [event.kind for event in network.journal.events()].count("call.refused") == 0
+    network.clock.advance(40)
+    assert network.idle
+
+
 def test_the_caller_holds_and_resumes(network: Network) -> None:
     """RFC 3264 8.4, by re-INVITE."""
     record, customer = up(network, play="tone")
