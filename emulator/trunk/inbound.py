@@ -115,6 +115,9 @@ class InboundCall(Conversation):
                 self.on_finding(finding)
                 raise Unable(503, finding) from None
             self.leg.quiet = self._has_leg = True
+        elif self._form.offer == "late":  # whatever the address before has offered in a provisional response
+            self._early = None
+            self.leg.forget()
         _, call_id, tag = self._identity
         attempt.call_id = call_id
         office.journal.also(record, call_id)

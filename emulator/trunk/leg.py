@@ -178,6 +178,10 @@ class Leg:
         self.local.codecs = self._codecs
         self.settle(self.description, agreement)
 
+    def forget(self) -> None:
+        """Another INVITE without an offer goes out: nothing is described yet."""
+        self.description = self._theirs = None
+
     def fork(self) -> None:
         """Somebody else answers our INVITE from here on (RFC 3261 13.2.2.4): that description follows on none of before."""
         self._theirs = None

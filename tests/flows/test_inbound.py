@@ -306,6 +306,25 @@ def test_a_name_with_two_srv_targets_of_which_the_first_is_dead(network: Network
     rest(network)
 
 
+def test_the_second_address_of_a_name_makes_an_offer_of_its_own() -> None:
+    """An INVITE without an offer: what the first one has offered in a reliable 183 (RFC 3262 5) holds no more."""
+    network = inbound(form=InviteForm(supported=("timer", "100rel"), offer="late"))
+    network.names.services["_sip._udp.pbx.example.net"] = [(1, 0, 5080, "a.example.net"), (2, 0, 5090, "b.example.net")]
+    network.names.hosts = {"a.example.net": ["192.0.2.10"], "b.example.net": ["192.0.2.10"]}
+    first, second = network.customer(5080), network.customer(5090, accepts)
+    record = rung(network, "sip:1234@pbx.example.net")
+    first.call.answer(183, first.call.contact + "Require: 100rel\r\nRSeq: 7\r\n", SDP)
+    prack = heard(network, first.call, "INVITE", "PRACK")
+    first.call.answer(200, "", to=prack)
+    first.call.answer(503)
+    network.clock.advance(0)
+    network.clock.advance(0)
+    assert outcomes(record) == [("refused", 503), ("answered", 200)]
+    assert not second.call.expect("INVITE").body
+    ack = heard(network, second.call, "ACK")
+    assert b"m=audio 10000 RTP/AVP 0 " in ack.body and codes(record) == []
+
+
 def test_a_name_that_nobody_knows(network: Network) -> None:
     record = rung(network, "sip:1234@pbx.example.net")
     network.clock.advance(10)
