@@ -1,6 +1,7 @@
 """rtpengine in user space as a peer: started, and given calls over its ng protocol (a cookie and a bencoded dictionary, over UDP)."""
 
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from benchmarks.processes import need, running
 NG_PORT = 19999
 FIRST_PORT, LAST_PORT = 20000, 27999
 BACK_PORT = 28000
+STARTS_WITHIN = 10.0
 
 
 @contextmanager
@@ -21,8 +23,26 @@ def rtpengine(directory: Path) -> Iterator[int]:
         need("rtpengine", "rtpengine-daemon"), "--foreground", "--log-stderr", "--log-level=4", "--config-file=none", "--table=-1",
         f"--interface={HOST}", f"--listen-ng={HOST}:{NG_PORT}", f"--port-min={FIRST_PORT}", f"--port-max={LAST_PORT}",
     ]  # fmt: skip
-    with running(command, directory) as process:
+    with running(command, directory, 0.2) as process:
+        _await()
         yield process.pid
+
+
+def _await() -> None:
+    """Until it answers."""
+    deadline = time.monotonic() + STARTS_WITHIN
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.connect((HOST, NG_PORT))
+        sock.settimeout(0.2)
+        while True:
+            try:
+                sock.send(b"up " + _printed({"command": "ping"}))
+                if sock.recv(65535).startswith(b"up "):
+                    return
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise SystemExit(f"rtpengine did not start within {STARTS_WITHIN:g} s") from None
+                time.sleep(0.1)
 
 
 def relayed_calls(count: int, secure: bool) -> list[Call]:
