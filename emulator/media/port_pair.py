@@ -181,20 +181,35 @@ class MediaPorts:
         return self.clock.seconds() - since >= LATE_SECONDS
 
     def _make(self, address: str) -> PortPair:
+        """A new pair. Where there is none those that rest are taken, rested or not; at another address one is closed for its number."""
+        try:
+            return self._new(address)
+        except Exhausted:
+            if not self._idle_count:
+                raise
+        here = self._idle.get(address)
+        pair = (here or max(self._idle.values(), key=len)).popleft()
+        self._idle_count -= 1
+        if pair.address == address:
+            pair._begin()
+            return pair
+        pair._destroy()
+        if not self._ephemeral:
+            self._free.append(pair.number)
+        return self._new(address)
+
+    def _new(self, address: str) -> PortPair:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         for _ in range(_ATTEMPTS if self._ephemeral else min(_ATTEMPTS, len(self._free))):
             number = 0 if self._ephemeral else self._free.popleft()
-            pair = self._bind(family, address, number)
+            pair = None
+            try:
+                pair = self._bind(family, address, number)
+            finally:
+                if pair is None and number:
+                    self._free.append(number)  # somebody else has it, or there are no descriptors left; its turn comes again
             if pair is not None:
                 return pair
-            if number:
-                self._free.append(number)  # somebody else has it; its turn comes again
-        idle = self._idle.get(address)
-        if idle:
-            pair = idle.popleft()
-            self._idle_count -= 1
-            pair._begin()
-            return pair
         raise Exhausted(f"no pair of media ports is free on {address}")
 
     def _bind(self, family: int, address: str, number: int) -> PortPair | None:

@@ -21,11 +21,12 @@ _READS = 512
 class SharedPort:
     """What one call has of a port that all calls of an address share: its place in the table of those that may send there."""
 
-    __slots__ = ("_group", "_remote", "_rtcp_remote", "number", "stream")
+    __slots__ = ("_announced", "_group", "_remote", "_rtcp_remote", "number", "stream")
 
     def __init__(self, group: "_Shared") -> None:
         self._group = group
-        self._remote: Address | None = None
+        self._announced: Address | None = None
+        self._remote: Address | None = None  # where it has moved, which is elsewhere when a NAT stands between
         self._rtcp_remote: Address | None = None
         self.stream: Stream | None = None
         self.number = group.number
@@ -35,15 +36,17 @@ class SharedPort:
         agreement, group = stream.agreement, self._group
         if self.stream is None:
             group.ports.selector.streams += 1
+            group.waiting[self] = None
         self.stream = stream
         if agreement.remote[0] in NOWHERE:
             return
-        self._move(agreement.remote)
+        if agreement.remote != self._announced or stream.address_taken:  # said again it moves no call from where its first packet was
+            self._announced = agreement.remote
+            self._move(agreement.remote)
         rtcp = agreement.remote_rtcp or agreement.remote
-        if self._rtcp_remote is not None:
-            group.by_rtcp_peer.pop(self._rtcp_remote, None)
-        self._rtcp_remote = rtcp
-        group.by_rtcp_peer[rtcp] = stream
+        self._leave_rtcp()
+        if group.by_rtcp_peer.setdefault(rtcp, stream) is stream:
+            self._rtcp_remote = rtcp
         sendto = (group.rtp if rtcp == agreement.remote else group.rtcp).sendto
         stream.send_rtcp = lambda data: sendto(data, rtcp)
 
@@ -61,23 +64,32 @@ class SharedPort:
         sendto = (group.rtcp if stream.plan.other_port else group.rtp).sendto
         stream.send = lambda data: sendto(data, remote)
 
+    def _leave_rtcp(self) -> None:
+        if self._rtcp_remote is not None:
+            del self._group.by_rtcp_peer[self._rtcp_remote]
+            self._rtcp_remote = None
+
     @property
     def latches(self) -> bool:
         """Whether the first packet may still say where the client really is."""
         return self.stream is not None and not self.stream.heard.packets
 
+    def expects(self, peer: Address) -> bool:
+        """Whether its client announced the port that this packet came from."""
+        return self._announced is not None and self._announced[1] == peer[1]
+
     def close(self) -> None:
         """See `emulator.media.port.Port`."""
         if self in self._group.calls:
             self._group.calls.discard(self)
+            self._group.waiting.pop(self, None)
             if self.stream is not None:
                 self._group.ports.selector.streams -= 1
             if self._remote is not None and self._group.by_peer.get(self._remote) is self:
                 del self._group.by_peer[self._remote]
                 if self.stream is not None:
                     self._group.ended(self._remote, self.stream)
-            if self._rtcp_remote is not None:
-                self._group.by_rtcp_peer.pop(self._rtcp_remote, None)
+            self._leave_rtcp()
 
 
 class _Shared:
@@ -88,6 +100,8 @@ class _Shared:
         self.rtp, self.rtcp = rtp, rtcp
         self.number: int = rtp.getsockname()[1]
         self.calls: set[SharedPort] = set()
+        self.waiting: dict[SharedPort, None] = {}
+        """Calls that may have heard nothing yet; who has is taken out when they are next looked through."""
         self.by_peer: dict[Address, SharedPort] = {}
         self.by_rtcp_peer: dict[Address, Stream] = {}
         self._gone: dict[Address, tuple[Stream, float]] = {}
@@ -133,27 +147,31 @@ class _Shared:
         while len(gone) > _GONE or now - next(iter(gone.values()))[1] >= LATE_SECONDS:
             del gone[next(iter(gone))]
 
-    def _is_late(self, peer: Address) -> bool:
-        """Whether this is of a client whose call has just ended; then it is counted there."""
+    def _since_end(self, peer: Address) -> float:
+        """How long the call of this client has been over; LATE_SECONDS or more when it has had none lately."""
         gone = self._gone.get(peer)
-        if gone is None:
-            return False
-        stream, ended = gone
-        since = self.ports.selector.clock.seconds() - ended
-        stream.late += CROSSING_SECONDS < since < LATE_SECONDS
-        return since < LATE_SECONDS
+        return self.ports.selector.clock.seconds() - gone[1] if gone is not None else LATE_SECONDS
 
     def _latched(self, peer: Address) -> SharedPort | None:
         """Whose packet this is if a NAT has changed its address: the call that waits for its first one, where only one can be meant."""
-        waiting = [call for call in self.calls if call.latches] if self.ports.latch else []
-        if len(waiting) > 1:
-            waiting = [call for call in waiting if call._remote is not None and call._remote[1] == peer[1]]
+        waiting, since = self._wait() if self.ports.latch else [], self._since_end(peer)
+        # What the client of a call that is over still sends is not the first packet of the next call, unless that has its port.
+        if len(waiting) > 1 or since < LATE_SECONDS:
+            waiting = [call for call in waiting if call.expects(peer)]
         if len(waiting) == 1:
             waiting[0]._move(peer)
             return waiting[0]
-        if not self._is_late(peer):
+        if since < LATE_SECONDS:
+            self._gone[peer][0].late += since > CROSSING_SECONDS
+        else:
             self.ports.stranger(peer)
         return None
+
+    def _wait(self) -> list[SharedPort]:
+        """The calls that wait for their first packet."""
+        for call in [call for call in self.waiting if not call.latches]:
+            del self.waiting[call]
+        return list(self.waiting)
 
 
 class SharedPorts:

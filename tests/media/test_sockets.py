@@ -229,6 +229,51 @@ def test_the_first_packet_says_once_where_a_client_behind_a_nat_is(latching: Gro
     assert stream.heard.packets == 2
 
 
+def test_a_description_said_again_leaves_a_client_behind_a_nat_where_it_is(latching: Ground) -> None:
+    """Its session refresh and its way off hold name the address that it believes in."""
+    phone = latching.phone()
+    port, stream = latching.call(phone, announced=(HOST, 9))
+    for number in range(3):
+        phone.say(port.number, PACKET[:3] + bytes((number,)) + PACKET[4:])
+        latching.settle()
+        assert phone.heard() is not None
+        stream.change(stream.agreement)
+        port.attach(stream)
+    assert stream.heard.packets == 3
+
+
+def test_a_late_packet_of_one_call_does_not_say_where_the_client_of_the_next_is() -> None:
+    place = ground("shared", latch=True)
+    phone, other = place.phone(), place.phone()
+    port, first = place.call(phone)
+    phone.say(port.number)
+    place.settle()
+    first.end()
+    port.close()
+    _, second = place.call(other, announced=("127.0.0.9", 9))
+    phone.say(port.number)
+    place.settle()
+    assert second.heard.packets == 0 and place.ports.strangers == 0
+    other.say(port.number)
+    place.settle()
+    assert second.heard.packets == 1
+    place.close()
+
+
+def test_a_client_behind_a_nat_may_call_again_from_the_port_it_had() -> None:
+    place = ground("shared", latch=True)
+    phone = place.phone()
+    announced = ("127.0.0.9", phone.address[1])
+    for _ in range(2):
+        port, stream = place.call(phone, announced=announced)
+        phone.say(port.number)
+        place.settle()
+        assert stream.heard.packets == 1
+        stream.end()
+        port.close()
+    place.close()
+
+
 def test_which_of_two_waiting_calls_a_packet_is_for_must_be_certain() -> None:
     place = ground("shared", latch=True)
     phone = place.phone()
@@ -255,6 +300,21 @@ def test_rtcp_goes_to_the_next_port_and_comes_from_it(place: Ground) -> None:
     place.clock.advance(6)
     data, peer = phone.rtcp.recvfrom(2000)
     assert stream.reports == 1 and peer[1] == port.number + 1 and rtcp.parse(data).types == {rtcp.RR, rtcp.SDES}
+
+
+def test_rtcp_of_an_address_that_two_calls_announce_stays_with_the_first() -> None:
+    place = ground("shared")
+    phone = place.phone()
+    (port, first), (other_port, second) = place.call(phone), place.call(phone)
+    report = rtcp.receiver_report(7, b"") + rtcp.description(7, "phone")
+    phone.rtcp.sendto(report, (HOST, port.number + 1))
+    place.settle()
+    second.end()
+    other_port.close()
+    phone.rtcp.sendto(report, (HOST, port.number + 1))
+    place.settle()
+    assert (first.reports, second.reports) == (2, 0)
+    place.close()
 
 
 def test_rtcp_on_the_port_of_rtp_goes_there_and_comes_from_there(place: Ground) -> None:
@@ -370,6 +430,60 @@ def test_a_range_that_is_used_up() -> None:
         ports.open(HOST)
     port.close()
     assert ports.open(HOST).number == number  # rested or not, there is no other
+    ports.close()
+
+
+def test_a_range_that_rests_at_one_address_is_there_for_another() -> None:
+    """The numbers are those of all addresses: calls move on to the next site when one is down."""
+    clock = SteppedClock()
+    selector = Selector(Reactor(clock), clock, lambda error: None, 0, 100)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind((HOST, 0))
+        number = sock.getsockname()[1] & ~1
+    ports = MediaPorts(selector, clock, number, number + 1)
+    for address in (HOST, "127.0.0.2", HOST):
+        port = ports.open(address)
+        assert port.number == number
+        with pytest.raises(Exhausted):
+            ports.open("127.0.0.3")
+        port.close()
+    ports.close()
+
+
+@pytest.mark.parametrize("ephemeral", [False, True])
+def test_without_descriptors_no_port_is_lost_and_those_that_rest_are_taken(monkeypatch: pytest.MonkeyPatch, ephemeral: bool) -> None:
+    clock = SteppedClock()
+    selector = Selector(Reactor(clock), clock, lambda error: None, 0, 100)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind((HOST, 0))
+        number = sock.getsockname()[1] & ~1
+    ports = MediaPorts(selector, clock, number, number + 3, ephemeral)
+    left = 3
+
+    class Socket(socket.socket):
+        def __init__(self, *args: Any) -> None:
+            nonlocal left
+            if not left:
+                raise OSError(errno.EMFILE, "Too many open files")
+            super().__init__(*args)
+            left -= 1
+
+        def close(self) -> None:
+            nonlocal left
+            left += self.fileno() >= 0
+            super().close()
+
+    monkeypatch.setattr(socket, "socket", Socket)
+    port = ports.open(HOST)
+    for _ in range(5):
+        with pytest.raises(Exhausted, match="Too many open files"):
+            ports.open(HOST)
+    port.close()
+    assert ports.open(HOST) is port
+    port.close()
+    ports.open("127.0.0.2")
+    left = 3
+    ports.open(HOST)
     ports.close()
 
 
