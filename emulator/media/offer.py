@@ -260,15 +260,20 @@ def _address(description: SessionDescription, media: Media) -> tuple[str, int]:
     connection = description.connection_of(media)
     if connection is None:
         raise NotAcceptable(399, "no c= line holds for the audio", Finding("sdp.malformed", "no c= line"))
-    if _IPV4.fullmatch(connection.address) is None:
-        try:
-            if "%" in connection.address:  # a zone means something on the client's machine only
-                raise ValueError("zone")
-            ipaddress.ip_address(connection.address)
-        except ValueError:
-            text = "the media address must be numeric"
-            raise NotAcceptable(399, text, Finding("media.address", connection.address)) from None
-    return connection.address, media.port
+    address = _numeric(connection.address)
+    if address is None:
+        raise NotAcceptable(399, "the media address must be numeric", Finding("media.address", connection.address))
+    return address, media.port
+
+
+def _numeric(address: str) -> str | None:
+    """An address as the system writes where packets come from (RFC 5952); None for what is none."""
+    if _IPV4.fullmatch(address) is not None:
+        return address
+    try:
+        return str(ipaddress.ip_address(address)) if "%" not in address else None  # a zone means something on the client's machine only
+    except ValueError:
+        return None
 
 
 def _rtcp(media: Media, host: str, port: int) -> tuple[str, int] | None:
@@ -279,7 +284,7 @@ def _rtcp(media: Media, host: str, port: int) -> tuple[str, int] | None:
         if parts[0].isascii() and parts[0].isdigit() and len(parts[0]) <= 5 and 0 < int(parts[0]) < 65536:
             if len(parts) == 1:
                 return host, int(parts[0])
-            if len(parts) == 4 and parts[3] == host:  # a third party's address gets no packets from us
+            if len(parts) == 4 and _numeric(parts[3]) == host:  # a third party's address gets no packets from us
                 return host, int(parts[0])
     return (host, port + 1) if port < 65535 else None
 

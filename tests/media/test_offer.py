@@ -400,6 +400,14 @@ def test_an_offer_over_ipv6() -> None:
     assert not held.send and held.receive and "media.family" not in codes(held)
 
 
+@pytest.mark.parametrize("written", ["2001:DB8::1", "2001:0db8:0:0:0:0:0:1", "2001:db8:0::1"])
+def test_an_ipv6_address_is_kept_as_the_system_writes_it(written: str) -> None:
+    """A shared port knows a call by it (RFC 5952 is one way to write it of many)."""
+    agreement = answered("m=audio 4000 RTP/AVP 0", f"a=rtcp:4005 IN IP6 {written}", head=f"c=IN IP6 {written}")[1]
+    assert agreement.remote == ("2001:db8::1", 4000) and agreement.remote_rtcp == ("2001:db8::1", 4005)
+    assert answered("m=audio 4000 RTP/AVP 0", head="c=IN IP6 0:0:0:0:0:0:0:0")[1].send is False
+
+
 def test_an_address_of_the_other_family_is_told() -> None:
     """interop-quirks 7: linphone with IPv6 on."""
     assert "media.family" in codes(answered("m=audio 4000 RTP/AVP 0", head="c=IN IP6 2001:db8::1")[1])

@@ -1,0 +1,33 @@
+"""The reactor of the commands."""
+
+import subprocess
+import sys
+
+_WALL = """
+import time
+set_forward = 0.0
+wall = time.time
+time.time = lambda: wall() + set_forward
+from emulator.cli.reactor import the_reactor
+reactor = the_reactor()
+from emulator.reactor_clock import ReactorClock
+clock = ReactorClock(reactor, print)
+clock.call_later(3600, print, "too early")
+def set_back():
+    global set_forward
+    set_forward = -7200.0
+    clock.call_later(0.01, print, "in time")
+    clock.call_later(0.02, reactor.stop)
+def run():
+    global set_forward
+    set_forward = 7200.0
+    clock.call_later(0.01, set_back)
+reactor.callWhenRunning(run)
+reactor.run()
+"""
+
+
+def test_timers_do_not_mind_when_somebody_sets_the_clock() -> None:
+    """After a sleep, or when a time server says so: neither may every call end for its silence nor every timer wait."""
+    done = subprocess.run([sys.executable, "-c", _WALL], capture_output=True, text=True, timeout=20)
+    assert (done.stdout, done.stderr) == ("in time\n", "")
