@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -50,6 +51,8 @@ PRODUCT = f"vsim/{__version__}"
 _STOP_SECONDS = 4.0
 """How long calls may take to answer their BYE; with the rest the emulator stops within five seconds."""
 
+_SPARED = 128
+"""File descriptors that media leaves, where there are so many."""
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """Where a process on this machine reaches what listens on every address of it."""
 _RECORDING_OCTETS = 32 << 20
@@ -83,7 +86,9 @@ class Service:
         if media.port is not None:
             self._media = SharedPorts(self._selector, 0 if config.ephemeral else media.port, media.latch, self._on_stranger)
         else:
-            self._media = MediaPorts(self._selector, self.clock, media.first, media.last, config.ephemeral, media.latch)
+            self._media = MediaPorts(
+                self._selector, self.clock, media.first, media.last, config.ephemeral, media.latch, _media_descriptors(),
+            )  # fmt: skip
         self.trunk = Trunk(
             self.clock, self.ids, self.journal, Accounts(accounts(config)), self._places(), self._open_port, report, policy(config),
             config.policy.product or PRODUCT, studio=studio(config, self.clock, self._scratch_folder), numbers=lambda: entries(config),
@@ -389,6 +394,16 @@ class Service:
             shutil.rmtree(self._scratch, ignore_errors=True)
         endpoints_file.remove(self._endpoints_path)
         return defer.DeferredList([one if isinstance(one, defer.Deferred) else defer.succeed(one) for one in waiting])
+
+
+def _media_descriptors() -> int:
+    """From which number on file descriptors are not for media: connections and the control API must go on when the calls are too many."""
+    try:
+        import resource
+    except ImportError:  # not a Unix
+        return sys.maxsize
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return sys.maxsize if limit == resource.RLIM_INFINITY else limit - min(_SPARED, limit >> 2)
 
 
 def _unopened(what: str, setting: str, address: str, port: int, problem: OSError) -> Unusable:

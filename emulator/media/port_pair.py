@@ -2,6 +2,7 @@
 
 import errno
 import socket
+import sys
 from collections import deque
 from typing import Any
 
@@ -144,13 +145,15 @@ class MediaPorts:
     one call does not meet the next."""
 
     def __init__(
-        self, selector: Selector, clock: Clock, first: int = 10000, last: int = 20000, ephemeral: bool = False, latch: bool = False
-    ) -> None:
+        self, selector: Selector, clock: Clock, first: int = 10000, last: int = 20000, ephemeral: bool = False, latch: bool = False,
+        descriptors: int = sys.maxsize,
+    ) -> None:  # fmt: skip
         """`first` to `last` inclusive; `ephemeral` takes whatever pair the system gives instead. `latch` lets the first packet of a call
-        say where its client really is."""
+        say where its client really is. File descriptors of a number from `descriptors` on are left to others."""
         self.selector = selector
         self.clock = clock
         self.latch = latch
+        self._descriptors = descriptors
         self._ephemeral = ephemeral
         self._free: deque[int] = deque(range(first + first % 2, last, 2))
         self._open: set[PortPair] = set()
@@ -218,6 +221,8 @@ class MediaPorts:
         def bind(port: int, shared: bool = False) -> socket.socket:
             sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
             made.append(sock)
+            if sock.fileno() >= self._descriptors:  # the lowest that is free
+                raise OSError(errno.EMFILE, "open files near their limit; raise it (ulimit -n)")
             if shared:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind((address, port))

@@ -487,6 +487,21 @@ def test_without_descriptors_no_port_is_lost_and_those_that_rest_are_taken(monke
     ports.close()
 
 
+def test_descriptors_that_are_left_to_others() -> None:
+    """Media must not take the last ones: nobody could connect any more, not even to ask what is wrong."""
+    clock = SteppedClock()
+    selector = Selector(Reactor(clock), clock, lambda error: None, 0, 100)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        number = sock.fileno()
+    ports = MediaPorts(selector, clock, ephemeral=True, descriptors=number + 2)
+    for _ in range(2):
+        with pytest.raises(Exhausted, match="ulimit"):
+            ports.open(HOST)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        assert sock.fileno() == number
+    ports.close()
+
+
 def test_many_sockets_are_read_at_a_fixed_rate() -> None:
     """Above `tick_above` streams the reactor does not watch them: each tick reads what has come, and once they are few it watches again."""
     place = ground("pairs", tick=0.004, tick_above=1)
