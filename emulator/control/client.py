@@ -67,6 +67,11 @@ class Client:
         except ValueError:
             raise NotReachable(f"what answers at {self.url} is no vsim") from None
 
+    def _detail(self, body: bytes) -> str:
+        """What a problem says."""
+        problem = self._parsed(body)
+        return str(problem.get("detail") or problem.get("status") or "")
+
     def _exchange(self, method: str, path: str, value: Any = None) -> tuple[int, bytes]:
         """One request, with `value` as its JSON; the status and the body of a response that is no problem."""
         sent = json.dumps(value).encode() if value is not None else None
@@ -81,8 +86,7 @@ class Client:
         finally:
             connection.close()
         if response.status >= 400:
-            problem = self._parsed(body)
-            raise Refused(response.status, str(problem.get("detail") or problem.get("status") or response.reason))
+            raise Refused(response.status, self._detail(body) or response.reason)
         return response.status, body
 
     def events(self, after: int = 0) -> Iterator[dict[str, Any]]:
@@ -92,7 +96,7 @@ class Client:
             connection.request("GET", f"/v1/events?after={after}", headers={"Accept": "text/event-stream"})
             response = connection.getresponse()
             if response.status != 200:
-                raise Refused(response.status, response.reason)
+                raise Refused(response.status, self._detail(response.read()) or response.reason)
             while line := response.readline():
                 if line.startswith(b"data: "):
                     yield json.loads(line[6:])

@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -82,6 +82,17 @@ def test_calls_show_tail_and_reset(serve: Serve) -> None:
     assert "v=0" in serve.cli("show", "#1", "--messages").stdout
     missing = serve.cli("show", "99")
     assert missing.returncode == 2 and missing.stderr == "vsim: no call '99'; `vsim calls` lists them\n"
+
+
+def test_a_tail_too_many_is_told_why(serve: Serve) -> None:
+    address = ("127.0.0.1", int(serve.endpoints["control"].rpartition(":")[2]))
+    with ExitStack() as streams:
+        for _ in range(50):
+            stream = streams.enter_context(socket.create_connection(address, 10))
+            stream.sendall(b"GET /v1/events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n")
+            assert stream.recv(12) == b"HTTP/1.1 200"
+        done = serve.cli("tail")
+    assert done.returncode == 2 and done.stderr == "vsim: 50 event streams are open already\n"
 
 
 def test_env_and_wait(serve: Serve) -> None:
