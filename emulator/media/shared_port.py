@@ -54,9 +54,12 @@ class SharedPort:
         group, stream = self._group, self.stream
         assert stream is not None
         if group.by_peer.get(remote, self) is not self:
-            stream.address_taken = True  # whoever came first keeps it: a description must not fetch another call's media
+            # Whoever came first keeps it: a description must not fetch another call's media. Until that is over this one waits.
+            stream.address_taken = True
+            group.heirs[self] = None
             return
         stream.address_taken = False
+        group.heirs.pop(self, None)
         if self._remote is not None and group.by_peer.get(self._remote) is self:
             del group.by_peer[self._remote]
         self._remote = remote
@@ -83,6 +86,7 @@ class SharedPort:
         if self in self._group.calls:
             self._group.calls.discard(self)
             self._group.waiting.pop(self, None)
+            self._group.heirs.pop(self, None)
             if self.stream is not None:
                 self._group.ports.selector.streams -= 1
             if self._remote is not None and self._group.by_peer.get(self._remote) is self:
@@ -90,6 +94,8 @@ class SharedPort:
                 if self.stream is not None:
                     self._group.ended(self._remote, self.stream)
             self._leave_rtcp()
+            if self._remote is not None:
+                self._group.hand_on(self._remote)
 
 
 class _Shared:
@@ -106,6 +112,8 @@ class _Shared:
         self.by_rtcp_peer: dict[Address, Stream] = {}
         self._gone: dict[Address, tuple[Stream, float]] = {}
         """Calls that ended lately, the first one first: what their clients still send is theirs."""
+        self.heirs: dict[SharedPort, None] = {}
+        """Calls that have announced the address of another, the first one first."""
         self._from = Source(rtp)
         self._rtcp_from = Source(rtcp)
         ports.selector.add(rtp, self._reader(self._from, self._on_rtp), self._from)
@@ -137,6 +145,12 @@ class _Shared:
         stream = self.by_rtcp_peer.get(self._rtcp_from.peer)
         if stream is not None:
             stream.receive_rtcp(bytes(view[:length]))
+
+    def hand_on(self, peer: Address) -> None:
+        """A call is over, and another one has announced the address of its client: one that calls again before its BYE has come does."""
+        heir = next((call for call in self.heirs if call._announced == peer), None)
+        if heir is not None and heir.stream is not None:
+            heir.attach(heir.stream)
 
     def ended(self, peer: Address, stream: Stream) -> None:
         """The call of this client is over."""

@@ -198,6 +198,25 @@ def test_an_address_that_another_call_has_is_not_taken_from_it() -> None:
     place.close()
 
 
+def test_an_address_goes_on_to_the_next_call_when_the_first_is_over() -> None:
+    """Who calls again before its BYE has come, or without one, announces the port it had."""
+    place = ground("shared")
+    phone = place.phone()
+    (port, first), (next_port, second), (last_port, third) = place.call(phone), place.call(phone), place.call(phone)
+    report = rtcp.receiver_report(7, b"") + rtcp.description(7, "phone")
+    for ended, stream, heir in ((port, first, second), (next_port, second, third)):
+        stream.end()
+        ended.close()
+        phone.say(port.number)
+        phone.rtcp.sendto(report, (HOST, port.number + 1))
+        place.settle()
+        assert phone.heard() is not None and (heir.heard.packets, heir.reports) == (1, 1)
+        assert "media.address-taken" not in {finding.code for finding in heir.findings()}
+    last_port.close()
+    assert place.ports.strangers == 0 and not last_port._group.heirs and not last_port._group.by_rtcp_peer
+    place.close()
+
+
 def test_strangers_on_a_shared_port_are_told_of_now_and_then() -> None:
     """Their packets belong to no call whose finding they could be."""
     place = ground("shared")
