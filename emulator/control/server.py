@@ -18,6 +18,7 @@ _HEARTBEAT_SECONDS = 15.0
 _UNREAD_EVENTS = 1000
 _IDLE_SECONDS = 60
 _CONNECTIONS = 200
+_BUNCH = 8
 
 
 class ControlServer:
@@ -90,12 +91,24 @@ class _Sink:
 class _Channel(http.HTTPChannel):
     """One connection. A number that Twisted's parser can't convert, such as a Content-Length of 5,000 digits, is a bad request."""
 
+    _asked = 0  # requests in what was read last
+
+    def checkPersistence(self, request: Any, version: Any) -> Any:
+        """Of requests sent in a bunch only some are answered, for the others the connection ends (RFC 9112 9.3.2 has clients bear that):
+        they would all be answered in one turn, while nothing else goes on and their responses pile up."""
+        self._asked += 1
+        stays = super().checkPersistence(request, version) and self._asked < _BUNCH
+        if not stays:
+            request.responseHeaders.setRawHeaders(b"connection", [b"close"])
+        return stays
+
     def connectionLost(self, reason: Any = None) -> None:
         factory: Any = self.factory
         factory.gone(self)
         super().connectionLost(reason)
 
     def dataReceived(self, data: bytes) -> None:
+        self._asked = 0
         try:
             super().dataReceived(data)
         except ValueError:

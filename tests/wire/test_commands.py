@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -232,6 +232,18 @@ def test_without_an_answer_to_its_bye_it_stops_all_the_same(serve: Serve) -> Non
     with a_call_whose_client_is_silent(serve):
         began = time.monotonic()
         assert serve.stop() == 0 and time.monotonic() - began > 3  # it did wait; `stop` gives it ten seconds
+
+
+def test_requests_in_a_bunch_are_answered_in_part(serve: Serve) -> None:
+    """A thousand of them, and nothing else would go on until all are answered."""
+    address = ("127.0.0.1", int(serve.endpoints["control"].rpartition(":")[2]))
+    with socket.create_connection(address, 10) as client:
+        client.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n" * 1000)
+        answered = b""
+        with suppress(ConnectionResetError):
+            while data := client.recv(65536):
+                answered += data
+    assert answered.count(b"HTTP/1.1 200 OK") == 8 and answered.count(b"Connection: close") == 1
 
 
 def test_http_from_elsewhere_is_refused(serve: Serve) -> None:
