@@ -1,7 +1,7 @@
 """One media port for all calls of an address, which are told apart by where their descriptions say that their media comes from."""
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from emulator.media.echo import Reader
 from emulator.media.port import Exhausted
@@ -36,12 +36,12 @@ class SharedPort:
         agreement, group = stream.agreement, self._group
         if self.stream is None:
             group.ports.selector.streams += 1
-            group.waiting[self] = None
         self.stream = stream
         if agreement.remote[0] in NOWHERE:
             return
         if agreement.remote != self._announced or stream.address_taken:  # said again it moves no call from where its first packet was
             self._announced = agreement.remote
+            group.waiting.add(self, agreement.remote[1])
             self._move(agreement.remote)
         rtcp = agreement.remote_rtcp or agreement.remote
         self._leave_rtcp()
@@ -77,15 +77,11 @@ class SharedPort:
         """Whether the first packet may still say where the client really is."""
         return self.stream is not None and not self.stream.heard.packets
 
-    def expects(self, peer: Address) -> bool:
-        """Whether its client announced the port that this packet came from."""
-        return self._announced is not None and self._announced[1] == peer[1]
-
     def close(self) -> None:
         """See `emulator.media.port.Port`."""
         if self in self._group.calls:
             self._group.calls.discard(self)
-            self._group.waiting.pop(self, None)
+            self._group.waiting.drop(self)
             self._group.heirs.pop(self, None)
             if self.stream is not None:
                 self._group.ports.selector.streams -= 1
@@ -98,6 +94,47 @@ class SharedPort:
                 self._group.hand_on(self._remote)
 
 
+class _Waiting:
+    """Calls that have heard nothing yet. Who has is taken out when met: a stranger's packet must not cost a walk over all calls."""
+
+    def __init__(self) -> None:
+        self._ports: dict[SharedPort, int] = {}
+        self._by_port: dict[int, dict[SharedPort, None]] = {}
+
+    def add(self, call: SharedPort, port: int) -> None:
+        """A call, and the port that its client announced."""
+        self.drop(call)
+        self._ports[call] = port
+        self._by_port.setdefault(port, {})[call] = None
+
+    def drop(self, call: SharedPort) -> None:
+        """It waits no more; harmless when it did not."""
+        port = self._ports.pop(call, None)
+        if port is not None:
+            calls = self._by_port[port]
+            del calls[call]
+            if not calls:
+                del self._by_port[port]
+
+    def meant(self, port: int, several: bool) -> SharedPort | None:
+        """Whose a packet from `port` is: that of the only call that waits, or with `several` of the only one that announced this port."""
+        found = self._first_two(self._ports)
+        if len(found) == 2 or several:
+            found = self._first_two(self._by_port.get(port, ()))
+        return found[0] if len(found) == 1 else None
+
+    def _first_two(self, calls: Iterable[SharedPort]) -> list[SharedPort]:
+        found: list[SharedPort] = []
+        heard: list[SharedPort] = []
+        for call in calls:
+            (found if call.latches else heard).append(call)
+            if len(found) == 2:
+                break
+        for call in heard:
+            self.drop(call)
+        return found
+
+
 class _Shared:
     """The two sockets that the calls of one address share."""
 
@@ -106,8 +143,7 @@ class _Shared:
         self.rtp, self.rtcp = rtp, rtcp
         self.number: int = rtp.getsockname()[1]
         self.calls: set[SharedPort] = set()
-        self.waiting: dict[SharedPort, None] = {}
-        """Calls that may have heard nothing yet; who has is taken out when they are next looked through."""
+        self.waiting = _Waiting()
         self.by_peer: dict[Address, SharedPort] = {}
         self.by_rtcp_peer: dict[Address, Stream] = {}
         self._gone: dict[Address, tuple[Stream, float]] = {}
@@ -168,24 +204,17 @@ class _Shared:
 
     def _latched(self, peer: Address) -> SharedPort | None:
         """Whose packet this is if a NAT has changed its address: the call that waits for its first one, where only one can be meant."""
-        waiting, since = self._wait() if self.ports.latch else [], self._since_end(peer)
+        since = self._since_end(peer)
         # What the client of a call that is over still sends is not the first packet of the next call, unless that has its port.
-        if len(waiting) > 1 or since < LATE_SECONDS:
-            waiting = [call for call in waiting if call.expects(peer)]
-        if len(waiting) == 1:
-            waiting[0]._move(peer)
-            return waiting[0]
+        call = self.waiting.meant(peer[1], since < LATE_SECONDS) if self.ports.latch else None
+        if call is not None:
+            call._move(peer)
+            return call
         if since < LATE_SECONDS:
             self._gone[peer][0].late += since > CROSSING_SECONDS
         else:
             self.ports.stranger(peer)
         return None
-
-    def _wait(self) -> list[SharedPort]:
-        """The calls that wait for their first packet."""
-        for call in [call for call in self.waiting if not call.latches]:
-            del self.waiting[call]
-        return list(self.waiting)
 
 
 class SharedPorts:

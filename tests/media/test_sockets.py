@@ -310,6 +310,28 @@ def test_which_of_two_waiting_calls_a_packet_is_for_must_be_certain() -> None:
     place.close()
 
 
+def test_a_strangers_packet_costs_no_walk_over_the_calls_that_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where many clients are behind a NAT that changes their ports, each packet is a stranger's."""
+    place = ground("shared", latch=True)
+    phone, stranger = place.phone(), place.phone()
+    ports = [place.call(phone, announced=("127.0.0.9", 1000 + k))[0] for k in range(100)]
+    asked = 0
+
+    def latches(port: shared_port.SharedPort) -> bool:
+        nonlocal asked
+        asked += 1
+        return port.stream is not None and not port.stream.heard.packets
+
+    monkeypatch.setattr(shared_port.SharedPort, "latches", property(latches))
+    stranger.say(ports[0].number)
+    place.settle()
+    assert place.ports.strangers == 1 and asked == 2
+    for port in ports:
+        port.close()
+    assert not ports[0]._group.waiting._by_port
+    place.close()
+
+
 def test_rtcp_goes_to_the_next_port_and_comes_from_it(place: Ground) -> None:
     phone = place.phone()
     port, stream = place.call(phone)
