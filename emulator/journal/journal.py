@@ -99,6 +99,10 @@ class CallRecord:
         """Whether the call is up or coming up."""
         return self.state in ("trying", "ringing", "answered")
 
+    def bears(self, call_id: str) -> bool:
+        """Whether messages with this Call-ID are the call's."""
+        return call_id == self.call_id or call_id in self.further
+
     def finding(self, finding: Finding) -> None:
         """Keep a finding, once per code and sight."""
         if len(self.findings) < _FINDINGS_PER_CALL and all(

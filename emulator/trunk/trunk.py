@@ -1,5 +1,6 @@
 """The trunk: twelve proxies, and what they do with a request that belongs to no dialog."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from emulator.trunk.directory import Entry
     from emulator.trunk.exchange import Exchange
 
+_IN_DIALOG = re.compile(rb"^(?:to|t)[ \t]*:[^\r\n]*;[ \t]*tag[ \t]*=", re.IGNORECASE | re.MULTILINE)
 _ONLY_IN_DIALOGS = frozenset({"BYE", "INFO", "PRACK"})
 _KNOWN_METHODS = frozenset({*SERVED, "REGISTER", "MESSAGE", "SUBSCRIBE", "NOTIFY", "PUBLISH", "REFER", "UPDATE"})
 _SOURCES_KEPT = 1000
@@ -136,6 +138,8 @@ class Trunk:
         if record is None:
             if not incoming or not data.startswith(b"INVITE "):
                 return
+            if _IN_DIALOG.search(data) is not None and any(call.record.bears(call_id) for call in self.calls):
+                return  # of a call that goes on, although its record has made room for others
             record = self.journal.call(call_id)
             record.proxy = endpoint.name
             record.transport = flow.transport

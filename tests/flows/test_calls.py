@@ -427,3 +427,16 @@ def test_an_error_of_ours_while_a_call_is_set_up_is_answered_and_leaves_nothing(
     assert [str(error) for error in errors] == ["a bug"]
     network.clock.advance(40)
     assert network.idle
+
+
+def test_a_reinvite_of_a_call_whose_record_made_room_is_no_new_call() -> None:
+    network = Network(journal_calls=1)
+    phone, other = network.phone(), network.phone()
+    phone.call()
+    other.call()
+    assert [record.call_id for record in network.journal.calls()] == [other.call_id]
+    phone.invite()
+    phone.ack(phone.expect(407))
+    phone.in_dialog("BYE")
+    assert phone.expect(200).status == 200
+    assert [(record.call_id, record.state) for record in network.journal.calls()] == [(other.call_id, "answered")]
