@@ -34,6 +34,17 @@ class Media(Protocol):
 _USER = r"(?:sips?:(?=[^\s>]{1,128}@)|tel:)([^@:;>\s]{1,128})"
 _FROM_USER = re.compile(rf"^(?:from|f)[ \t]*:[^\r\n]{{0,400}}?\b{_USER}", re.IGNORECASE | re.MULTILINE)
 _CALLED_USER = re.compile(f"INVITE {_USER}", re.IGNORECASE)
+_TAG = r"[ \t]*:[^\r\n]{0,1000}?;[ \t]*tag[ \t]*=[ \t]*([^;\s]{1,256})"
+_FROM_TAG = re.compile(rf"^(?:from|f){_TAG}".encode(), re.IGNORECASE | re.MULTILINE)
+_TO_TAG = re.compile(rf"^(?:to|t){_TAG}".encode(), re.IGNORECASE | re.MULTILINE)
+_CSEQ = re.compile(rb"^cseq[ \t]*:[ \t]*(\d{1,10})", re.IGNORECASE | re.MULTILINE)
+
+
+def _marks(invite: bytes) -> tuple[bytes, int, bool]:
+    """From tag and CSeq of an INVITE, and whether it has a To tag: what tells a new call from one more try of the same."""
+    head = invite.partition(b"\r\n\r\n")[0]
+    from_tag, cseq = _FROM_TAG.search(head), _CSEQ.search(head)
+    return from_tag[1] if from_tag is not None else b"", int(cseq[1]) if cseq is not None else 0, _TO_TAG.search(head) is not None
 
 
 class CallRecord:
@@ -102,6 +113,21 @@ class CallRecord:
     def bears(self, call_id: str) -> bool:
         """Whether messages with this Call-ID are the call's."""
         return call_id == self.call_id or call_id in self.further
+
+    def precedes(self, invite: bytes) -> bool:
+        """Whether an INVITE with the Call-ID of this call begins another one. Clients that make Call-IDs of a counter (pyVoIP) use the same
+        ones again when they are restarted.
+
+        A copy has the From tag and CSeq of what is there already, and so has the answer of kamailio to a challenge; one more try after a
+        refusal counts its CSeq up (8.1.3.5), and has the same From tag, unless it is pyVoIP's.
+        """
+        if self.live:
+            return False
+        from_tag, cseq, in_dialog = _marks(invite)
+        tried = [_marks(data)[:2] for _, incoming, _, data, _ in self.messages if incoming and data.startswith(b"INVITE ")]
+        if in_dialog or not tried or (from_tag, cseq) in tried:
+            return False
+        return self.state in ("ended", "cancelled") or (cseq <= tried[-1][1] and from_tag != tried[-1][0])
 
     def finding(self, finding: Finding) -> None:
         """Keep a finding, once per code and sight."""
@@ -264,12 +290,12 @@ class Journal:
         """Of all messages of all calls."""
         self._max_calls = calls
         self._max_messages = messages
-        self._calls: dict[str, CallRecord] = {}  # by Call-ID, oldest first
-        self._by_id: dict[str, CallRecord] = {}
+        self._calls: dict[str, CallRecord] = {}  # the newest of each Call-ID
+        self._by_id: dict[str, CallRecord] = {}  # oldest first
         self._further: dict[str, CallRecord] = {}
         """By Call-IDs that were added later."""
         self._strangers: dict[str, CallRecord] = {}
-        """Those whose caller has not proved who it is, by Call-ID, oldest first."""
+        """Those whose caller has not proved who it is, by number, oldest first."""
         self._events: deque[Event] = deque(maxlen=events)
         self._event_number = 0
         self._call_number = 0
@@ -283,19 +309,21 @@ class Journal:
 
     def call(self, call_id: str) -> CallRecord:
         """The record of a Call-ID, made when it is new; the oldest one that is over makes room."""
-        record = self.find(call_id)
-        if record is None:
-            if len(self._calls) >= self._max_calls:
-                self._evict()
-            self._call_number += 1
-            record = CallRecord(str(self._call_number), call_id, self._clock.wall(), self._clock.seconds())
-            self._calls[call_id] = self._by_id[record.id] = self._strangers[call_id] = record
+        return self.find(call_id) or self.another(call_id)
+
+    def another(self, call_id: str) -> CallRecord:
+        """A new record, whether or not a call that is over had the same Call-ID."""
+        if len(self._by_id) >= self._max_calls:
+            self._evict()
+        self._call_number += 1
+        record = CallRecord(str(self._call_number), call_id, self._clock.wall(), self._clock.seconds())
+        self._calls[call_id] = self._by_id[record.id] = self._strangers[record.id] = record
         return record
 
     def authenticated(self, record: CallRecord, account: str) -> None:
         """The caller has proved to be `account`."""
         record.account = account
-        self._strangers.pop(record.call_id, None)
+        self._strangers.pop(record.id, None)
 
     def also(self, record: CallRecord, call_id: str) -> None:
         """Messages with this Call-ID belong to the same call."""
@@ -311,7 +339,7 @@ class Journal:
     def get(self, id: str) -> CallRecord | None:
         """A call by its number; `last` is the newest."""
         if id == "last":
-            return next(reversed(self._calls.values()), None)
+            return next(reversed(self._by_id.values()), None)
         return self._by_id.get(id)
 
     def _evict(self) -> None:
@@ -324,12 +352,13 @@ class Journal:
             if stranger is not None:
                 self._drop(stranger)
                 return
-        self._drop(next((record for record in self._calls.values() if not record.live), None) or next(iter(self._calls.values())))
+        self._drop(next((record for record in self._by_id.values() if not record.live), None) or next(iter(self._by_id.values())))
 
     def _drop(self, record: CallRecord) -> None:
-        del self._calls[record.call_id]
         del self._by_id[record.id]
-        self._strangers.pop(record.call_id, None)
+        self._strangers.pop(record.id, None)
+        if self._calls.get(record.call_id) is record:
+            del self._calls[record.call_id]
         for call_id in record.further:
             self._further.pop(call_id, None)
         self.octets -= record.octets
@@ -346,15 +375,15 @@ class Journal:
         record.messages.append((seconds, incoming, flow, data, path))
         record.octets += size
         self.octets += size
-        while self.octets > self._max_octets and len(self._calls) > 1:
+        while self.octets > self._max_octets and len(self._by_id) > 1:
             self._evict()
 
     def calls(self) -> Iterator[CallRecord]:
         """Every call, newest first."""
-        return reversed(self._calls.values())
+        return reversed(self._by_id.values())
 
     def __len__(self) -> int:
-        return len(self._calls)
+        return len(self._by_id)
 
     # -- events ---------------------------------------------------------------------------------------------------
 

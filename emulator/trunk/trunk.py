@@ -135,12 +135,13 @@ class Trunk:
         if self.witness is not None:
             self.witness(endpoint.name, flow.transport, sent_by(flow.peer), incoming, data)
         record = self.journal.find(call_id)
-        if record is None:
-            if not incoming or not data.startswith(b"INVITE "):
+        begins = incoming and data.startswith(b"INVITE ")
+        if record is None or (begins and record.precedes(data)):
+            if not begins:
                 return
-            if _IN_DIALOG.search(data) is not None and any(call.record.bears(call_id) for call in self.calls):
+            if record is None and _IN_DIALOG.search(data) is not None and any(call.record.bears(call_id) for call in self.calls):
                 return  # of a call that goes on, although its record has made room for others
-            record = self.journal.call(call_id)
+            record = self.journal.another(call_id)
             record.proxy = endpoint.name
             record.transport = flow.transport
             record.peer = sent_by(flow.peer)

@@ -3,7 +3,13 @@
 import pytest
 
 from tests.support.network import Network
-from tests.support.phone import SDP
+from tests.support.phone import SDP, Phone
+
+
+@pytest.fixture
+def network() -> Network:
+    return Network()
+
 
 CLIENTS = {
     "FreeSWITCH": (
@@ -49,3 +55,51 @@ def test_an_ipv6_address_in_the_sdp_of_an_ipv4_call_leaves_the_call_up() -> None
     assert b"c=IN IP4 127.0.13.1" in answered.body
     phone.in_dialog("BYE")
     phone.expect(200)
+
+
+def restarted(network: Network, phone: Phone) -> Phone:
+    """The same client after it was started anew: it counts from the beginning again, and only its tags are random."""
+    again = network.phone()
+    again.call_id, again.from_tag = phone.call_id, f"{phone.from_tag}-anew"
+    again.branch = phone.branch + 100  # theirs too are made of the counter, and alike again: a transaction lives for 32 s only
+    return again
+
+
+def test_a_call_id_that_a_client_uses_again_is_another_call(network: Network) -> None:
+    """pyVoIP and rfcvoip make their Call-IDs of a counter: after a restart each is one that was used before."""
+    phone = network.phone()
+    phone.call()
+    phone.in_dialog("BYE")
+    phone.expect(200)
+    refused = restarted(network, phone)
+    refused.dial("447700900486")
+    refused.ack(refused.expect(486))
+    challenged = restarted(network, refused)
+    challenged.invite()
+    challenged.expect(407)
+    last = restarted(network, challenged)
+    last.call()
+    records = list(network.journal.calls())
+    assert [(record.id, record.state) for record in records] == [("4", "answered"), ("3", "challenged"), ("2", "refused"), ("1", "ended")]
+    assert {record.call_id for record in records} == {phone.call_id}
+    last.in_dialog("BYE")
+    last.expect(200)
+    assert records[0].ended_by == "caller" and [record.messages[0][2][:6] for record in records] == ["us-3-1"] * 4
+    assert network.journal.get("1") is records[3] and network.journal.get("last") is records[0]
+
+
+def test_what_follows_a_refusal_under_its_call_id_is_the_same_call(network: Network) -> None:
+    """8.1.3.5: corrected, with a CSeq one higher. pyVoIP takes another From tag when it answers a challenge; kamailio keeps the CSeq."""
+    phone = network.phone()
+    phone.invite()
+    challenged = phone.expect(407)
+    phone.from_tag = "another"
+    phone.invite("447700900486", phone.credentials(challenged, "sip:447700900486@sip-us.vonage.com"))
+    phone.expect(486)
+    phone.dial()
+    phone.ack(phone.expect(100, 180, 200))
+    again = phone.request("INVITE", phone.invite_uri, body=SDP, cseq=phone.cseq, to=f"<{phone.invite_uri}>")
+    phone.in_dialog("BYE")
+    phone.expect(200)
+    phone.transmit(again)  # what a network delivers late is no call
+    assert [record.id for record in network.journal.calls()] == ["1"]
