@@ -95,6 +95,8 @@ _SIGNALLING = (
     Kind("register.too-brief", "error", "an expiry of at least its Min-Expires", "register for the Min-Expires of the 423, or longer", "RFC 3261 10.3; vonage-facts, default 7"),
     Kind("register.out-of-order", "error", "a CSeq that grows within a Call-ID", "count CSeq up with each REGISTER", "RFC 3261 10.3"),
     Kind("limit.registrations", "warning", "fewer contacts", "remove old contacts, or raise registrar.contacts", "vsim's own bound"),
+    Kind("ack.missing", "error", "an ACK for each 2xx, within 32 s", "send ACK to the Contact of the 2xx, with its To tag and the CSeq of the INVITE", "RFC 3261 13.3.1.4"),
+    Kind("ack.to-tag", "error", "the To tag of the 2xx in its ACK", "copy To of the 2xx into the ACK: with another tag it belongs to no dialog, and the call is ended after 32 s", "RFC 3261 12.2.1.1"),
     Kind("prack.missing", "error", "a PRACK for each reliable provisional response", "send PRACK, or do not require 100rel", "RFC 3262 3"),
     Kind("prack.no-rseq", "error", "a RSeq in each reliable provisional response", "count RSeq up from a number above 0", "RFC 3262 7.1"),
     Kind("prack.unmatched", "error", "a RAck that names the RSeq, CSeq and method of the waiting response", "copy RSeq and CSeq of the response into RAck", "RFC 3262 7.2"),

@@ -125,7 +125,7 @@ class Endpoint:
         key = _server_key(request, "INVITE" if method == "ACK" else method)
         known = self._servers.get(key)
         if method == "ACK":
-            self._on_ack(request, known)
+            self._on_ack(request, known, flow)
             return
         if known is not None:
             known.retransmission(flow)
@@ -158,12 +158,16 @@ class Endpoint:
         if server is not None and server.answered:
             request.forget_content()
 
-    def _on_ack(self, request: Request, known: InviteServer | NonInviteServer | None) -> None:
+    def _on_ack(self, request: Request, known: InviteServer | NonInviteServer | None, flow: Flow) -> None:
         if isinstance(known, InviteServer):
             known.ack()
         user = self.dialogs.get(dialog_key(request.call_id, request.to_tag, request.from_tag))
         if user is not None:
             user.on_ack(request)
+        elif isinstance(known, InviteServer) and known.misses_ack(request.to_tag):
+            # Some stacks send the ACK of a 2xx on the branch of its INVITE, by which it is known in spite of its tag.
+            seen = f"To tag {request.to_tag!r}, that of the 200 is {known.to_tag!r}"
+            self.core.on_finding(self, flow, request.call_id, Finding("ack.to-tag", seen), 0)
         # Any other ACK is silence: the ACK of a stateless refusal, or of nothing (8.2.7, 17.2.1).
 
     def _on_cancel(self, request: Request, flow: Flow) -> None:

@@ -176,6 +176,7 @@ class Session:
         if left <= 0:  # "the dialog is confirmed, but the session SHOULD be terminated" with a BYE
             self._unacknowledged = None
             self._send_bye()
+            self._user.on_finding(Finding("ack.missing", f"no ACK in the {self._endpoint.timers.give_up:g} s that the 200 was sent"))
             self._end("no-ack")
             return
         waiting.transaction.resend()

@@ -56,7 +56,7 @@ class InviteServer:
     """One INVITE received (17.2.1, RFC 6026 7.1). Its user answers with `respond`; the ACK of a 2xx goes to the dialog, not here."""
 
     __slots__ = (
-        "_g", "_interval", "_keeper", "_last", "_timer", "flow", "key", "on_cancel", "on_no_ack", "request", "state", "to_tag",
+        "_g", "_interval", "_keeper", "_last", "_missed", "_timer", "flow", "key", "on_cancel", "on_no_ack", "request", "state", "to_tag",
     )  # fmt: skip
 
     def __init__(self, keeper: Keeper, key: object, request: Request, flow: Flow, to_tag: str) -> None:
@@ -71,6 +71,7 @@ class InviteServer:
         self.on_no_ack: Callable[[], None] | None = None
         """Called when timer H fires: the refusal was never acknowledged."""
         self._last = b""
+        self._missed = False
         self._interval = 0.0
         self._g: Timer | None = None  # timer G
         self._timer: Timer | None = None  # timer H, I or L: one at a time
@@ -111,6 +112,13 @@ class InviteServer:
         """The ACK of a refusal: same branch as the INVITE (17.1.1.3)."""
         if self.state is ServerState.COMPLETED:
             self._enter(ServerState.CONFIRMED)
+
+    def misses_ack(self, to_tag: str) -> bool:
+        """Whether an ACK with this To tag was meant for the 2xx, which has another; true once."""
+        if self.state is not ServerState.ACCEPTED or to_tag == self.to_tag or self._missed:
+            return False
+        self._missed = True
+        return True
 
     def cancel(self) -> None:
         """A CANCEL matched; only before the final response does it do anything (9.2)."""

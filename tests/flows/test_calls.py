@@ -84,9 +84,30 @@ def test_a_2xx_that_is_never_acknowledged_ends_in_bye(network: Network) -> None:
     phone.inbox.clear()
     network.clock.advance(0.02)
     phone.respond(phone.expect("BYE"), 200)
-    assert network.journal.get("last").ended_by == "no-ack"  # type: ignore[union-attr]
+    record = network.journal.get("last")
+    assert record is not None and record.ended_by == "no-ack" and [finding.code for finding in record.findings] == ["ack.missing"]
     network.clock.advance(5.01)
     assert network.idle
+
+
+def test_an_ack_with_a_to_tag_of_its_own_is_told_once_and_ends_nothing(network: Network) -> None:
+    """pyVoIP makes up a To tag for each ACK, on the branch of the INVITE: the dialog never hears of it, and the call ends after 32 s."""
+    phone = network.phone()
+    phone.invite()
+    phone.invite(extra=phone.credentials(phone.expect(407)))
+    answered = phone.expect(100, 180, 200)
+    for tag in ("one", "two"):
+        to = f"<{phone.invite_uri}>;tag={tag}"
+        phone.transmit(phone.request("ACK", phone.invite_uri, branch=phone.invite_branch, cseq=2, to=to))
+    network.clock.advance(0.5)
+    phone.expect(200)
+    record = network.journal.get("last")
+    assert record is not None and [(finding.code, finding.seen) for finding in record.findings] == [
+        ("ack.to-tag", f"To tag 'one', that of the 200 is {answered.to_tag!r}")
+    ]
+    network.clock.advance(32)
+    assert record.ended_by == "no-ack"
+    assert [finding.code for finding in record.findings] == ["ack.to-tag", "ack.missing"]
 
 
 def test_an_ack_of_another_cseq_does_not_stop_the_2xx(network: Network) -> None:
