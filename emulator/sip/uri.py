@@ -52,6 +52,8 @@ class Uri:
                 if params:
                     uri.params = _params(params, text)
                 return uri
+        if text.startswith("<"):
+            raise UriError(f"{text[:60]!r} is a URI in brackets; write it without them")
         scheme, colon, rest = text.partition(":")
         if not colon or SCHEME.fullmatch(scheme) is None:
             raise UriError(f"{text[:60]!r} has no scheme")

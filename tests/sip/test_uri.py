@@ -38,6 +38,12 @@ def test_what_is_no_uri(text: str) -> None:
         Uri.parse(text)
 
 
+def test_a_uri_in_brackets_is_told_by_that() -> None:
+    """Net::SIP writes what it is given as its registrar into the Request-URI of a REGISTER."""
+    with pytest.raises(UriError, match=r"'<sip:127.0.13.1;transport=tcp>' is a URI in brackets; write it without them"):
+        Uri.parse("<sip:127.0.13.1;transport=tcp>")
+
+
 @pytest.mark.parametrize(
     ("first", "second", "same"),
     [  # the examples of 19.1.4
