@@ -3,7 +3,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command 
 VENV := .venv
 BIN := $(VENV)/bin
 PEERS := sip-tester baresip-core sipsak linphone-cli kamailio kamailio-tls-modules rtpengine-daemon tshark dnsutils \
-	openssl sox gcc libc6-dev buildah debootstrap iproute2 nftables docker-compose
+	libnet-sip-perl libnet-dns-perl libio-socket-ssl-perl sofia-sip-bin openssl sox gcc libc6-dev buildah debootstrap iproute2 nftables docker-compose
 IMAGE ?= vsim
 
 .PHONY: serve demo test unit lint peers image bench clean help
