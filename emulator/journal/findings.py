@@ -217,7 +217,7 @@ _MEDIA = (
     Kind("media.not-recorded", "warning", "a folder that can be written and a codec that can be decoded", "look at media.record; install vsim[audio]", "vsim's own"),
     Kind("sdp.version", "warning", "an o= version one higher in a changed description, the same in an unchanged one", "count the version up by one", "RFC 3264 8"),
     Kind("sdp.origin", "warning", "the same o= user and session id throughout a call", "change only the version", "RFC 3264 8"),
-    Kind("media.no-telephone-event", "warning", "telephone-event for digits", "offer telephone-event/8000", "page: DTMF"),
+    Kind("media.no-telephone-event", "warning", "telephone-event for digits", "offer telephone-event/8000, or leave it in your answer", "page: DTMF"),
     Kind("media.other-lines", "note", "one audio line", "leave the others out; they are answered with port 0", "RFC 3264 6"),
     Kind("media.silence", "warning", "RTP while a call is up", "send audio or comfort noise, and hang up when done", "vsim's own bound"),
     Kind("sdp.direction", "warning", "a direction in an answer that fits the offer's", "answer a=sendonly with a=recvonly or a=inactive", "RFC 3264 6.1"),
