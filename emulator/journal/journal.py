@@ -34,7 +34,7 @@ class Media(Protocol):
 _USER = r"(?:sips?:(?=[^\s>]{1,128}@)|tel:)([^@:;>\s]{1,128})"
 _FROM_USER = re.compile(rf"^(?:from|f)[ \t]*:[^\r\n]{{0,400}}?\b{_USER}", re.IGNORECASE | re.MULTILINE)
 _CALLED_USER = re.compile(f"INVITE {_USER}", re.IGNORECASE)
-_TAG = r"[ \t]*:[^\r\n]{0,1000}?;[ \t]*tag[ \t]*=[ \t]*([^;\s]{1,256})"
+_TAG = r"[ \t]*:[^\r\n]{0,400}?;[ \t]*tag[ \t]*=[ \t]*([^;\s]{1,256})"
 _FROM_TAG = re.compile(rf"^(?:from|f){_TAG}".encode(), re.IGNORECASE | re.MULTILINE)
 _TO_TAG = re.compile(rf"^(?:to|t){_TAG}".encode(), re.IGNORECASE | re.MULTILINE)
 _CSEQ = re.compile(rb"^cseq[ \t]*:[ \t]*(\d{1,10})", re.IGNORECASE | re.MULTILINE)
@@ -121,7 +121,7 @@ class CallRecord:
         A copy has the From tag and CSeq of what is there already, and so has the answer of kamailio to a challenge; one more try after a
         refusal counts its CSeq up (8.1.3.5), and has the same From tag, unless it is pyVoIP's.
         """
-        if self.live:
+        if self.live or (self.state == "challenged" and b"uthorization" in invite):  # the common case: it answers the challenge
             return False
         from_tag, cseq, in_dialog = _marks(invite)
         tried = [_marks(data)[:2] for _, incoming, _, data, _ in self.messages if incoming and data.startswith(b"INVITE ")]
