@@ -33,6 +33,9 @@ def check(config: Config) -> Iterator[tuple[At, str]]:
             yield at, f"{'.'.join(at[:2])} {address!r} is no IP address; write one such as 127.0.0.1"
     if config.bind in ("0.0.0.0", "::") and config.advertise is None and config.layout == "ports":
         yield ("bind",), f"bind {config.bind} without advertise; say with advertise which address clients reach, or auto"
+    if config.advertise is not None and is_address(config.advertise) and (":" in config.bind) != (":" in config.advertise):
+        # A socket of both families names IPv4 clients as no SDP and no Contact does; so sockets here have one.
+        yield ("advertise",), f"advertise {config.advertise} with bind {config.bind}; write addresses of one family, IPv4 or IPv6"
     yield from _check_numbers(config)
     for name in media.prompts:
         if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", name) or name in ("echo", "tone", "silence", "nothing", "given"):

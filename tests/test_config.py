@@ -85,6 +85,8 @@ def test_accounts_by_flag_and_variable() -> None:
         ("- a", ":1:1: the file is not a mapping"),
         ("? [a]\n: b", "a key that is not plain text"),
         ("bind: 0.0.0.0\nlayout: ports", "without advertise"),
+        ("bind: '::'\nlayout: ports\nadvertise: 192.0.2.1", ":3:12: advertise 192.0.2.1 with bind ::; write addresses of one family"),
+        ("layout: ports\nadvertise: 2001:db8::1", "advertise 2001:db8::1 with bind 127.0.0.1; write addresses of one family"),
         ("dns: {upstream: somewhere}", "write ADDRESS:PORT"),
         ("dns: {hosts: {a..b: 127.0.0.1}}", "dns.hosts 'a..b' is no host name; write one such as pbx.example.net"),
         ("dns: {services: {_sip._udp.a: [1 2 3]}}", "dns.services._sip._udp.a '1 2 3'; write PRIORITY WEIGHT PORT TARGET, such as"),

@@ -8,7 +8,7 @@ from typing import Any
 
 from emulator.clock import Clock
 from emulator.media.port import Exhausted
-from emulator.media.sockets import CROSSING_SECONDS, LATE_SECONDS, NOWHERE, Address, Selector, Source
+from emulator.media.sockets import CROSSING_SECONDS, LATE_SECONDS, NOWHERE, Address, Selector, Source, datagram_socket
 from emulator.media.stream import Stream
 
 _ATTEMPTS = 64
@@ -202,12 +202,11 @@ class MediaPorts:
         return self._new(address)
 
     def _new(self, address: str) -> PortPair:
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
         for _ in range(_ATTEMPTS if self._ephemeral else min(_ATTEMPTS, len(self._free))):
             number = 0 if self._ephemeral else self._free.popleft()
             pair = None
             try:
-                pair = self._bind(family, address, number)
+                pair = self._bind(address, number)
             finally:
                 if pair is None and number:
                     self._free.append(number)  # somebody else has it, or there are no descriptors left; its turn comes again
@@ -215,11 +214,11 @@ class MediaPorts:
                 return pair
         raise Exhausted(f"no pair of media ports is free on {address}")
 
-    def _bind(self, family: int, address: str, number: int) -> PortPair | None:
+    def _bind(self, address: str, number: int) -> PortPair | None:
         made: list[socket.socket] = []
 
         def bind(port: int, shared: bool = False) -> socket.socket:
-            sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+            sock = datagram_socket(address)
             made.append(sock)
             if sock.fileno() >= self._descriptors:  # the lowest that is free
                 raise OSError(errno.EMFILE, "open files near their limit; raise it (ulimit -n)")

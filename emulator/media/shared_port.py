@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 
 from emulator.media.echo import Reader
 from emulator.media.port import Exhausted
-from emulator.media.sockets import CROSSING_SECONDS, DATAGRAM, LATE_SECONDS, NOWHERE, Address, Selector, Source
+from emulator.media.sockets import CROSSING_SECONDS, DATAGRAM, LATE_SECONDS, NOWHERE, Address, Selector, Source, datagram_socket
 from emulator.media.stream import Stream
 
 _ATTEMPTS = 64
@@ -255,13 +255,12 @@ class SharedPorts:
         return port
 
     def _bind(self, address: str) -> _Shared:
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
         for left in reversed(range(1 if self._number else _ATTEMPTS)):
             made: list[socket.socket] = []
             number = self._number
             try:
                 for offset in (0, 1):
-                    sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+                    sock = datagram_socket(address)
                     made.append(sock)
                     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)  # the bursts of all calls meet here
                     sock.bind((address, number + offset if number else 0))

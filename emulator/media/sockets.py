@@ -29,6 +29,15 @@ _HEADROOM = 148
 _EVENTS_PER_ROUND = 512
 
 
+def datagram_socket(address: str) -> socket.socket:
+    """A socket for `address`, not bound yet, of its family alone: IPv4 peers of one of both would have addresses of neither."""
+    six = ":" in address
+    sock = socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    if six:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    return sock
+
+
 @implementer(IReadDescriptor)
 class Selector:
     """The one reader. A stream that raises is reported once and goes on being served; the reactor must never see its error."""

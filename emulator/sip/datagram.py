@@ -88,6 +88,8 @@ class UdpListener:
         try:
             sock.setblocking(False)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)  # the default loses bursts
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # IPv4 peers would have addresses of neither family
             if sys.platform == "linux":
                 six = family == socket.AF_INET6
                 sock.setsockopt(socket.IPPROTO_IPV6 if six else socket.IPPROTO_IP, icmp.IPV6_RECVERR if six else icmp.IP_RECVERR, 1)
