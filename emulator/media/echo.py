@@ -2,7 +2,7 @@
 
 With hundreds of calls a packet's time goes into fetching what the processor's cache does not hold any more, and whatever a call has of its
 own must be fetched for each of its packets. So the line touches little: one object, its contexts and its socket. It counts nothing; it
-notes what differs from the packet before, and sixteen notes are counted at once, or fewer when somebody asks. All else goes to the stream,
+notes what differs from the packet before, and 32 notes are counted at once, or fewer when somebody asks. All else goes to the stream,
 which looks at everything: another source, payload type or length, a marker, RTCP, what is no RTP, and a call that somebody listens to.
 """
 
@@ -12,7 +12,7 @@ from functools import cache
 from types import MethodType
 from typing import Any, Protocol
 
-from emulator.media.rtp import HEADER, HEADER_OCTETS, VERSION_2, VERSION_MASK
+from emulator.media.rtp import HEADER, HEADER_OCTETS, VERSION_2
 from emulator.media.srtp import TAG_OCTETS, TRAILER_OCTETS, Inbound, Library, Outbound, fault, library
 
 Reader = Callable[[bytearray, memoryview, int], None]
@@ -21,8 +21,10 @@ _REWRITTEN = struct.Struct("!HII")
 """Sequence number, timestamp and SSRC, from the third octet of a packet on."""
 _NOTE = struct.Struct("=dIH")
 """Of a packet: when it came, in seconds, its timestamp and sequence number."""
+_NOTE_OCTETS = _NOTE.size
 _FIELDS = 3
-_NOTES = 16
+_NOTES = 32
+_LAST = _NOTES - 1
 _NOTED = [struct.Struct("=" + _NOTE.format[1:] * count) for count in range(_NOTES + 1)]
 
 
@@ -108,14 +110,14 @@ class Echo:
         if length != self._length or length < HEADER_OCTETS:
             return self._otherwise(buffer, view, length)
         first, second, sequence, timestamp, source = HEADER.unpack_from(buffer)
-        if source != self._source or second != self._payload_type or first & VERSION_MASK != VERSION_2:
+        if source != self._source or second != self._payload_type or first != VERSION_2:
             return self._otherwise(buffer, view, length)
         noted = self._noted
-        _NOTE.pack_into(self._notes, noted * _NOTE.size, self._seconds(), timestamp, sequence)
+        _NOTE.pack_into(self._notes, noted * _NOTE_OCTETS, self._seconds(), timestamp, sequence)
         self._noted = noted + 1
         self.sequence = own = (self.sequence + 1) & 0xFFFF
         _REWRITTEN.pack_into(buffer, 2, own, timestamp, self._ssrc)
-        if noted == _NOTES - 1:
+        if noted == _LAST:
             self.settle()
         try:
             self.send(view[:length])
@@ -137,39 +139,50 @@ class Echo:
 def _secure(library: Library) -> Callable[[Echo, bytearray, memoryview, int], None]:
     """`Echo._plain` with SRTP on both sides; what all calls share is at hand without asking any of them."""
     unprotect, protect, box = library.unprotect, library.protect, library.length()
+    unpack, note, rewrite = HEADER.unpack_from, _NOTE.pack_into, _REWRITTEN.pack_into
     held: bytearray | None = None
     place: Any = None
-    pieces: dict[int, memoryview] = {}  # the beginning of what is held, by length: to slice it anew costs as much as to read the header
+    piece = memoryview(b"")  # the packet as it leaves: as long as it came, for a tag goes and a tag comes
+    boxed = -1  # what the box holds, for it is dear to write: the length of the last packet, when all went well
+
+    def hold(buffer: bytearray, view: memoryview, length: int) -> bool:
+        """Have the box, the place and the piece fit this packet; False when there is no room for what libsrtp may write behind it."""
+        nonlocal held, place, piece, boxed
+        if length + TRAILER_OCTETS > len(buffer):
+            return False
+        if buffer is not held:
+            held, place = buffer, library.place(buffer)
+        box[0] = boxed = length
+        piece = view[:length]
+        return True
 
     def receive(echo: Echo, buffer: bytearray, view: memoryview, length: int) -> None:
-        nonlocal held, place, pieces
-        if length != echo._length or length + TRAILER_OCTETS > len(buffer):
+        nonlocal boxed
+        if length != echo._length or length < HEADER_OCTETS:
             return echo._otherwise(buffer, view, length)
-        first, second, sequence, timestamp, source = HEADER.unpack_from(buffer)
-        if source != echo._source or second != echo._payload_type or first & VERSION_MASK != VERSION_2:
+        first, second, sequence, timestamp, source = unpack(buffer)
+        if source != echo._source or second != echo._payload_type or first != VERSION_2:
             return echo._otherwise(buffer, view, length)
-        if buffer is not held:
-            held, place, pieces = buffer, library.place(buffer), {}
-        box[0] = length
+        if (length != boxed or buffer is not held) and not hold(buffer, view, length):
+            return echo._otherwise(buffer, view, length)
         status = unprotect(echo._inbound, place, box)
         if status:
+            boxed = -1
             if echo._line is not None:
                 echo._line.refuse(status)
             return None
         noted = echo._noted
-        _NOTE.pack_into(echo._notes, noted * _NOTE.size, echo._seconds(), timestamp, sequence)
+        note(echo._notes, noted * _NOTE_OCTETS, echo._seconds(), timestamp, sequence)
         echo._noted = noted + 1
         echo.sequence = own = (echo.sequence + 1) & 0xFFFF
-        _REWRITTEN.pack_into(buffer, 2, own, timestamp, echo._ssrc)
-        if noted == _NOTES - 1:
+        rewrite(buffer, 2, own, timestamp, echo._ssrc)
+        if noted == _LAST:
             echo.settle()
-        status = protect(echo._outbound, place, box)  # the box has what `unprotect` left of the length
+        status = protect(echo._outbound, place, box)
         if status:
+            boxed = -1
             echo._unsent(length - TAG_OCTETS)
             raise fault(status)
-        piece = pieces.get(length)  # as long as it came: a tag went and a tag came
-        if piece is None:
-            piece = pieces[length] = view[:length]
         try:
             echo.send(piece)
         except OSError:

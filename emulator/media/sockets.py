@@ -110,7 +110,8 @@ class Selector:
             if reader is None:
                 continue  # a packet before it ended this call
             try:
-                reader[1](buffer, view, reader[0](buffer, DATAGRAM))
+                read, receive = reader
+                receive(buffer, view, read(buffer, DATAGRAM))
             except OSError:
                 self.socket_errors += 1
             except Exception as error:
