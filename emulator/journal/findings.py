@@ -137,6 +137,7 @@ _SIGNALLING = (
 _WRONG = "credentials were not accepted"
 
 _DIGEST = (
+    Kind("digest.unanswered", "note", "the INVITE once more, with credentials", "give the client the account's key and secret; where it knows no 407, set digest.challenge: 401", "RFC 3261 22.3"),
     Kind("digest.malformed", "error", "a Digest header with username, realm, nonce, uri and response", "write the header as RFC 3261 22.4 does", "RFC 2617 3.2.2"),
     Kind("digest.unknown-user", "error", "an API key as the username, in the realm it was challenged with", "set the username to the account's key and echo the realm", "page: Authentication", _WRONG),
     Kind("digest.wrong-password", "error", "the account's secret as the password", "set the password to the account's secret", "page: Authentication", _WRONG),

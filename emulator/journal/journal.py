@@ -37,6 +37,7 @@ _CALLED_USER = re.compile(f"INVITE {_USER}", re.IGNORECASE)
 _TAG = r"[ \t]*:[^\r\n]{0,400}?;[ \t]*tag[ \t]*=[ \t]*([^;\s]{1,256})"
 _FROM_TAG = re.compile(rf"^(?:from|f){_TAG}".encode(), re.IGNORECASE | re.MULTILINE)
 _TO_TAG = re.compile(rf"^(?:to|t){_TAG}".encode(), re.IGNORECASE | re.MULTILINE)
+_CHALLENGES = (b"SIP/2.0 401", b"SIP/2.0 407")
 _CSEQ = re.compile(rb"^cseq[ \t]*:[ \t]*(\d{1,10})", re.IGNORECASE | re.MULTILINE)
 
 
@@ -184,7 +185,15 @@ class CallRecord:
     @property
     def all_findings(self) -> list[Finding]:
         """Those of signalling, and those of media as it stands."""
+        if self.state == "challenged" and self._waits_for_credentials:
+            return [*self.findings, Finding("digest.unanswered", "no INVITE with credentials after the challenge")]
         return [*self.findings, *(self.media.findings() if self.media is not None else ())]
+
+    @property
+    def _waits_for_credentials(self) -> bool:
+        """Whether the first challenge has gone, and nothing has come in answer."""
+        challenged = any(not incoming and data.startswith(_CHALLENGES) for _, incoming, _, data, _ in self.messages)
+        return challenged and not any(finding.code.startswith("digest.") for finding in self.findings)
 
     def detail(self) -> dict[str, Any]:
         """The call with its messages; `at` counts in seconds from the first one."""

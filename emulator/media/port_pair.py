@@ -97,6 +97,7 @@ class PortPair:
             stream.reader(buffer, view, length)
             return
         stream.strangers += 1
+        stream.stranger = self._source.peer
         announced = stream.agreement.remote
         # A client that names an IPv6 address and sends over IPv4 (linphone does) is known by its port.
         other_family = (":" in announced[0]) != (":" in self._address) and announced[1] == self._source.peer[1]

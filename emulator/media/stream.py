@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # what only some calls need is imported by those
     from emulator.media.dtmf import Digit
     from emulator.media.events import Events
 
+Address = tuple[str, int]
 Tap = Callable[[int, int, bytes], None]
 """Told of audio: payload type and payload."""
 
@@ -46,7 +47,7 @@ class Stream:
         "_clock", "_course", "_dialler", "_echo", "_events", "_heard", "_ids", "_inbound", "_kinds", "_listening", "_numbers",
         "_on_digit", "_ordinary", "_out", "_outbound", "_seconds", "_sent", "_sent_octets", "_tap_heard", "_tap_sent", "_timestamp",
         "_timestamp_at", "_unwanted_from", "address_taken", "agreement", "bad", "before_answer", "digits", "events", "in_band", "late",
-        "otherwise", "plan", "reader", "refused", "rtcp", "send_rtcp", "ssrc", "strangers", "unknown_type", "unwanted",
+        "otherwise", "plan", "reader", "refused", "rtcp", "send_rtcp", "ssrc", "stranger", "strangers", "unknown_type", "unwanted",
     )  # fmt: skip
 
     def __init__(
@@ -83,6 +84,8 @@ class Stream:
         """Packets that SRTP did not let through."""
         self.strangers = 0
         """Packets that came from elsewhere than the description says; none was looked at."""
+        self.stranger: Address | None = None
+        """Where the last of them came from."""
         self.late = 0
         """Packets from the right place after the call was over."""
         self.before_answer = 0

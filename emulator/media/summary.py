@@ -19,7 +19,7 @@ def findings(stream: "Stream") -> list[Finding]:
     for count, code, what in (
         (stream.unknown_type, "media.payload-type", "of a payload type that was not agreed"),
         (stream.unwanted, "media.direction", "while none were to be sent"),
-        (stream.strangers, "media.stranger", "from elsewhere"),
+        (stream.strangers, "media.stranger", _from_elsewhere(stream)),
         (stream.late, "media.after-bye", "after the end"),
         (stream.before_answer, "media.before-answer", "before the 200"),
         (stream.bad, "media.malformed", "that are neither RTP nor RTCP"),
@@ -31,15 +31,28 @@ def findings(stream: "Stream") -> list[Finding]:
         if count:
             found.append(Finding(code, f"{count} packets {what}"))
     if stream.address_taken:
-        found.append(Finding("media.address-taken", f"{agreement.remote[0]}:{agreement.remote[1]}"))
+        found.append(Finding("media.address-taken", _at(agreement.remote)))
     if stream.in_band is not None:
         found.append(Finding("dtmf.in-band", stream.in_band))
     theirs, sender = rtcp.theirs, rtcp.sender
     if theirs is not None and theirs.lost > 0 and theirs.lost > stream.sent // 100:
         found.append(Finding("rtcp.loss", f"the client misses {theirs.lost} packets"))
-    if sender is not None and sender.ssrc == stream.heard.source and sender.packets > stream.heard.expected * 1.05 + 50:
+    came = stream.heard.expected + stream.strangers + stream.unknown_type + stream.bad + sum(refused.values())
+    if sender is not None and sender.ssrc == stream.heard.source and sender.packets > came * 1.05 + 50:
         found.append(Finding("rtcp.counts", f"{sender.packets} sent by its own account, {stream.heard.packets} came"))
     return found
+
+
+def _from_elsewhere(stream: "Stream") -> str:
+    """Who speaks from another port than the description says needs to know both."""
+    if stream.stranger is None:
+        return "from elsewhere"
+    return f"from elsewhere, the last from {_at(stream.stranger)}; the description says {_at(stream.agreement.remote)}"
+
+
+def _at(address: tuple[str, int]) -> str:
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def snapshot(stream: "Stream") -> dict[str, Any]:
@@ -52,7 +65,7 @@ def snapshot(stream: "Stream") -> dict[str, Any]:
         "payload_type": agreement.payload_type,
         "event_payload_type": agreement.event_type,
         "srtp": agreement.keys is not None,
-        "remote": f"{agreement.remote[0]}:{agreement.remote[1]}",
+        "remote": _at(agreement.remote),
         "send": agreement.send,
         "receive": agreement.receive,
         "plays": "silence" if any(name == "silence" for name, _ in stream.plan.sent) else stream.plan.play,

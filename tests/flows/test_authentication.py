@@ -86,6 +86,18 @@ def test_wrong_credentials_are_challenged_again_and_the_answers_are_alike(networ
     assert codes(network) == [code]
 
 
+def test_a_challenge_that_is_not_answered_is_told_of_until_it_is(network: Network) -> None:
+    """pyVoIP knows no 407, and says nothing of it."""
+    phone = network.phone()
+    phone.invite()
+    challenged = phone.expect(407)
+    record = network.journal.get("last")
+    assert record is not None and [finding.code for finding in record.all_findings] == ["digest.unanswered"]
+    phone.invite(extra=phone.credentials(challenged))
+    phone.expect(100, 180, 200)
+    assert record.all_findings == []
+
+
 def test_an_old_nonce_is_stale_and_the_next_one_works(network: Network) -> None:
     phone = network.phone()
     phone.invite()

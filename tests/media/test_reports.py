@@ -55,6 +55,16 @@ def test_a_sender_whose_account_does_not_fit_is_told() -> None:
     assert "rtcp.counts" in echo.codes()
 
 
+def test_packets_that_came_but_were_not_taken_are_not_missed() -> None:
+    """A client that announces one port and sends from another is told of that alone."""
+    echo = Echo()
+    echo.talk(100)
+    echo.stream.strangers = 900
+    report = rtcp.sender_report(1, echo.clock.wall(), 0, 1000, 160000, b"") + rtcp.description(1, "peer")
+    echo.stream.receive_rtcp(report)
+    assert "rtcp.counts" not in echo.codes()
+
+
 def test_rtcp_that_begins_with_no_report_is_taken_and_told() -> None:
     """baresip opens its NAT with an APP packet alone."""
     echo = Echo()
