@@ -10,7 +10,7 @@ import pytest
 
 from emulator.clock import SteppedClock
 from emulator.ids import Ids
-from emulator.media import rtcp, shared_port
+from emulator.media import rtcp, shared_port, sockets
 from emulator.media.codecs import PCMU
 from emulator.media.offer import Agreement
 from emulator.media.plan import Plan
@@ -599,6 +599,32 @@ def test_a_shared_port_leaves_nothing_for_the_next_tick(monkeypatch: pytest.Monk
         phone.say(port.number)
     place.clock.advance(0.004)
     assert stream.sent == 10
+    place.close()
+
+
+def test_more_is_read_from_each_socket_when_there_is_no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few packets of a call in a row cost less than one of each call in turn; where each has but one, one is read."""
+    monkeypatch.setattr(sockets, "_EVENTS_PER_ROUND", 1)
+    place = ground("pairs", tick=0.004, tick_above=0)
+    due: list[Any] = []
+    place.selector._reactor.callLater = lambda seconds, call: due.append(call)
+    phone = place.phone()
+    port, stream = place.call(phone)
+    for _ in range(10):
+        phone.say(port.number)
+    place.selector.doRead()
+    sent = [stream.sent]
+    while sent[-1] < 10:
+        due.pop()()
+        sent.append(stream.sent)
+    assert sent == [1, 2, 6, 10]
+    for _ in range(2):
+        due.pop()()  # nothing has come: a rest
+    for _ in range(4):
+        phone.say(port.number)
+        due.pop()()
+        sent.append(stream.sent)
+    assert sent[-4:] == [11, 12, 13, 14]
     place.close()
 
 
