@@ -34,7 +34,7 @@ meet, and so is `phone/`, which knows nothing of `trunk/`. Nothing imports `serv
       sockets port_pair shared_port                                    wires
     dns/           zone answer hosts question    words                       exchange nameserver resolver    wires
     trunk/         what Vonage does with a call: the only place where SIP and media meet
-      regions numbers codes behaviour magic names callers invite template status_callback                     words
+      regions numbers codes behaviour magic names callers contact invite template status_callback             words
       forward_list forward_reader forward_uri forward_place forward_parameters forward_field forward_target    words
       policy accounts proxy admission trunk leg conversation calls studio limits registrar                    machines
       exchange directory inbound rung forwarding                                                              machines

@@ -14,8 +14,8 @@ from emulator.sip.message import Request
 from emulator.sip.session_timer import SUPPORTED
 from emulator.sip.transaction import InviteServer
 from emulator.trunk.behaviour import Behaviour
+from emulator.trunk.contact import contact
 from emulator.trunk.conversation import WITH_SDP, Calls, Conversation
-from emulator.trunk.invite import contact
 from emulator.trunk.leg import offered
 
 

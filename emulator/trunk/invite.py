@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from emulator.trunk import regions, template
+from emulator.trunk.contact import contact
 from emulator.trunk.forward_list import Target
 from emulator.trunk.template import Rendered
 
@@ -89,13 +90,6 @@ def compose(form: "InviteForm", parties: Parties, sdp: bytes, timer: bool = Fals
     if sdp:
         lines.append("Content-Type: application/sdp")
     return Invite(uri, from_, to, f"<{own}>", "".join(f"{line}\r\n" for line in lines), sdp)
-
-
-def contact(user: str, sent_by: str, transport: str, secure: bool) -> str:
-    """The URI of a Contact of ours: `sips` where that is asked for and the flow is TLS, which it says by itself (RFC 5630 3.1.3)."""
-    if secure and transport == "TLS":
-        return f"sips:{user}@{sent_by}"
-    return f"sip:{user}@{sent_by}" + ("" if transport == "UDP" else f";transport={transport.lower()}")
 
 
 def _written(form: "InviteForm", number: str) -> str:
