@@ -8,6 +8,8 @@ from emulator.sip.message import header_name, proper_name
 _TAG = re.compile(r"(;\s*tag\s*=\s*)([^;,\s>]*)", re.IGNORECASE)
 _BRANCH = re.compile(r"(;\s*branch\s*=\s*)([^;,\s]*)", re.IGNORECASE)
 _NUMBER = re.compile(r"[0-9]+")
+_DIGITS = 100
+"""Of a number that is counted up; what a client wrote before them stays. Python converts no more than 4,300."""
 
 
 def parts(data: bytes) -> tuple[list[str], bytes]:
@@ -46,11 +48,15 @@ def with_branch(data: bytes, branch: str) -> bytes:
     return with_header(data, "via", lambda value: _BRANCH.sub(lambda match: match[1] + branch, value, count=1))
 
 
+def _next(number: str) -> str:
+    return number[:-_DIGITS] + str(int(number[-_DIGITS:]) + 1)
+
+
 def with_number(data: bytes, header: str, value: int | None) -> bytes:
     """Another number in CSeq or Content-Length; without a value, the next one."""
 
     def change(text: str) -> str:
-        return _NUMBER.sub(lambda match: str(int(match[0]) + 1 if value is None else value), text, count=1)
+        return _NUMBER.sub(lambda match: _next(match[0]) if value is None else str(value), text, count=1)
 
     return with_header(data, header, change)
 
