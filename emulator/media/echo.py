@@ -16,6 +16,10 @@ from emulator.media.rtp import HEADER, HEADER_OCTETS, VERSION_2
 from emulator.media.srtp import TAG_OCTETS, TRAILER_OCTETS, Inbound, Library, Outbound, fault, library
 
 Reader = Callable[[bytearray, memoryview, int], None]
+"""Takes a datagram of so many octets at the start of the buffer, and the buffer's memoryview; see `Stream.receive`."""
+Straight = Callable[["Slot", int], bool | None]
+"""Makes the datagram in a slot the one that goes back. True when the slot is ready to be sent, False when nothing is to be sent, None when
+the datagram does not go straight: it is as it came then, and nothing was counted."""
 
 _REWRITTEN = struct.Struct("!HII")
 """Sequence number, timestamp and SSRC, from the third octet of a packet on."""
@@ -26,6 +30,42 @@ _FIELDS = 3
 _NOTES = 32
 _LAST = _NOTES - 1
 _NOTED = [struct.Struct("=" + _NOTE.format[1:] * count) for count in range(_NOTES + 1)]
+
+
+class Slot:
+    """Room for one packet: it is read into `buffer`, changed there, and `send` sends it."""
+
+    __slots__ = ("buffer", "echo", "length", "piece", "place", "view")
+
+    def __init__(self, buffer: bytearray, view: memoryview) -> None:
+        """`view` is a memoryview of `buffer`, which has TRAILER_OCTETS of room behind the longest packet."""
+        self.buffer = buffer
+        self.view = view
+        self.place: Any = None
+        """`buffer` as libsrtp takes it."""
+        self.length = 0
+        self.piece = view[:0]
+        """What is sent: the first `length` octets."""
+        self.echo: Echo | None = None
+        """Whose packet it is."""
+
+    def fit(self, length: int) -> None:
+        """Have `piece` so many octets."""
+        self.length, self.piece = length, self.view[:length]
+
+    def send(self) -> None:
+        """Send the packet of the echo that made it. Raises `OSError`; the packet counts as unsent then."""
+        echo = self.echo
+        assert echo is not None
+        try:
+            echo.send(self.piece)
+        except OSError:
+            echo.unsent(self.length)
+            raise
+
+
+_slot = Slot(bytearray(), memoryview(b""))
+"""That of the buffer from which a packet was sent at once last: whoever reads for many calls has one buffer."""
 
 
 class Line(Protocol):
@@ -67,8 +107,8 @@ class Echo:
         self.sequence = sequence
         self.send = send
 
-    def reader(self, inbound: Inbound | None, outbound: Outbound | None) -> Reader | None:
-        """What takes packets under these keys, shut to begin with; None where only one direction has a key."""
+    def straight(self, inbound: Inbound | None, outbound: Outbound | None) -> Straight | None:
+        """What makes packets under these keys ready to be sent, shut to begin with; None where only one direction has a key."""
         self.shut()
         self._inbound = self._outbound = None
         if inbound is None and outbound is None:
@@ -77,6 +117,22 @@ class Echo:
             return None
         self._inbound, self._outbound = inbound.handle, outbound.handle
         return MethodType(_secure(library()), self)
+
+    def reader(self, straight: Straight) -> Reader:
+        """Sends what goes straight at once, and has the line take the rest."""
+
+        def receive(buffer: bytearray, view: memoryview, length: int) -> None:
+            global _slot
+            if _slot.buffer is not buffer:
+                _slot = Slot(buffer, view)
+            slot = _slot
+            leaves = straight(slot, length) if length + TRAILER_OCTETS <= len(buffer) else None
+            if leaves:
+                slot.send()
+            elif leaves is None and self._line is not None:
+                self._line.otherwise(buffer, view, length)
+
+        return receive
 
     def open(self, source: int, payload_type: int, octets: int) -> None:
         """From now on packets of this SSRC and type go straight, where they have as many octets, headers included and protection not."""
@@ -106,12 +162,19 @@ class Echo:
         self.shut()
         self._line = self._inbound = self._outbound = None
 
-    def _plain(self, buffer: bytearray, view: memoryview, length: int) -> None:
+    def unsent(self, octets: int) -> None:
+        """The last packet that was counted, of so many octets on the wire, could not be sent."""
+        self.settle()
+        if self._line is not None:
+            self._line.unsent(octets if self._inbound is None else octets - TAG_OCTETS)
+
+    def _plain(self, slot: Slot, length: int) -> bool | None:
         if length != self._length or length < HEADER_OCTETS:
-            return self._otherwise(buffer, view, length)
+            return None
+        buffer = slot.buffer
         first, second, sequence, timestamp, source = HEADER.unpack_from(buffer)
         if source != self._source or second != self._payload_type or first != VERSION_2:
-            return self._otherwise(buffer, view, length)
+            return None
         noted = self._noted
         _NOTE.pack_into(self._notes, noted * _NOTE_OCTETS, self._seconds(), timestamp, sequence)
         self._noted = noted + 1
@@ -119,58 +182,38 @@ class Echo:
         _REWRITTEN.pack_into(buffer, 2, own, timestamp, self._ssrc)
         if noted == _LAST:
             self.settle()
-        try:
-            self.send(view[:length])
-        except OSError:
-            self._unsent(length)
-            raise
-
-    def _otherwise(self, buffer: bytearray, view: memoryview, length: int) -> None:
-        if self._line is not None:
-            self._line.otherwise(buffer, view, length)
-
-    def _unsent(self, octets: int) -> None:
-        self.settle()
-        if self._line is not None:
-            self._line.unsent(octets)
+        if length != slot.length:
+            slot.fit(length)
+        slot.echo = self
+        return True
 
 
 @cache
-def _secure(library: Library) -> Callable[[Echo, bytearray, memoryview, int], None]:
+def _secure(library: Library) -> Callable[[Echo, Slot, int], bool | None]:
     """`Echo._plain` with SRTP on both sides; what all calls share is at hand without asking any of them."""
     unprotect, protect, box = library.unprotect, library.protect, library.length()
     unpack, note, rewrite = HEADER.unpack_from, _NOTE.pack_into, _REWRITTEN.pack_into
-    held: bytearray | None = None
-    place: Any = None
-    piece = memoryview(b"")  # the packet as it leaves: as long as it came, for a tag goes and a tag comes
-    boxed = -1  # what the box holds, for it is dear to write: the length of the last packet, when all went well
+    boxed = -1  # what the box holds, for it is dear to write: a packet leaves as long as it came, for a tag goes and a tag comes
 
-    def hold(buffer: bytearray, view: memoryview, length: int) -> bool:
-        """Have the box, the place and the piece fit this packet; False when there is no room for what libsrtp may write behind it."""
-        nonlocal held, place, piece, boxed
-        if length + TRAILER_OCTETS > len(buffer):
-            return False
-        if buffer is not held:
-            held, place = buffer, library.place(buffer)
-        box[0] = boxed = length
-        piece = view[:length]
-        return True
-
-    def receive(echo: Echo, buffer: bytearray, view: memoryview, length: int) -> None:
+    def straight(echo: Echo, slot: Slot, length: int) -> bool | None:
         nonlocal boxed
         if length != echo._length or length < HEADER_OCTETS:
-            return echo._otherwise(buffer, view, length)
+            return None
+        buffer = slot.buffer
         first, second, sequence, timestamp, source = unpack(buffer)
         if source != echo._source or second != echo._payload_type or first != VERSION_2:
-            return echo._otherwise(buffer, view, length)
-        if (length != boxed or buffer is not held) and not hold(buffer, view, length):
-            return echo._otherwise(buffer, view, length)
+            return None
+        if length != boxed:
+            box[0] = boxed = length
+        place = slot.place
+        if place is None:
+            place = slot.place = library.place(buffer)
         status = unprotect(echo._inbound, place, box)
         if status:
             boxed = -1
             if echo._line is not None:
                 echo._line.refuse(status)
-            return None
+            return False
         noted = echo._noted
         note(echo._notes, noted * _NOTE_OCTETS, echo._seconds(), timestamp, sequence)
         echo._noted = noted + 1
@@ -181,12 +224,11 @@ def _secure(library: Library) -> Callable[[Echo, bytearray, memoryview, int], No
         status = protect(echo._outbound, place, box)
         if status:
             boxed = -1
-            echo._unsent(length - TAG_OCTETS)
+            echo.unsent(length)
             raise fault(status)
-        try:
-            echo.send(piece)
-        except OSError:
-            echo._unsent(length - TAG_OCTETS)
-            raise
+        if length != slot.length:
+            slot.fit(length)
+        slot.echo = echo
+        return True
 
-    return receive
+    return straight

@@ -55,7 +55,7 @@ class PortPair:
         self._stream, self._idle_since = stream, None
         remote = (agreement.remote, agreement.remote_rtcp)
         if agreement.remote[0] in NOWHERE or remote == self._remote:
-            selector.add(self._rtp, stream.reader)  # its keys may be others
+            selector.add(self._rtp, stream.reader, straight=stream.straight)  # its keys may be others
             return
         self._remote = remote
         try:
@@ -76,7 +76,7 @@ class PortPair:
     def _aim(self, stream: Stream, remote: Address) -> None:
         self._rtp.connect(remote)
         self._aimed = remote
-        self._ports.selector.add(self._rtp, stream.reader)
+        self._ports.selector.add(self._rtp, stream.reader, straight=stream.straight)
         if stream.plan.other_port:  # a socket that is connected may send elsewhere all the same
             rtcp = self._rtcp
             stream.send = lambda data: rtcp.sendto(data, remote)

@@ -2,7 +2,8 @@
 
 One read per event is deliberate: a call that sends in bursts must not starve the others. Only when packets come faster than they go, and
 wait on most sockets by the twos, a few are read: while all that a packet touches is at hand the next one of its call costs half. Above
-`tick_above` calls the sockets are drained at a fixed rate instead of at each wake-up, because wake-ups are what costs.
+`tick_above` calls the sockets are drained at a fixed rate instead of at each wake-up, because wake-ups are what costs; for the same
+reason, the receiver's this time, what echoes send straight is sent many in a row.
 """
 
 import select
@@ -15,7 +16,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from emulator.clock import Clock
-from emulator.media.echo import Reader
+from emulator.media.echo import Reader, Slot, Straight
 
 Address = tuple[str, int]
 
@@ -27,9 +28,16 @@ DATAGRAM = 1500
 """Octets of a packet that are read at most."""
 _HEADROOM = 148
 """libsrtp writes its tag and trailer behind the packet: SRTP_MAX_TRAILER_LEN, 144, rounded up."""
+_SLOTS = 32
+"""Packets that are sent in a row."""
 _EVENTS_PER_ROUND = 512
 _MORE = 3
 """Packets that are read beside the first of an event when there is no rest."""
+
+
+def _slot() -> Slot:
+    buffer = bytearray(DATAGRAM + _HEADROOM)
+    return Slot(buffer, memoryview(buffer))
 
 
 def datagram_socket(address: str) -> socket.socket:
@@ -57,9 +65,9 @@ class Selector:
         self._late = False  # whether more than one is read from a socket
         self._more = 0  # what that found
         self._epoll = select.epoll()
-        self._readers: list[tuple[Callable[..., int], Reader] | None] = []  # by descriptor
-        self._buffer = bytearray(DATAGRAM + _HEADROOM)
-        self._view = memoryview(self._buffer)
+        self._readers: list[tuple[Callable[..., int], Reader, Straight | None] | None] = []  # by descriptor
+        self._slots = [_slot() for _ in range(_SLOTS)]
+        self._slot = _slot()
         self._reading = False
         self.streams = 0
         """Those that are read; the fixed rate depends on it."""
@@ -73,14 +81,16 @@ class Selector:
         sock: socket.socket,
         receive: Reader,
         read: Callable[[bytearray, int], int] | None = None,
+        straight: Straight | None = None,
     ) -> None:
-        """Call `receive(buffer, view, length)` for each datagram on `sock`; replaces an earlier one. `read` is its `recv_into`."""
+        """Call `receive(buffer, view, length)` for each datagram on `sock` that does not go `straight`; replaces an earlier one. `read` is
+        its `recv_into`."""
         number = sock.fileno()
         if number >= len(self._readers):
             self._readers.extend([None] * (number + 1 - len(self._readers)))
         if self._readers[number] is None:
             self._epoll.register(number, select.EPOLLIN)
-        self._readers[number] = (read or sock.recv_into, receive)
+        self._readers[number] = (read or sock.recv_into, receive, straight)
         if not self._reading:
             self._reading = True
             self._reactor.addReader(self)
@@ -108,42 +118,62 @@ class Selector:
             self._rest(0)
 
     def _drain(self) -> int:
-        """Read once from each socket that has something, and say how many these were."""
-        buffer, view, readers, late = self._buffer, self._view, self._readers, self._late
+        """Read from each socket that has something, once or a few times, and say how many these were."""
+        readers, slots, most = self._readers, self._slots, 1 + _MORE if self._late else 1
         events = self._epoll.poll(0, _EVENTS_PER_ROUND)
+        packets = ready = 0  # that were read, and that are to be sent
+        slot = slots[0]  # the one behind these
         for number, _ in events:
             reader = readers[number]
             if reader is None:
                 continue  # a packet before it ended this call
+            read, receive, straight = reader
+            left = most
             try:
-                read, receive = reader
-                receive(buffer, view, read(buffer, DATAGRAM))
-                if late:
-                    self._read_on(read, receive, _MORE)
+                while left:
+                    length = read(slot.buffer, DATAGRAM)
+                    left -= 1
+                    if straight is not None and (leaves := straight(slot, length)) is not None:
+                        if leaves:
+                            ready += 1
+                            if ready == _SLOTS:
+                                ready = self._send(ready)
+                            slot = slots[ready]
+                    else:
+                        if ready:
+                            ready = self._send(ready)  # what was before it leaves before whatever comes of it
+                        receive(slot.buffer, slot.view, length)
+                        slot = slots[0]
+            except OSError as error:
+                if left == most or not isinstance(error, BlockingIOError):
+                    self.socket_errors += 1
+            except Exception as error:
+                self._on_error(error)
+            packets += most - left
+        if ready:
+            self._send(ready)
+        self._more = packets - len(events)
+        return len(events)
+
+    def _send(self, ready: int) -> int:
+        """Send the first so many slots; none is left."""
+        for slot in self._slots[:ready]:
+            try:
+                slot.send()
             except OSError:
                 self.socket_errors += 1
             except Exception as error:
                 self._on_error(error)
-        return len(events)
-
-    def _read_on(self, read: Callable[..., int], receive: Reader, most: int) -> None:
-        """Up to `most` packets more that wait on a socket."""
-        for _ in range(most):
-            try:
-                length = read(self._buffer, DATAGRAM)
-            except BlockingIOError:
-                return
-            self._more += 1
-            receive(self._buffer, self._view, length)
+        return 0
 
     def read_now(self, sock: socket.socket) -> None:
         """Read what waits on a socket, before whatever comes next on others."""
-        buffer, view, number = self._buffer, self._view, sock.fileno()
+        buffer, view, number = self._slot.buffer, self._slot.view, sock.fileno()
         for _ in range(_EVENTS_PER_ROUND):
             reader = self._readers[number]
             if reader is None:
                 return
-            read, receive = reader
+            read, receive, _ = reader
             try:
                 receive(buffer, view, read(buffer, DATAGRAM))
             except BlockingIOError:
@@ -164,7 +194,7 @@ class Selector:
             self._next, self.behind = now, False
         wasted = self._late and self._more * 4 < read  # to find nothing on a socket costs as well
         self._unrested = self._unrested + read if self._next <= now and not wasted else 0
-        self._late, self._more = self._unrested * 4 > self.streams * 3, 0
+        self._late = self._unrested * 4 > self.streams * 3
         self._reactor.callLater(max(0.0, self._next - now), self._on_tick)
 
     def _on_tick(self) -> None:

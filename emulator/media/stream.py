@@ -13,7 +13,7 @@ from emulator.clock import Clock
 from emulator.ids import Ids
 from emulator.journal.findings import Finding
 from emulator.media import summary
-from emulator.media.echo import Echo, Reader
+from emulator.media.echo import Echo, Reader, Straight
 from emulator.media.offer import Agreement, Keys
 from emulator.media.plan import Plan
 from emulator.media.reception import Reception
@@ -47,7 +47,8 @@ class Stream:
         "_clock", "_course", "_dialler", "_echo", "_events", "_heard", "_ids", "_inbound", "_kinds", "_listening", "_numbers",
         "_on_digit", "_ordinary", "_out", "_outbound", "_seconds", "_sent", "_sent_octets", "_tap_heard", "_tap_sent", "_timestamp",
         "_timestamp_at", "_unwanted_from", "address_taken", "agreement", "bad", "before_answer", "digits", "events", "in_band", "late",
-        "otherwise", "plan", "reader", "refused", "rtcp", "send_rtcp", "ssrc", "stranger", "strangers", "unknown_type", "unwanted",
+        "otherwise", "plan", "reader", "refused", "rtcp", "send_rtcp", "ssrc", "straight", "stranger", "strangers", "unknown_type",
+        "unwanted",
     )  # fmt: skip
 
     def __init__(
@@ -106,6 +107,7 @@ class Stream:
         self.send_rtcp: Callable[[Any], Any] = _discard
         self._out: Reader = self._send_plain
         self.reader: Reader = self.receive
+        self.straight: Straight | None = None
         self.otherwise: Reader = self.receive
         self._ordinary = False  # whether packets may go straight
         self._listening = True
@@ -354,10 +356,11 @@ class Stream:
             self._out = lambda buffer, view, length: leaving(view[:length])
             if plan.heard:
                 self.reader = lambda buffer, view, length: arriving(view[:length])
-        straight = self._echo.reader(self._inbound, self._outbound)
+        straight = self._echo.straight(self._inbound, self._outbound)
         self._ordinary = straight is not None and self._course is None and self._kinds[self.agreement.payload_type] == _ECHO
-        if straight is not None and self._ordinary:
-            self.reader = straight
+        self.straight = straight if self._ordinary else None
+        if self.straight is not None:
+            self.reader = self._echo.reader(self.straight)
 
     def _leave(self, packet: bytes | memoryview) -> None:
         if packet:
@@ -442,7 +445,8 @@ class Stream:
             if context is not None:
                 context.close()
         self.send, self.send_rtcp = _discard, _discard
-        self._out = self.reader = self.otherwise = _nowhere  # bound methods of ours: without them no cycle is left
+        self._out = self.reader = self.otherwise = _nowhere  # what is bound to us: without it no cycle is left
+        self.straight = None
         self._tap_heard = self._tap_sent = None
         self._dialler = None
         self._on_digit = None

@@ -4,20 +4,24 @@ import errno
 import socket
 import struct
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from emulator.clock import SteppedClock
 from emulator.ids import Ids
 from emulator.media import rtcp, shared_port, sockets
 from emulator.media.codecs import PCMU
-from emulator.media.offer import Agreement
+from emulator.media.offer import Agreement, Keys
 from emulator.media.plan import Plan
 from emulator.media.port import Exhausted
 from emulator.media.port_pair import MediaPorts
 from emulator.media.shared_port import SharedPorts
 from emulator.media.sockets import Selector
+from emulator.media.srtp import Inbound, Outbound
 from emulator.media.stream import Stream
 
 HOST = "127.0.0.1"
@@ -53,10 +57,12 @@ class Ground:
         self.phones.append(phone)
         return phone
 
-    def call(self, phone: "Phone", plan: Plan | None = None, announced: tuple[str, int] | None = None) -> tuple[Any, Stream]:
+    def call(
+        self, phone: "Phone", plan: Plan | None = None, announced: tuple[str, int] | None = None, keys: Keys | None = None
+    ) -> tuple[Any, Stream]:
         port = self.ports.open(HOST)
         remote = announced or phone.address
-        agreement = Agreement(PCMU, 0, 101, 8000, remote, (HOST, phone.rtcp.getsockname()[1]), True, True)
+        agreement = Agreement(PCMU, 0, 101, 8000, remote, (HOST, phone.rtcp.getsockname()[1]), True, True, keys=keys)
         stream = Stream(agreement, self.clock, Ids(1), plan)
         port.attach(stream)
         return port, stream
@@ -626,6 +632,95 @@ def test_more_is_read_from_each_socket_when_there_is_no_rest(monkeypatch: pytest
         sent.append(stream.sent)
     assert sent[-4:] == [11, 12, 13, 14]
     place.close()
+
+
+KEYS = [Keys(bytes([2 * k] * 30), bytes([2 * k + 1] * 30)) for k in range(4)]
+
+
+@pytest.mark.parametrize("secure", [False, True])
+@given(story=st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["voice", "voice", "voice", "marker", "long", "stray"])), max_size=60))
+def test_each_call_gets_its_own_packets_back_in_order(secure: bool, story: list[tuple[int, str]]) -> None:
+    """Packets that go straight wait for others to be sent with them, and odd ones between them do not."""
+    with pytest.MonkeyPatch.context() as patch, closing(ground("pairs")) as place:
+        patch.setattr(sockets, "_SLOTS", 4)
+        place.selector._late = True  # several are read from a socket
+        keys = KEYS if secure else [None] * 4
+        phones = [place.phone() for _ in keys]
+        calls = [place.call(phone, keys=own) for phone, own in zip(phones, keys, strict=True)]
+        protected = [Outbound(own.theirs) if own is not None else None for own in keys]
+        said: list[list[bytes]] = [[] for _ in phones]
+        for sequence, (k, kind) in enumerate([(k, "voice") for k in range(4)] + story):
+            payload = struct.pack("!BH", k, sequence) * (54 if kind == "long" else 53)
+            packet = struct.pack("!BBHII", 0x80, {"marker": 0x80, "stray": 99}.get(kind, 0), sequence, sequence * 160, 7 + k) + payload
+            own = protected[k]
+            phones[k].say(calls[k][0].number, packet if own is None else protect(own, packet))
+            if kind != "stray":
+                said[k].append(payload)
+        for _ in range(30):
+            place.selector.doRead()
+        for k, ((port, stream), phone) in enumerate(zip(calls, phones, strict=True)):
+            heard = [phone.heard() for _ in said[k]]
+            opener = Inbound(keys[k].ours) if secure else None
+            got = [unprotect(opener, one[0]) if opener is not None else one[0] for one in heard if one is not None]
+            assert [one[12:] for one in got] == said[k]
+            first = struct.unpack_from("!H", got[0], 2)[0]
+            assert [struct.unpack_from("!H", one, 2)[0] for one in got] == [(first + n) & 0xFFFF for n in range(len(got))]
+            assert (stream.heard.packets, stream.sent, {one[1] for one in heard}) == (len(said[k]), len(said[k]), {port.number})
+        assert place.selector.socket_errors == 0
+
+
+@pytest.mark.parametrize("keys", [None, KEYS[0]])
+def test_what_could_not_be_sent_in_a_row_is_counted(keys: Keys | None) -> None:
+    place = ground("pairs", tick=0.0)
+    phones = [place.phone() for _ in range(3)]
+    calls = [place.call(phone, keys=keys) for phone in phones]
+    own = [Outbound(keys.theirs) if keys is not None else None for _ in phones]
+    for sequence in range(4):
+        if sequence == 3:
+            calls[1][1].send = refuses
+        for (port, _), phone, outbound in zip(calls, phones, own, strict=True):
+            packet = struct.pack("!BBHII", 0x80, 0, sequence, sequence * 160, 7) + bytes(160)
+            phone.say(port.number, packet if outbound is None else protect(outbound, packet))
+        place.settle()
+    assert [(stream.heard.packets, stream.sent, stream.sent_octets) for _, stream in calls] == [(4, 4, 688), (4, 3, 516), (4, 4, 688)]
+    assert place.selector.socket_errors == 1
+    place.close()
+
+
+def test_what_waits_to_be_sent_goes_before_a_call_ends() -> None:
+    place = ground("pairs")
+    phones = [place.phone() for _ in range(2)]
+    calls = [place.call(phone) for phone in phones]
+    for sequence in (1, 2):
+        for (port, _), phone in zip(calls, phones, strict=True):
+            phone.say(port.number, struct.pack("!BBHII", 0x80, 0, sequence, sequence * 160, 7) + bytes(160))
+        place.settle()
+
+    def ends(buffer: bytearray, view: memoryview, length: int) -> None:
+        calls[0][1].end()
+        calls[0][0].close()
+
+    calls[1][1].otherwise = ends  # as a digit that ends a script does
+    phones[0].say(calls[0][0].number, struct.pack("!BBHII", 0x80, 0, 3, 480, 7) + bytes(160))
+    phones[1].say(calls[1][0].number, b"odd")
+    place.settle()
+    assert [phones[0].heard() is not None for _ in range(4)] == [True, True, True, False]
+    assert calls[0][1].sent == 3
+    place.close()
+
+
+def refuses(data: object) -> None:
+    raise ConnectionRefusedError
+
+
+def protect(outbound: Outbound, packet: bytes) -> bytes:
+    buffer = bytearray(packet) + bytearray(148)
+    return bytes(buffer[: outbound.protect(buffer, len(packet))])
+
+
+def unprotect(inbound: Inbound, packet: bytes) -> bytes:
+    buffer = bytearray(packet)
+    return bytes(buffer[: inbound.unprotect(buffer, len(packet))])
 
 
 def test_ticks_end_with_the_selector() -> None:
