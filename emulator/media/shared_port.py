@@ -3,9 +3,9 @@
 import socket
 from collections.abc import Callable, Iterable
 
-from emulator.media.echo import Reader
+from emulator.media.echo import Slot
 from emulator.media.port import Exhausted
-from emulator.media.sockets import CROSSING_SECONDS, DATAGRAM, LATE_SECONDS, NOWHERE, Address, Selector, Source, datagram_socket
+from emulator.media.sockets import CROSSING_SECONDS, LATE_SECONDS, NOWHERE, Address, Selector, Source, datagram_socket
 from emulator.media.stream import Stream
 
 _ATTEMPTS = 64
@@ -152,25 +152,15 @@ class _Shared:
         """Calls that have announced the address of another, the first one first."""
         self._from = Source(rtp)
         self._rtcp_from = Source(rtcp)
-        ports.selector.add(rtp, self._reader(self._from, self._on_rtp), self._from)
-        ports.selector.add(rtcp, self._reader(self._rtcp_from, self._on_rtcp), self._rtcp_from)
+        ports.selector.add(rtp, self._on_rtp, self._from, self._straight, _READS)
+        ports.selector.add(rtcp, self._on_rtcp, self._rtcp_from, reads=_READS)
 
-    def _reader(self, source: Source, hand_out: Reader) -> Reader:
-        """Hands out a packet and those behind it: the socket has those of all calls, so that one a round would be too few."""
-        selector = self.ports.selector
-
-        def read(buffer: bytearray, view: memoryview, length: int) -> None:
-            behind, selector.behind = selector.behind, True
-            for left in reversed(range(_READS)):
-                hand_out(buffer, view, length)
-                if left:
-                    try:
-                        length = source(buffer, DATAGRAM)
-                    except BlockingIOError:
-                        selector.behind = behind
-                        return
-
-        return read
+    def _straight(self, slot: Slot, length: int) -> bool | None:
+        """See `emulator.media.echo.Straight`."""
+        port = self.by_peer.get(self._from.peer)
+        if port is None or port.stream is None or port.stream.straight is None:
+            return None
+        return port.stream.straight(slot, length)
 
     def _on_rtp(self, buffer: bytearray, view: memoryview, length: int) -> None:
         port = self.by_peer.get(self._from.peer) or self._latched(self._from.peer)

@@ -65,14 +65,13 @@ class Selector:
         self._late = False  # whether more than one is read from a socket
         self._more = 0  # what that found
         self._epoll = select.epoll()
-        self._readers: list[tuple[Callable[..., int], Reader, Straight | None] | None] = []  # by descriptor
+        self._readers: list[tuple[Callable[..., int], Reader, Straight | None, int] | None] = []  # by descriptor
         self._slots = [_slot() for _ in range(_SLOTS)]
         self._slot = _slot()
+        self._behind = False  # whether a socket of many calls has more than was read from it
         self._reading = False
         self.streams = 0
         """Those that are read; the fixed rate depends on it."""
-        self.behind = False
-        """Whether a socket has more than was read from it."""
         self.socket_errors = 0
         """Reads and sends the system refused, most of them ICMP port unreachable."""
 
@@ -82,15 +81,19 @@ class Selector:
         receive: Reader,
         read: Callable[[bytearray, int], int] | None = None,
         straight: Straight | None = None,
+        reads: int = 0,
     ) -> None:
-        """Call `receive(buffer, view, length)` for each datagram on `sock` that does not go `straight`; replaces an earlier one. `read` is
-        its `recv_into`."""
+        """Call `receive(buffer, view, length)` for each datagram on `sock` that does not go `straight`; replaces an earlier one.
+
+        `read` is its `recv_into`. `reads` is for a socket that has the packets of many calls: so many are read before others have their
+        turn.
+        """
         number = sock.fileno()
         if number >= len(self._readers):
             self._readers.extend([None] * (number + 1 - len(self._readers)))
         if self._readers[number] is None:
             self._epoll.register(number, select.EPOLLIN)
-        self._readers[number] = (read or sock.recv_into, receive, straight)
+        self._readers[number] = (read or sock.recv_into, receive, straight, reads)
         if not self._reading:
             self._reading = True
             self._reactor.addReader(self)
@@ -118,8 +121,8 @@ class Selector:
             self._rest(0)
 
     def _drain(self) -> int:
-        """Read from each socket that has something, once or a few times, and say how many these were."""
-        readers, slots, most = self._readers, self._slots, 1 + _MORE if self._late else 1
+        """Read from each socket that has something, and say how many these were."""
+        readers, slots, usual = self._readers, self._slots, 1 + _MORE if self._late else 1
         events = self._epoll.poll(0, _EVENTS_PER_ROUND)
         packets = ready = 0  # that were read, and that are to be sent
         slot = slots[0]  # the one behind these
@@ -127,11 +130,15 @@ class Selector:
             reader = readers[number]
             if reader is None:
                 continue  # a packet before it ended this call
-            read, receive, straight = reader
-            left = most
+            read, receive, straight, reads = reader
+            left = most = reads or usual
             try:
                 while left:
-                    length = read(slot.buffer, DATAGRAM)
+                    try:
+                        length = read(slot.buffer, DATAGRAM)
+                    except BlockingIOError:
+                        reads = 0
+                        break
                     left -= 1
                     if straight is not None and (leaves := straight(slot, length)) is not None:
                         if leaves:
@@ -144,12 +151,13 @@ class Selector:
                             ready = self._send(ready)  # what was before it leaves before whatever comes of it
                         receive(slot.buffer, slot.view, length)
                         slot = slots[0]
-            except OSError as error:
-                if left == most or not isinstance(error, BlockingIOError):
-                    self.socket_errors += 1
+            except OSError:
+                self.socket_errors += 1
             except Exception as error:
                 self._on_error(error)
             packets += most - left
+            if reads:
+                self._behind = True
         if ready:
             self._send(ready)
         self._more = packets - len(events)
@@ -173,7 +181,7 @@ class Selector:
             reader = self._readers[number]
             if reader is None:
                 return
-            read, receive, _ = reader
+            read, receive, _, _ = reader
             try:
                 receive(buffer, view, read(buffer, DATAGRAM))
             except BlockingIOError:
@@ -190,8 +198,8 @@ class Selector:
         """
         now = self.clock.seconds()
         self._next += self._tick
-        if read == _EVENTS_PER_ROUND or self.behind or self._next < now - self._tick:
-            self._next, self.behind = now, False
+        if read == _EVENTS_PER_ROUND or self._behind or self._next < now - self._tick:
+            self._next, self._behind = now, False
         wasted = self._late and self._more * 4 < read  # to find nothing on a socket costs as well
         self._unrested = self._unrested + read if self._next <= now and not wasted else 0
         self._late = self._unrested * 4 > self.streams * 3

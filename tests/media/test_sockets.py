@@ -637,11 +637,12 @@ def test_more_is_read_from_each_socket_when_there_is_no_rest(monkeypatch: pytest
 KEYS = [Keys(bytes([2 * k] * 30), bytes([2 * k + 1] * 30)) for k in range(4)]
 
 
+@pytest.mark.parametrize("kind", ["pairs", "shared"])
 @pytest.mark.parametrize("secure", [False, True])
 @given(story=st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["voice", "voice", "voice", "marker", "long", "stray"])), max_size=60))
-def test_each_call_gets_its_own_packets_back_in_order(secure: bool, story: list[tuple[int, str]]) -> None:
+def test_each_call_gets_its_own_packets_back_in_order(kind: str, secure: bool, story: list[tuple[int, str]]) -> None:
     """Packets that go straight wait for others to be sent with them, and odd ones between them do not."""
-    with pytest.MonkeyPatch.context() as patch, closing(ground("pairs")) as place:
+    with pytest.MonkeyPatch.context() as patch, closing(ground(kind)) as place:
         patch.setattr(sockets, "_SLOTS", 4)
         place.selector._late = True  # several are read from a socket
         keys = KEYS if secure else [None] * 4
