@@ -29,7 +29,7 @@ meet, and so is `phone/`, which knows nothing of `trunk/`. Nothing imports `serv
       transport datagram dialling tls tls_client                       wires
     media/         SDP, RTP, SRTP, DTMF; knows nothing of SIP
       codecs sdp crypto offer description rtp rtcp dtmf dtmf_sender reception quality plan g711 tone shipped packing resample port    words
-      stream echo reports events summary srtp dialler player far_end ear recording recorder wav decoder    machines
+      stream echo wire clear reports events summary srtp dialler player far_end ear recording recorder wav decoder    machines
       impair losing holding rewriting chain course                     machines
       sockets port_pair shared_port                                    wires
     dns/           zone answer hosts question    words                       exchange nameserver resolver    wires
@@ -43,7 +43,7 @@ meet, and so is `phone/`, which knows nothing of `trunk/`. Nothing imports `serv
       rules sight gate signalling answers outage outages behaviours names seams wiring fault faults likeness trail failover    machines
       terms expectation model check placeholders script script_schema reference wording verdict trace report    words     listeners    wire
       world witness expect expect_calls expect_requests expect_named stage live acts runner scenarios          machines
-    journal/       events findings attempt ladder packet capture    words   journal    machine
+    journal/       events findings attempt ladder packet capture    words   journal datagrams    machines
     control/       model routes    words     api telephony faults scenarios openapi    machines    endpoints server client webhook    wires
     phone/         our own small phone: a stranger to the trunk, built of the same parts
       signal script    words    echo handset outcome report call placed taken phone    machines    line    wire

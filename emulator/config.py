@@ -220,6 +220,20 @@ class MediaSettings(_Section, frozen=True):
     record: Annotated[str | None, _meta("Folder for a WAV file of each call, heard on the left and sent on the right.")] = None
     record_seconds: Annotated[float, _seconds("The longest recording.")] = 3600.0
     record_octets: Annotated[int, _meta("What all recordings of a run take at most; then nothing more is recorded.", ge=1 << 20)] = 4 << 30
+    capture: Annotated[
+        bool, _meta("Keep RTP and RTCP, as on the wire, for captures of calls: the first packets of each call, both ways; see captures.md.")
+    ] = False
+    capture_packets: Annotated[
+        int, _meta("Packets kept of a call at most; there are 100 a second where both sides speak.", ge=1, le=100_000)
+    ] = 6000
+    capture_octets: Annotated[
+        int,
+        _meta(
+            "Octets kept of all calls at most, of one or of a thousand; a minute of G.711 both ways takes 1.2 million. Where there is no "
+            "room, that of the call that ended first goes; while all are up no more is kept.",
+            ge=1 << 20,
+        ),
+    ] = 64 << 20
     tones: Annotated[bool, _meta("Look for digits that are sent as tones, which the trunk does not relay.", _PAGE)] = True
     silence_timeout: Annotated[float, _seconds("A call without RTP for so long is hung up; 0 never.")] = 60.0
     tick: Annotated[float, _seconds("Above `tick_above` sockets, how often they are read; 0 at every wake-up.")] = 0.004

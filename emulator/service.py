@@ -21,6 +21,7 @@ from emulator.control import endpoints as endpoints_file
 from emulator.control.model import AccountKey, DnsEndpoint, Endpoints, Held, MediaEndpoint, ProxyEndpoint
 from emulator.forwarding_settings import entries
 from emulator.ids import Ids
+from emulator.journal.datagrams import Shelf
 from emulator.journal.findings import Finding
 from emulator.journal.journal import CallRecord, Journal
 from emulator.low_ports import FIRST_UNPRIVILEGED, allowed
@@ -69,7 +70,9 @@ class Service:
         self.ready = False
         self.clock: Clock = ReactorClock(reactor, report)
         self.ids = Ids(config.seed)
-        self.journal = Journal(self.clock, config.journal.calls, config.journal.events, config.journal.messages, config.journal.octets)
+        media, kept = config.media, config.journal
+        shelf = Shelf(media.capture_packets, media.capture_octets) if media.capture else None
+        self.journal = Journal(self.clock, kept.calls, kept.events, kept.messages, kept.octets, shelf)
         self._report = report
         self._scratch: Path | None = None
         self._endpoints_path = Path(config.endpoints)
@@ -80,7 +83,6 @@ class Service:
             config.limits.connections, config.limits.connections_per_address, config.limits.message_timeout, config.limits.idle_timeout,
             config.limits.message_octets,
         )  # fmt: skip
-        media = config.media
         self._selector = Selector(reactor, self.clock, report, media.tick, media.tick_above)
         self._media: MediaPorts | SharedPorts
         if media.port is not None:
@@ -349,6 +351,7 @@ class Service:
             registrations=len(self.trunk.registrar),
             journal_calls=len(self.journal),
             journal_octets=self.journal.octets,
+            media_octets=self.journal.media_octets,
         )
 
     # -- stopping -------------------------------------------------------------------------------------------------

@@ -91,8 +91,9 @@ def _lasted(call: dict[str, Any]) -> str:
 @click.option("--json", is_flag=True, help="Everything, as JSON.")
 @click.option("--messages", is_flag=True, help="The messages as they were on the wire.")
 @click.option("--pcap", metavar="FILE", help="Write the messages there, as a capture for Wireshark; - is standard output.")
+@click.option("--decrypt", is_flag=True, help="With --pcap: media that is kept as RTP, where it was SRTP.")
 @client_options
-def show(call: str, url: str | None, endpoints: str | None, **forms: Any) -> None:
+def show(call: str, decrypt: bool, url: str | None, endpoints: str | None, **forms: Any) -> None:
     """Show one call: its number from `vsim calls`, or `last`."""
     from emulator.cli import pcap
     from emulator.control.client import Refused, find
@@ -104,6 +105,8 @@ def show(call: str, url: str | None, endpoints: str | None, **forms: Any) -> Non
 
         raise click.UsageError(f"{listed(f'--{form}' for form in sorted(wanted))} show a call in different ways; write one of them")
     form = wanted[0] if wanted else "ladder"
+    if decrypt and form != "pcap":
+        raise click.UsageError("--decrypt is of a capture; write --pcap FILE as well")
     if form == "pcap":
         pcap.check(forms["pcap"])
     try:
@@ -113,7 +116,7 @@ def show(call: str, url: str | None, endpoints: str | None, **forms: Any) -> Non
             raise
         fail("no calls yet" if call == "last" else f"no call {call!r}; `vsim calls` lists them", UNUSABLE)
     if form == "pcap":
-        pcap.keep(find(url, endpoints), found, forms["pcap"])
+        pcap.keep(find(url, endpoints), found, forms["pcap"], decrypt)
         return
     if form == "json":
         click.echo(json.dumps(found, indent=1))

@@ -38,6 +38,9 @@ def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--media-port", "media__port", metavar="PORT", help="One media port for all calls, instead of a range."),
             click.option("--play", "media__play", metavar="WHAT", help="The far end: echo, tone, silence, nothing, or a WAV file."),
             click.option("--record", "media__record", metavar="DIR", help="Write a WAV file of each call there."),
+            click.option(
+                "--capture-media", "media__capture", is_flag=True, default=None, help="Keep RTP and RTCP for captures, vsim show --pcap."
+            ),
             click.option("--log-format", type=click.Choice(["text", "json"]), help="How events are printed."),
         )
     ):

@@ -31,21 +31,29 @@ def check(file: str) -> None:
         raise click.UsageError("--pcap -: a capture is nothing for a terminal; write | tshark -r - behind it, or name a FILE")
 
 
-def keep(client: "Client", call: dict[str, Any], file: str) -> None:
-    """Fetch the capture of a call, write it, and say so. Raises `Unusable`."""
+def path(id: str, decrypt: bool) -> str:
+    """Where the control API has the capture of a call."""
+    return f"/v1/calls/{id}/pcap" + ("?decrypt=true" if decrypt else "")
+
+
+def keep(client: "Client", call: dict[str, Any], file: str, decrypt: bool = False) -> None:
+    """Fetch the capture of a call, write it, and say so; with `decrypt` its media without SRTP. Raises `Unusable`."""
     from emulator.journal.capture import count
 
-    data = client.get_bytes(f"/v1/calls/{call['id']}/pcap")
+    data = client.get_bytes(path(call["id"], decrypt))
     found = f"call #{call['id']}: {_many(count(data), 'packet')}, {_many(len(data), 'octet')}"
     if call["messages_dropped"]:
         found += f"; {_many(call['messages_dropped'], 'further message')} of it had not been kept"
+    media = call.get("media_kept") or {"packets": 0, "missed": 0}
+    if media["missed"]:
+        found += f"; {_many(media['missed'], 'further packet')} of its media had not been kept"
     if file == STDOUT:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
         click.echo(found, err=True)
         return
     write(file, data)
-    say(f"{found}; tshark -r {shlex.quote(file)} -Y sip")
+    say(f"{found}; tshark -r {shlex.quote(file)} -Y {shlex.quote('sip || rtp || rtcp' if media['packets'] else 'sip')}")
 
 
 def write(file: str, data: bytes) -> None:
@@ -82,9 +90,11 @@ def prepare(folder: str) -> None:
         raise Unusable(f"--pcap {shlex.quote(folder)}", f"{in_words(error)}; name a folder that can be written") from None
 
 
-def keep_all(client: "Client", folder: str, name: str, concerned: Iterable[str], after: int) -> dict[str, str]:
+def keep_all(
+    client: "Client", folder: str, name: str, concerned: Iterable[str], after: int, decrypt: bool = False
+) -> dict[str, str]:  # fmt: skip
     """Write the captures of the newest calls whose number is above `after`, and before these of those that are `concerned`, into files
-    whose names begin with `name`. Where each is, by the call's number, or why it is nowhere."""
+    whose names begin with `name`; with `decrypt` their media without SRTP. Where each is, by the call's number, or why it is nowhere."""
     from emulator.control.client import Refused
 
     newest = [call["id"] for call in client.get(f"/v1/calls?limit={_MOST}")["calls"] if int(call["id"]) > after]
@@ -92,7 +102,7 @@ def keep_all(client: "Client", folder: str, name: str, concerned: Iterable[str],
     for id in list(dict.fromkeys((*concerned, *newest)))[:_MOST]:
         file = str(Path(folder) / f"{name}-call-{id}.pcapng")
         try:
-            write(file, client.get_bytes(f"/v1/calls/{id}/pcap"))
+            write(file, client.get_bytes(path(id, decrypt)))
         except Refused:
             continue  # the journal has no room for all calls
         except Unusable as error:

@@ -40,6 +40,10 @@ class Options:
     """Seconds that the program under test has to end by itself when the story is over."""
     pcap: str | None = None
     """The folder for captures of the calls of runs that fail."""
+    capture_media: bool = False
+    """Whether emulators of our own keep media for these."""
+    decrypt: bool = False
+    """Whether captures have their media without SRTP."""
 
 
 class Player:
@@ -103,7 +107,7 @@ class Player:
         self._draw(concerned)
         if result.kind is not None and self._options.pcap is not None:
             name = pcap.name_of(self._number, result.title)
-            result.captures = pcap.keep_all(self._client, self._options.pcap, name, concerned, before)
+            result.captures = pcap.keep_all(self._client, self._options.pcap, name, concerned, before, self._options.decrypt)
 
     def _newest(self) -> int:
         """The number of the newest call that there is already: an emulator that runs may have had others."""
@@ -122,6 +126,8 @@ class Player:
             config["accounts"] = msgspec.to_builtins(given.accounts)
         if given.numbers:
             config["numbers"] = {"447700900000": {}, **config.get("numbers", {}), **msgspec.to_builtins(given.numbers)}
+        if self._options.capture_media:
+            config["media"] = {**config.get("media", {}), "capture": True}
         assert self._result.seed is not None
         self._own = own = stack.enter_context(OwnEmulator(config, self._result.seed, self._stopped))
         self._client = own.client

@@ -57,10 +57,13 @@ def _seed(ctx: click.Context, param: click.Parameter, value: int | None) -> int 
 @click.option("--junit", metavar="FILE", help="Write a JUnit report; - is standard output.")
 @click.option("--json", "json_file", metavar="FILE", help="Write everything as JSON; - is standard output.")
 @click.option("--pcap", metavar="DIR", help="Write captures of the calls of runs that fail there.")
+@click.option("--capture-media", is_flag=True, help="With --pcap: their RTP and RTCP as well.")
+@click.option("--decrypt", is_flag=True, help="With --pcap: media as RTP, where it was SRTP.")
 @click.pass_context
 def run(
     ctx: click.Context, files: tuple[str, ...], url: str | None, seed: int | None, repeat: int, parallel: int, fail_fast: bool,
     keep_going: bool, patience: str, settings: tuple[str, ...], junit: str | None, json_file: str | None, pcap: str | None,
+    capture_media: bool, decrypt: bool,
 ) -> None:  # fmt: skip
     """Run scenarios, each on an emulator of its own, and say what came of them.
 
@@ -75,6 +78,11 @@ def run(
         raise click.UsageError("--parallel with --url: one emulator runs one scenario at a time")
     if url is not None and seed is not None:
         raise click.UsageError("--seed with --url: the seed of an emulator that runs can't be changed; start it with --seed")
+    for flag, given in (("--capture-media", capture_media), ("--decrypt", decrypt)):
+        if given and pcap is None:
+            raise click.UsageError(f"{flag} is of captures; write --pcap DIR as well")
+    if url is not None and capture_media:
+        raise click.UsageError("--capture-media with --url: an emulator that runs keeps media or not; start it with --capture-media")
     if json_file == junit == "-":
         raise click.UsageError("--json and --junit can't both go to standard output")
     if (seconds := duration(patience)) is None:
@@ -87,7 +95,10 @@ def run(
     reports.check()
     if pcap is not None:
         prepare(pcap)
-    session = Session(jobs(scripts, repeat, seed, url, program), reports, url, program, keep_going, fail_fast, parallel, seconds, pcap)
+    session = Session(
+        jobs(scripts, repeat, seed, url, program), reports, url, program, keep_going, fail_fast, parallel, seconds, pcap, capture_media,
+        decrypt,
+    )  # fmt: skip
     sys.exit(session.run())
 
 

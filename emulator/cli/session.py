@@ -102,6 +102,7 @@ class Session:
     def __init__(
         self, jobs: Sequence[Job], reports: Reports, url: str | None = None, program: Sequence[str] = (), keep_going: bool = False,
         fail_fast: bool = False, parallel: int = 1, patience: float = 0.0, pcap: str | None = None,
+        capture_media: bool = False, decrypt: bool = False,
     ) -> None:  # fmt: skip
         self._jobs = jobs
         self._reports = reports
@@ -109,7 +110,7 @@ class Session:
         self._parallel = parallel
         low, high = _WIDTHS
         width = max(low, min(high, shutil.get_terminal_size((100, 24)).columns))
-        self._options = Options(url, keep_going, program, dict(os.environ), width, patience, pcap)
+        self._options = Options(url, keep_going, program, dict(os.environ), width, patience, pcap, capture_media, decrypt)
         self._stop = threading.Event()
         self._enough = threading.Event()
         """One has failed, and no other is to begin."""

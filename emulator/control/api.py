@@ -34,6 +34,7 @@ class Emulator(telephony.Trunk, faults.Emulator, scenarios.Emulator, Protocol):
 
 
 _CALLS_QUERY = (("state", "only this state"), ("limit", "at most so many, 1 to 1000"))
+_PCAP_QUERY = (("decrypt", "true: SRTP is left out, and of each packet there is the RTP in it"),)
 _EVENTS_QUERY = (("after", "only those with a higher id"),)
 
 ROUTES = (
@@ -43,7 +44,10 @@ ROUTES = (
     Route("GET", "/v1/held", "how much of everything that is bounded is held right now", Held, "_held"),
     Route("GET", "/v1/calls", "calls, newest first", CallList, "_calls", _CALLS_QUERY),
     Route("GET", "/v1/calls/{id}", "one call with its messages; `last` is the newest", CallDetail, "_call"),
-    Route("GET", "/v1/calls/{id}/pcap", "its SIP messages as a pcapng capture", bytes, "_pcap", gives=CONTENT_TYPE),
+    Route(
+        "GET", "/v1/calls/{id}/pcap", "its SIP messages, and its media where media.capture keeps that, as a pcapng capture", bytes, "_pcap",
+        _PCAP_QUERY, gives=CONTENT_TYPE,
+    ),
     Route("DELETE", "/v1/calls/{id}", "hang up", Done, "_hang_up"),
     Route("GET", "/v1/events", "events; a server-sent stream when Accept asks for text/event-stream", EventList, "_events", _EVENTS_QUERY),
     Route("POST", "/v1/reset", "hang up every call, end every fault, and forget what was", Done, "_reset"),
@@ -155,8 +159,12 @@ class Api:
         record = self._journal.get(id)
         if record is None:
             return no_call(id)
+        try:
+            decrypt = request.flag("decrypt")
+        except ValueError as error:
+            return problem(400, str(error))
         name = {"Content-Disposition": f'attachment; filename="call-{record.id}.pcapng"'}
-        return ApiResponse(200, record.capture(), CONTENT_TYPE, name)
+        return ApiResponse(200, record.capture(decrypt), CONTENT_TYPE, name)
 
     def _hang_up(self, request: ApiRequest, id: str) -> ApiResponse:
         record = self._journal.get(id)

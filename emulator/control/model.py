@@ -76,6 +76,8 @@ class Held(msgspec.Struct):
     registrations: int
     journal_calls: int
     journal_octets: int
+    media_octets: int
+    """Of the packets that are kept for captures."""
 
 
 class FindingModel(msgspec.Struct):
@@ -156,11 +158,20 @@ class MessageModel(msgspec.Struct):
     text: str
 
 
+class MediaKept(msgspec.Struct):
+    """How much of a call's media is kept for its capture. `missed` packets were not kept, or made room for those of other calls."""
+
+    packets: int
+    octets: int
+    missed: int
+
+
 class CallDetail(CallModel, kw_only=True):
-    """A call with its messages."""
+    """A call with its messages; `media_kept` is null where media is not kept (media.capture)."""
 
     messages: list[MessageModel]
     messages_dropped: int
+    media_kept: MediaKept | None
 
 
 class Placed(CallModel, kw_only=True):

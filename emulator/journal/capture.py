@@ -1,4 +1,4 @@
-"""A call's SIP messages as a capture: pcapng, which Wireshark, tshark, tcpdump and sngrep read.
+"""A call's SIP messages, and its media where that was kept, as a capture: pcapng, which Wireshark, tshark, tcpdump and sngrep read.
 
 pcapng and not classic pcap, for it has room for words: what was found about a message is a comment of its packet, and what is to be known
 of the capture is a comment of the whole. libpcap reads files of one section whose interfaces are all alike, so these are: raw IP, without
@@ -7,6 +7,7 @@ an Ethernet that never was.
 TLS is left out: its messages are shown as TCP on the same ports, where tshark finds SIP in them.
 """
 
+import re
 import struct
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -28,8 +29,12 @@ _MOST = 65000
 _CUT = "…"
 
 
+_SAVP = re.compile(rb"^(m=audio [^ \r\n]{1,20} RTP/)SAVP(F?)(?= )", re.MULTILINE)
+_CRYPTO = b"\na=crypto:"
+
+
 class Packet(NamedTuple):
-    """A message. `at` is Unix time in seconds; `incoming` as the emulator sees it; `interface` names the proxy."""
+    """A message, or a packet of media. `at` is Unix time in seconds; `incoming` as the emulator sees it; `interface` names the proxy."""
 
     at: float
     incoming: bool
@@ -55,6 +60,20 @@ def capture(packets: Iterable[Packet], comment: str) -> bytes:
         _block(_INTERFACE, struct.pack("<HHI", _RAW_IP, 0, _SNAP) + _options((_NAME, _text(name)))) for name in interfaces
     ]  # the first packet of any comes behind all of them
     return b"".join((_block(_SECTION, section), *described, *blocks))
+
+
+def without_savp(message: bytes) -> bytes:
+    """A message whose description says RTP/AVPF for RTP/SAVP and RTP/SAVPF, of the same length: readers of captures go by that word, and
+    would take a packet's end for a tag. The octet that goes with the longer one comes back in the tag of a=crypto."""
+
+    def plain(line: re.Match[bytes]) -> bytes:
+        return line[1] + b"AVPF"
+
+    changed = _SAVP.sub(plain, message)
+    lacking = len(message) - len(changed)
+    if lacking and _CRYPTO not in changed:
+        return message
+    return changed.replace(_CRYPTO, _CRYPTO + b"0" * lacking, 1)
 
 
 def count(file: bytes) -> int:

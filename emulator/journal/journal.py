@@ -2,16 +2,17 @@
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 from emulator import __version__
 from emulator.clock import Clock, Timer
 from emulator.journal.attempt import Attempt, describe
-from emulator.journal.capture import Packet, capture
+from emulator.journal.capture import Packet, capture, without_savp
+from emulator.journal.datagrams import Datagram, Datagrams, Shelf
 from emulator.journal.events import Event
 from emulator.journal.findings import Finding, printable
-from emulator.sip.flow import Path
+from emulator.sip.flow import Address, Path, sent_by
 
 STATES = ("challenged", "trying", "ringing", "answered", "ended", "refused", "cancelled")
 """Of a call."""
@@ -57,9 +58,9 @@ class CallRecord:
     """
 
     __slots__ = (
-        "account", "again", "answered", "attempts", "began", "call_id", "called", "caller", "codec", "direction", "dropped", "ended",
-        "ended_by", "findings", "further", "id", "magic", "media", "messages", "noted", "octets", "peer", "proxy", "reason", "recording",
-        "sounds", "started", "state", "status", "transport",
+        "account", "again", "answered", "attempts", "began", "call_id", "called", "caller", "codec", "datagrams", "direction", "dropped",
+        "ended", "ended_by", "findings", "further", "id", "magic", "media", "messages", "noted", "octets", "peer", "proxy", "reason",
+        "recording", "sounds", "started", "state", "status", "transport",
     )  # fmt: skip
 
     def __init__(self, id: str, call_id: str, started: float, began: float) -> None:
@@ -91,6 +92,8 @@ class CallRecord:
         self.recording = ""
         """The path of its WAV file."""
         self.media: Media | None = None
+        self.datagrams: Datagrams | None = None
+        """What passed its media ports, where that is kept."""
         self.attempts: list[Attempt] = []
         """Of an inbound call: the INVITEs to the customer, in order."""
         self.sounds: list[tuple[float, str, int | None]] = []
@@ -211,12 +214,23 @@ class CallRecord:
                 for seconds, incoming, flow, data, _ in self.messages
             ],
             "messages_dropped": self.dropped,
+            "media_kept": self._kept(),
         }
 
-    def capture(self) -> bytes:
-        """Its messages as a pcapng file, with what was found beside the message after which it was."""
+    def _kept(self) -> dict[str, int] | None:
+        """How much of its media there is for its capture."""
+        kept = self.datagrams
+        return None if kept is None else {"packets": kept.packets, "octets": kept.octets, "missed": kept.missed + kept.strangers_missed}
+
+    def capture(self, decrypt: bool = False) -> bytes:
+        """Its messages, and its media where that was kept, as a pcapng file, with what was found beside the message after which it was, or
+        beside the packet. With `decrypt` the media is without SRTP."""
+        media, secure = self._passed(decrypt)
+        decrypt = decrypt and secure
         said: list[list[str]] = [[] for _ in self.messages]
-        about = _ABOUT_CAPTURES.copy()
+        about = [_SIP_ALONE if self.datagrams is None else _WITH_MEDIA, _ABOUT_TLS]
+        if secure:
+            about.append(_WITHOUT_SRTP if decrypt else _WITH_SRTP)
         for finding, after in zip(self.findings, self.noted, strict=True):
             (said[after - 1] if after else about).append(_in_a_line(finding))
         about += [_in_a_line(finding) for finding in (self.media.findings() if self.media is not None else ())]
@@ -226,19 +240,79 @@ class CallRecord:
             about.append(dropped)
             if said:
                 said[-1].append(dropped)
+        about += self._missing()
         call = self.summary()
         title = f"{self.direction} call {self.id} of vsim {__version__}: {call['caller'] or '?'} to {call['called'] or '?'} at {self.proxy}"
-        packets = (
-            Packet(self.started + seconds - self.began, incoming, flow.partition(" ")[0], path, data, comments)
-            for (seconds, incoming, flow, data, path), comments in zip(self.messages, said, strict=True)
-        )
+        packets: list[Packet] = []
+        for (seconds, incoming, flow, data, path), comments in zip(self.messages, said, strict=True):
+            if decrypt and (plain := without_savp(data)) != data:
+                data = plain
+                comments.append(_CHANGED)
+            packets.append(Packet(self._wall(seconds), incoming, flow.partition(" ")[0], path, data, comments))
+        packets += media
+        packets.sort(key=_at)  # both are in order, and of two at once the message is first
         return capture(packets, "\n".join((title, *about)))
 
+    def _wall(self, seconds: float) -> float:
+        return self.started + seconds - self.began
 
-_ABOUT_CAPTURES = [
-    "SIP alone, as the journal keeps it: its octets, addresses and times. The packets round it are made from these.",
-    "TLS is left out: its messages are shown as TCP. Of a connection there is what it brought for this call, without handshake.",
-]
+    def _passed(self, decrypt: bool) -> tuple[list[Packet], bool]:
+        """The packets of its media, and whether any of them were to be SRTP."""
+        if self.datagrams is None:
+            return [], False
+        paths: dict[tuple[Address, Address], Path] = {}
+        packets: list[Packet] = []
+        passed: Iterable[tuple[Datagram, str]] = ((datagram, "") for datagram in self.datagrams)
+        if decrypt:
+            from emulator.media.clear import clear  # and with it libsrtp
+
+            passed = clear(self.datagrams)
+        secure = False
+        for datagram, problem in passed:
+            secure = secure or datagram.keys is not None
+            ends = (datagram.local, datagram.peer)
+            path = paths.get(ends) or paths.setdefault(ends, Path("UDP", *ends))
+            comments = [_noted(datagram)] if datagram.note else []
+            if problem:
+                comments.append(f"this is as it was on the wire, for SRTP says of it: {problem}")
+            packets.append(Packet(self._wall(datagram.at), datagram.incoming, self.proxy, path, datagram.data, comments))
+        return packets, secure
+
+    def _missing(self) -> list[str]:
+        """What is not there of its media, and what is that the emulator did not hear."""
+        kept = self.datagrams
+        if kept is None:
+            return []
+        told: list[str] = []
+        bounds = "media.capture_packets bounds those of a call, media.capture_octets those of all"
+        if kept.made_room:
+            told.append(f"the media of this call, {kept.missed} packets, made room for that of others: media.capture_octets bounds it")
+        elif kept.missed:
+            told.append(f"{kept.missed} further packets of media were not kept: {bounds}")
+        if kept.strangers_missed:
+            told.append(f"{kept.strangers_missed} packets of strangers were not kept: they may be an eighth of media.capture_packets")
+        if self.media is not None and self.media.snapshot()["impairments_heard"]:
+            told.append("impairments of what the trunk hears come after this: what they lose is there, as it came")
+        return told
+
+
+_SIP_ALONE = "SIP alone, as the journal keeps it: its octets, addresses and times. The packets round it are made from these."
+_WITH_MEDIA = (
+    "SIP as the journal keeps it, RTP and RTCP as they passed the media ports: their octets, addresses and times. The packets round "
+    "them are made from these."
+)
+_ABOUT_TLS = "TLS is left out: its messages are shown as TCP. Of a connection there is what it brought for this call, without handshake."
+_WITH_SRTP = "Media is SRTP, as on the wire; vsim show --decrypt, or decrypt=true of the control API, leaves it out."
+_WITHOUT_SRTP = "SRTP is left out as well: of each packet there is the RTP or RTCP in it."
+_CHANGED = "RTP/SAVP reads RTP/AVPF here, for the media of this capture is shown without SRTP"
+
+
+def _at(packet: Packet) -> float:
+    return packet.at
+
+
+def _noted(datagram: Datagram) -> str:
+    return _in_a_line(Finding(datagram.note, f"from {sent_by(datagram.peer)}"))
 
 
 def _in_a_line(finding: Finding) -> str:
@@ -290,10 +364,14 @@ class Waiter:
 
 
 class Journal:
-    """`calls`, `events`, `messages` (per call) and `octets` (of all messages) bound what is kept."""
+    """`calls`, `events`, `messages` (per call) and `octets` (of all messages) bound what is kept. Packets of media are kept on `shelf`,
+    which has bounds of its own; without one they are not."""
 
-    def __init__(self, clock: Clock, calls: int = 1000, events: int = 10000, messages: int = 200, octets: int = 64 << 20) -> None:
+    def __init__(
+        self, clock: Clock, calls: int = 1000, events: int = 10000, messages: int = 200, octets: int = 64 << 20, shelf: Shelf | None = None
+    ) -> None:
         self._clock = clock
+        self._shelf = shelf
         self._max_octets = octets
         self.octets = 0
         """Of all messages of all calls."""
@@ -371,6 +449,8 @@ class Journal:
         for call_id in record.further:
             self._further.pop(call_id, None)
         self.octets -= record.octets
+        if record.datagrams is not None:
+            record.datagrams.drop()
 
     def message(self, record: CallRecord, seconds: float, incoming: bool, flow: str, data: bytes, path: Path) -> None:
         """Keep a message of a call; above the bounds only its count. One call may take a sixteenth of all octets, and one whose caller
@@ -386,6 +466,17 @@ class Journal:
         self.octets += size
         while self.octets > self._max_octets and len(self._by_id) > 1:
             self._evict()
+
+    def datagrams(self, record: CallRecord) -> Datagrams | None:
+        """Where the packets of a call's media are to be kept; None where they are not, or the call has made room for others."""
+        if self._shelf is not None and record.datagrams is None and self._by_id.get(record.id) is record:
+            record.datagrams = self._shelf.begin()
+        return record.datagrams
+
+    @property
+    def media_octets(self) -> int:
+        """Of all packets of media that are kept."""
+        return self._shelf.octets if self._shelf is not None else 0
 
     def calls(self) -> Iterator[CallRecord]:
         """Every call, newest first."""

@@ -1,6 +1,7 @@
-"""SIP messages in the IP packets that would have carried them: IPv4 or IPv6, UDP or TCP, with lengths and checksums."""
+"""SIP messages and media in the IP packets that would have carried them: IPv4 or IPv6, UDP or TCP, with lengths and checksums."""
 
 import struct
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from emulator.sip.flow import Address
@@ -74,6 +75,7 @@ def _checksum(data: bytes) -> int:
     return ~((total - 1) % 0xFFFF + 1) & 0xFFFF if total else 0xFFFF
 
 
+@lru_cache(maxsize=256)
 def _hosts(source: Address, target: Address) -> tuple[Ip, Ip]:
     """Both as addresses of one family. A host that is no address is the unspecified one; IPv4 beside IPv6 is mapped (RFC 4291 2.5.5.2)."""
     known = [_address(host) for host, _ in (source, target)]

@@ -76,6 +76,7 @@ class PortPair:
     def _aim(self, stream: Stream, remote: Address) -> None:
         self._rtp.connect(remote)
         self._aimed = remote
+        stream.aimed((self._address, self.number), remote)
         self._ports.selector.add(self._rtp, stream.reader, straight=stream.straight)
         if stream.plan.other_port:  # a socket that is connected may send elsewhere all the same
             rtcp = self._rtcp
@@ -92,6 +93,7 @@ class PortPair:
             since = self._ports.clock.seconds() - self._idle_since
             if self._source.peer == self._remote[0] and CROSSING_SECONDS < since < LATE_SECONDS:
                 stream.late += 1
+                stream.stray(self._source.peer, view[:length], "media.after-bye")
             return
         if self._source.peer == self._aimed:  # it came before the socket was connected
             stream.reader(buffer, view, length)
@@ -108,6 +110,8 @@ class PortPair:
             self._remote = (stream.agreement.remote, stream.agreement.remote_rtcp)
             self._aim(stream, peer)
             stream.reader(buffer, view, length)
+        else:
+            stream.stray(self._source.peer, view[:length], "media.stranger")
 
     def close(self) -> None:
         """See `emulator.media.port.Port`."""

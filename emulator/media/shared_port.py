@@ -64,6 +64,7 @@ class SharedPort:
             del group.by_peer[self._remote]
         self._remote = remote
         group.by_peer[remote] = self
+        stream.aimed((group.address, group.number), remote)
         sendto = (group.rtcp if stream.plan.other_port else group.rtp).sendto
         stream.send = lambda data: sendto(data, remote)
 
@@ -141,6 +142,7 @@ class _Shared:
     def __init__(self, ports: "SharedPorts", rtp: socket.socket, rtcp: socket.socket) -> None:
         self.ports = ports
         self.rtp, self.rtcp = rtp, rtcp
+        self.address: str = rtp.getsockname()[0]
         self.number: int = rtp.getsockname()[1]
         self.calls: set[SharedPort] = set()
         self.waiting = _Waiting()
@@ -163,7 +165,7 @@ class _Shared:
         return port.stream.straight(slot, length)
 
     def _on_rtp(self, buffer: bytearray, view: memoryview, length: int) -> None:
-        port = self.by_peer.get(self._from.peer) or self._latched(self._from.peer)
+        port = self.by_peer.get(self._from.peer) or self._latched(self._from.peer, view, length)
         if port is not None and port.stream is not None:
             port.stream.reader(buffer, view, length)
 
@@ -192,7 +194,7 @@ class _Shared:
         gone = self._gone.get(peer)
         return self.ports.selector.clock.seconds() - gone[1] if gone is not None else LATE_SECONDS
 
-    def _latched(self, peer: Address) -> SharedPort | None:
+    def _latched(self, peer: Address, view: memoryview, length: int) -> SharedPort | None:
         """Whose packet this is if a NAT has changed its address: the call that waits for its first one, where only one can be meant."""
         since = self._since_end(peer)
         # What the client of a call that is over still sends is not the first packet of the next call, unless that has its port.
@@ -201,7 +203,9 @@ class _Shared:
             call._move(peer)
             return call
         if since < LATE_SECONDS:
-            self._gone[peer][0].late += since > CROSSING_SECONDS
+            if since > CROSSING_SECONDS:
+                self._gone[peer][0].late += 1
+                self._gone[peer][0].stray(peer, view[:length], "media.after-bye")
         else:
             self.ports.stranger(peer)
         return None

@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # what only some calls need is imported by those
     from emulator.media.dialler import Dialler
     from emulator.media.dtmf import Digit
     from emulator.media.events import Events
+    from emulator.media.wire import Wire
 
 Address = tuple[str, int]
 Tap = Callable[[int, int, bytes], None]
@@ -48,7 +49,7 @@ class Stream:
         "_on_digit", "_ordinary", "_out", "_outbound", "_seconds", "_sent", "_sent_octets", "_tap_heard", "_tap_sent", "_timestamp",
         "_timestamp_at", "_unwanted_from", "address_taken", "agreement", "bad", "before_answer", "digits", "events", "in_band", "late",
         "otherwise", "plan", "reader", "refused", "rtcp", "send_rtcp", "ssrc", "straight", "stranger", "strangers", "unknown_type",
-        "unwanted",
+        "unwanted", "wire",
     )  # fmt: skip
 
     def __init__(
@@ -59,8 +60,11 @@ class Stream:
         plan: Plan | None = None,
         on_digit: "Callable[[Digit], None] | None" = None,
         cname: str = "vsim",
+        wire: "Wire | None" = None,
     ) -> None:
-        """SSRC, sequence and timestamp begin at random (RFC 3550 5.1). `on_digit` is told of each digit that has ended."""
+        """SSRC, sequence and timestamp begin at random (RFC 3550 5.1). `on_digit` is told of each digit that has ended, `wire` of each
+        packet that passes the ports."""
+        self.wire = wire
         self._clock = clock
         self._seconds = clock.seconds
         self._ids = ids
@@ -179,7 +183,7 @@ class Stream:
             self.bad += 1
             return
         if 192 <= buffer[1] <= 223:
-            self.receive_rtcp(bytes(view[:length]))
+            self._receive_rtcp(bytes(view[:length]))
             return
         assert self._inbound is not None
         try:
@@ -260,7 +264,17 @@ class Stream:
 
     @send.setter
     def send(self, send: Callable[[Any], Any]) -> None:
-        self._echo.send = send
+        self._echo.send = send if self.wire is None else self.wire.sends(send)
+
+    def aimed(self, local: Address, remote: Address) -> None:
+        """Told by the port, before it sets `send`: RTP goes from and comes to `local`, the other side of which is `remote`."""
+        if self.wire is not None:
+            self.wire.aim(local, remote, self.plan.other_port)
+
+    def stray(self, peer: Address, packet: memoryview, code: str) -> None:
+        """Told by the port: a packet that is not handed to `reader`, and the finding that it is."""
+        if self.wire is not None:
+            self.wire.stray(peer, packet, code)
 
     @property
     def dialler(self) -> "Dialler":
@@ -358,9 +372,12 @@ class Stream:
                 self.reader = lambda buffer, view, length: arriving(view[:length])
         straight = self._echo.straight(self._inbound, self._outbound)
         self._ordinary = straight is not None and self._course is None and self._kinds[self.agreement.payload_type] == _ECHO
-        self.straight = straight if self._ordinary else None
-        if self.straight is not None:
-            self.reader = self._echo.reader(self.straight)
+        self.straight = straight if self._ordinary and self.wire is None else None
+        if straight is not None and self._ordinary:
+            self.reader = self._echo.reader(straight)
+        if self.wire is not None:
+            self.wire.rekey(self.agreement.keys)
+            self.reader = self.wire.hears(self.reader, self.odd if not plan.heard else None)
 
     def _leave(self, packet: bytes | memoryview) -> None:
         if packet:
@@ -379,14 +396,29 @@ class Stream:
 
     def send_report(self, data: bytes) -> bool:
         """Send a compound packet, secure where RTP is; whether it could be sent."""
+        at = self._seconds()
         try:
-            self.send_rtcp(self._outbound.protect_rtcp(data) if self._outbound is not None else data)
+            data = self._outbound.protect_rtcp(data) if self._outbound is not None else data
+            self.send_rtcp(data)
         except (OSError, SrtpError):
             return False  # the peer has no port for them, which is its right
+        if self.wire is not None:
+            self.wire.sent_report(at, data, self._rtcp_peer)
         return True
 
+    @property
+    def _rtcp_peer(self) -> Address | None:
+        """Where RTCP goes and comes from, None when that is where RTP does (RFC 5761)."""
+        remote = self.agreement.remote_rtcp
+        return remote if remote != self.agreement.remote else None
+
     def receive_rtcp(self, data: bytes) -> None:
-        """One RTCP datagram, secure where RTP is."""
+        """One datagram to the port of RTCP, secure where RTP is."""
+        if self.wire is not None:
+            self.wire.heard_report(data, self._rtcp_peer)
+        self._receive_rtcp(data)
+
+    def _receive_rtcp(self, data: bytes) -> None:
         if not data or data[0] & VERSION_MASK != VERSION_2:
             self.bad += 1
             return
@@ -444,7 +476,9 @@ class Stream:
         for context in (self._inbound, self._outbound):
             if context is not None:
                 context.close()
-        self.send, self.send_rtcp = _discard, _discard
+        self._echo.send, self.send_rtcp = _discard, _discard
+        if self.wire is not None:
+            self.wire.end()
         self._out = self.reader = self.otherwise = _nowhere  # what is bound to us: without it no cycle is left
         self.straight = None
         self._tap_heard = self._tap_sent = None
@@ -454,6 +488,13 @@ class Stream:
     def findings(self) -> list[Finding]:
         """What was odd about the media as a whole."""
         return summary.findings(self)
+
+    def odd(self) -> tuple[int, ...]:
+        """How many packets there were of what can be odd about one; see `emulator.media.wire.ODD`."""
+        refused = self.refused
+        forged, replayed = refused.get(Fault.FORGED, 0), refused.get(Fault.REPLAYED, 0)
+        unusable = sum(refused.values()) - forged - replayed if refused else 0
+        return self.bad, self.unknown_type, self.unwanted, forged, replayed, unusable
 
     def snapshot(self) -> dict[str, Any]:
         """What was agreed and counted, ready for JSON."""

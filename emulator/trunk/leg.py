@@ -21,6 +21,7 @@ from emulator.trunk.studio import Set, Studio
 
 if TYPE_CHECKING:
     from emulator.media.dtmf import Digit
+    from emulator.media.wire import Wire
 
 SDP_TYPE = "application/sdp"
 
@@ -114,7 +115,7 @@ class Leg:
             self.record.finding(Finding("srtp.in-clear", f"a=crypto over {self.record.transport}"))
         if self.stream is None:
             keeper = self._keeper
-            self.stream = Stream(agreement, keeper.clock, keeper.ids, self._behaviour.media, self._on_digit)
+            self.stream = Stream(agreement, keeper.clock, keeper.ids, self._behaviour.media, self._on_digit, wire=self._wire())
             self.record.media = self.stream
             self._set = keeper.studio.set_for(self.stream, self.record.id)
             self.record.recording = self._set.recorded
@@ -123,6 +124,15 @@ class Leg:
         self._port.attach(self.stream)
         if self._answered or self.early:
             self._begin()
+
+    def _wire(self) -> "Wire | None":
+        """What keeps the packets of the call for its capture, where that is wanted."""
+        kept = self._keeper.journal.datagrams(self.record)
+        if kept is None:
+            return None
+        from emulator.media.wire import Wire  # most emulators keep none
+
+        return Wire(kept, self._keeper.clock, self.local.address)
 
     def answer(self, described: SessionDescription) -> bytes:
         """Their offer is taken as it is: the body of our answer. Raises `Refusal`."""

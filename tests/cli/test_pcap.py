@@ -24,14 +24,17 @@ ONE = capture([Packet(1.0, True, "us-3-1", WAY, b"x")], "")
 class Client:
     """An emulator that has one capture."""
 
+    def __init__(self, query: str = "") -> None:
+        self._query = query
+
     def get_bytes(self, path: str) -> bytes:
-        assert path == "/v1/calls/3/pcap"
+        assert path == f"/v1/calls/3/pcap{self._query}"
         return ONE
 
 
-def keep(file: str, dropped: int = 0) -> None:
+def keep(file: str, dropped: int = 0, media: dict[str, int] | None = None) -> None:
     client: Any = Client()
-    pcap.keep(client, {"id": "3", "messages_dropped": dropped}, file)
+    pcap.keep(client, {"id": "3", "messages_dropped": dropped, "media_kept": media}, file)
 
 
 def test_what_was_written_is_said_in_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,6 +45,16 @@ def test_what_was_written_is_said_in_a_line(tmp_path: Path, capsys: pytest.Captu
     keep("x.pcapng", 1200)
     assert "; 1,200 further messages of it had not been kept; tshark" in capsys.readouterr().out
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a b.pcapng", "x.pcapng"]
+
+
+def test_media_is_said_where_there_is_some(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    keep("x.pcapng", media={"packets": 0, "octets": 0, "missed": 6000})
+    assert capsys.readouterr().out.endswith("; 6,000 further packets of its media had not been kept; tshark -r x.pcapng -Y sip\n")
+    keep("x.pcapng", media={"packets": 2, "octets": 400, "missed": 0})
+    assert capsys.readouterr().out.endswith(f"{len(ONE)} octets; tshark -r x.pcapng -Y 'sip || rtp || rtcp'\n")
+    client: Any = Client("?decrypt=true")
+    pcap.keep(client, {"id": "3", "messages_dropped": 0}, "x.pcapng", decrypt=True)  # of an emulator that knows nothing of media
 
 
 def test_standard_output_holds_the_capture_alone(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
@@ -114,6 +127,12 @@ def test_a_call_is_shown_in_one_way_at_a_time(tmp_path: Path, forms: tuple[str, 
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.endswith(f"vsim: {said} show a call in different ways; write one of them\n")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("forms", [("--decrypt",), ("--decrypt", "--json")])
+def test_there_is_nothing_to_decrypt_but_a_capture(tmp_path: Path, forms: tuple[str, ...]) -> None:
+    done = show(tmp_path, *forms)
+    assert (done.returncode, done.stdout) == (2, "") and "--decrypt is of a capture; write --pcap FILE as well" in done.stderr
 
 
 def test_a_capture_is_nothing_for_a_terminal(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ class Emulator:
         return url_problem(url)
 
     def held(self) -> model.Held:
-        return model.Held(1, 2, 3, 4, 5, 6, 7, 8, 9)
+        return model.Held(1, 2, 3, 4, 5, 6, 7, 8, 9, 10)
 
 
 @pytest.fixture
@@ -137,7 +137,10 @@ def test_a_capture_of_one_call(api: Api) -> None:
         assert (response.status, response.content_type) == (200, "application/x-pcapng")
         assert response.headers["Content-Disposition"] == 'attachment; filename="call-2.pcapng"'
         assert [packet.payload[:6] for packet in read(response.body).packets] == [b"INVITE"]
+        assert call(api, "GET", f"/v1/calls/{id}/pcap", query={"decrypt": "true"}).body == response.body  # there is nothing to
     assert call(api, "GET", "/v1/calls/77/pcap").status == 404
+    refused = call(api, "GET", "/v1/calls/1/pcap", query={"decrypt": "yes"})
+    assert refused.status == 400 and "decrypt is true or false, not 'yes'" in refused.body.decode()
     assert call(api, "GET", "/v1/calls/1/pcap", headers={"origin": "http://evil.example"}).status == 403
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from emulator.clock import SteppedClock
 from emulator.ids import Ids
+from emulator.journal.datagrams import Datagram, Datagrams, Shelf
 from emulator.media import rtcp, shared_port, sockets
 from emulator.media.codecs import PCMU
 from emulator.media.offer import Agreement, Keys
@@ -23,6 +24,7 @@ from emulator.media.shared_port import SharedPorts
 from emulator.media.sockets import Selector
 from emulator.media.srtp import Inbound, Outbound
 from emulator.media.stream import Stream
+from emulator.media.wire import Wire
 
 HOST = "127.0.0.1"
 PACKET = struct.pack("!BBHII", 0x80, 0, 1, 160, 7) + b"\xff" * 160
@@ -58,12 +60,14 @@ class Ground:
         return phone
 
     def call(
-        self, phone: "Phone", plan: Plan | None = None, announced: tuple[str, int] | None = None, keys: Keys | None = None
-    ) -> tuple[Any, Stream]:
+        self, phone: "Phone", plan: Plan | None = None, announced: tuple[str, int] | None = None, keys: Keys | None = None,
+        kept: Datagrams | None = None,
+    ) -> tuple[Any, Stream]:  # fmt: skip
+        """A call, with its packets `kept` where that is given."""
         port = self.ports.open(HOST)
         remote = announced or phone.address
         agreement = Agreement(PCMU, 0, 101, 8000, remote, (HOST, phone.rtcp.getsockname()[1]), True, True, keys=keys)
-        stream = Stream(agreement, self.clock, Ids(1), plan)
+        stream = Stream(agreement, self.clock, Ids(1), plan, wire=Wire(kept, self.clock, "192.0.2.9") if kept is not None else None)
         port.attach(stream)
         return port, stream
 
@@ -732,3 +736,75 @@ def test_ticks_end_with_the_selector() -> None:
     place.close()
     place.clock.advance(1.0)
     assert place.selector._reactor.readers == [] and place.clock.pending == 0
+
+
+# -- kept for captures --------------------------------------------------------------------------------------------
+
+
+def keeper() -> Datagrams:
+    return Shelf(1000, 1 << 20).begin()
+
+
+def ends(kept: Datagrams) -> list[tuple[bool, int, tuple[str, int], str]]:
+    """Direction, our port, their address, and what was found; our host must be that of the socket."""
+    found: list[Datagram] = list(kept)
+    assert {one.local[0] for one in found} <= {HOST}
+    return [(one.incoming, one.local[1], one.peer, one.note) for one in found]
+
+
+@pytest.mark.parametrize("other_port", [False, True])
+def test_what_passes_the_ports_is_kept_with_its_addresses(place: Ground, other_port: bool) -> None:
+    phone, kept = place.phone(), keeper()
+    port, stream = place.call(phone, Plan(other_port=other_port), kept=kept)
+    phone.say(port.number)
+    phone.rtcp.sendto(rtcp.receiver_report(7, b""), (HOST, port.number + 1))
+    place.settle()
+    heard = phone.heard()
+    assert heard is not None
+    stream.end()
+    rtp, reports = phone.address, (HOST, phone.rtcp.getsockname()[1])
+    want = {
+        (True, port.number, rtp, ""), (False, port.number + other_port, rtp, ""),
+        (True, port.number + 1, reports, ""), (False, port.number + 1, reports, ""),
+    }  # fmt: skip
+    assert set(ends(kept)) == want and len(ends(kept)) == 4
+    by_way = {(one.incoming, one.peer): one.data for one in kept}
+    assert by_way[True, rtp] == PACKET and (by_way[False, rtp], port.number + other_port) == heard
+    assert by_way[False, reports] == phone.rtcp.recv(2000)
+
+
+def test_strangers_and_late_packets_are_kept_where_they_are_known(place: Ground) -> None:
+    """On a shared port a stranger's belongs to no call."""
+    phone, stranger, kept = place.phone(), place.phone(), keeper()
+    port, stream = place.call(phone, kept=kept)
+    stranger.say(port.number)
+    phone.say(port.number)
+    place.settle()
+    stream.end()
+    port.close()
+    for wait in (0.01, 1.0):  # the first one crosses the BYE
+        place.clock.advance(wait)
+        phone.say(port.number)
+        place.settle()
+    notes = [(peer, note) for incoming, _, peer, note in ends(kept) if note]
+    strange = [(stranger.address, "media.stranger")] if isinstance(place.ports, MediaPorts) else []
+    assert notes == [*strange, (phone.address, "media.after-bye")] and stream.late == 1
+
+
+def test_a_client_behind_a_nat_is_kept_where_it_is(latching: Ground) -> None:
+    """Its first packet is no stranger's."""
+    phone, kept = latching.phone(), keeper()
+    port, _ = latching.call(phone, announced=(HOST, 9), kept=kept)
+    phone.say(port.number)
+    latching.settle()
+    assert ends(kept) == [(incoming, port.number, phone.address, "") for incoming in (True, False)]
+
+
+def test_what_came_before_the_port_knew_its_client_is_kept_once(place: Ground) -> None:
+    phone, kept = place.phone(), keeper()
+    port = place.ports.open(HOST)
+    phone.say(port.number)
+    agreement = Agreement(PCMU, 0, 101, 8000, phone.address, None, True, True)
+    port.attach(Stream(agreement, place.clock, Ids(1), wire=Wire(kept, place.clock, HOST)))
+    place.settle()
+    assert [incoming for incoming, *_ in ends(kept)] == [True, False]
