@@ -69,8 +69,8 @@ class Datagrams:
     """Those of one call, the first one first; they can be iterated over."""
 
     __slots__ = (
-        "_about", "_codes", "_numbers", "_octets", "_rekeyed", "_shelf", "_strangers", "_ways", "full", "made_room", "missed", "packets",
-        "strangers_missed",
+        "_about", "_codes", "_keys", "_numbers", "_octets", "_rekeyed", "_shelf", "_strangers", "_ways", "full", "made_room", "missed",
+        "packets", "strangers_missed",
     )  # fmt: skip
 
     def __init__(self, shelf: Shelf) -> None:
@@ -80,6 +80,7 @@ class Datagrams:
         self._numbers: dict[tuple[bool, Address, Address], int] = {}
         self._codes: list[str] = [""]
         self._octets = 0
+        self._keys: Keys | None = None
         self._rekeyed = 0
         self._strangers = 0
         self.packets = 0
@@ -143,7 +144,10 @@ class Datagrams:
             self._about[place + _NOTE_AT] = self._codes.index(code)
 
     def rekey(self, keys: Keys | None) -> None:
-        """From here on packets are secured with these keys, or plain."""
+        """From here on packets are secured with these keys, or plain; harmless when they are already."""
+        if keys == self._keys:
+            return
+        self._keys = keys
         octets = keys[0] + keys[1] if keys is not None else b""
         self._rekeyed += 1
         if self._rekeyed > self._shelf.packets + _OTHERS or not self._grant(_ABOUT.size + len(octets)):

@@ -23,15 +23,13 @@ _ANY = frozenset({"", "0.0.0.0", "::"})
 class Wire:
     """`aim` comes before all packets, `end` after those of the call; strangers may come later still."""
 
-    __slots__ = ("_heard", "_host", "_keys", "_kept", "_local", "_remote", "_seconds", "_sent", "_unspecified")
+    __slots__ = ("_heard", "_kept", "_local", "_remote", "_seconds", "_sent", "_unspecified")
 
     def __init__(self, kept: Datagrams, clock: Clock, unspecified: str) -> None:
         """`unspecified` is our address where the socket is bound to every one: that of our description."""
         self._kept = kept
         self._seconds = clock.seconds
         self._unspecified = unspecified
-        self._keys: Keys | None = None
-        self._host = unspecified
         self._local: Address = (unspecified, 0)
         self._remote: Address = ("", 0)
         self._heard = self._sent = 0
@@ -47,9 +45,7 @@ class Wire:
 
     def rekey(self, keys: Keys | None) -> None:
         """What the descriptions agree on from here on."""
-        if keys != self._keys:
-            self._keys = keys
-            self._kept.rekey((keys.ours, keys.theirs) if keys is not None else None)
+        self._kept.rekey((keys.ours, keys.theirs) if keys is not None else None)
 
     def hears(self, reader: Reader, odd: Callable[[], tuple[int, ...]] | None) -> Reader:
         """`reader`, with what it is handed kept. Where `odd` counts more of something afterwards, that is noted of the packet."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from emulator.journal.datagrams import Shelf
 from emulator.media import rtcp
 from emulator.media.plan import Plan
 from emulator.media.srtp import Inbound, Outbound
@@ -18,6 +19,7 @@ from emulator.trunk.behaviour import Behaviour
 from emulator.trunk.studio import Studio
 from emulator.trunk.trunk import Policy
 from tests.support.network import MemoryPort, Network
+from tests.support.pcapng import Packet, read
 from tests.support.phone import SDP, Phone, Received
 
 KEY = b"t" * 30
@@ -54,6 +56,52 @@ def press(network: Network, port: MemoryPort, digits: str, payload_type: int = 1
 def end(phone: Phone) -> None:
     phone.in_dialog("BYE")
     phone.expect(200)
+
+
+def kept(network: Network, decrypt: bool = False) -> list[Packet]:
+    """The media in the capture of the last call."""
+    record = network.journal.get("last")
+    assert record is not None
+    return [packet for packet in read(record.capture(decrypt)).packets if not packet.payload.endswith(b"\r\n")]
+
+
+def test_a_capture_has_the_media_of_its_call() -> None:
+    """As on the wire, or without SRTP; the goodbye of RTCP is the last of it. With the reset it is gone."""
+    network = Network(shelf=Shelf(1000, 1 << 20))
+    phone = network.phone(transport="TLS")
+    phone.call(body=SECURE)
+    outbound, sent = Outbound(KEY), []
+    for k in range(20):
+        packet = bytearray(rtp(k)) + bytearray(200)
+        sent.append(bytes(packet[: outbound.protect(packet, 172)]))
+        network.ports[0].hear(sent[-1])
+        network.clock.advance(0.02)
+    end(phone)
+    wire, clear = kept(network), kept(network, decrypt=True)
+    assert [one.payload for one in wire if one.flags == 1] == sent
+    assert [one.payload for one in wire if one.flags == 2] == [*network.ports[0].sent, *network.ports[0].sent_rtcp]
+    assert [one.payload[12:] for one in clear[:-1]] == [b"\xff" * 160] * 40 and rtcp.BYE in rtcp.parse(clear[-1].payload).types
+    assert {(one.source, one.target) for one in wire if one.flags == 1} == {(("192.0.2.10", 4000), ("127.0.13.1", 10000))}
+    network.journal.reset()
+    assert network.journal.media_octets == 0
+
+
+def test_a_call_is_as_it_was_without_its_media_kept() -> None:
+    """What is sent, when, and what is counted."""
+    told = []
+    for shelf in (None, Shelf(50, 1 << 20)):
+        network = Network(shelf=shelf)
+        phone = network.phone()
+        phone.call()
+        for k in range(100):
+            network.ports[0].hear(rtp(k, payload_type=33 if k == 7 else 0))
+            network.clock.advance(0.02)
+        press(network, network.ports[0], "1#")
+        end(phone)
+        record = network.journal.get("last")
+        assert record is not None and record.media is not None and (record.datagrams is None) is (shelf is None)
+        told.append((network.ports[0].sent, network.ports[0].sent_rtcp, record.media.snapshot(), codes(network)))
+    assert told[0] == told[1] and len(told[0][0]) > 99
 
 
 def test_a_secure_call_is_answered_with_the_offered_tag_and_echoed() -> None:

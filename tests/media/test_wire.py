@@ -5,10 +5,13 @@ from dataclasses import replace
 
 import pytest
 
+from emulator.ids import Ids
 from emulator.media import rtcp
 from emulator.media.offer import Keys
 from emulator.media.plan import Plan
 from emulator.media.srtp import Outbound
+from emulator.media.stream import Stream
+from emulator.media.wire import Wire
 from tests.support.echo import OURS, THEIRS, Echo, agreement
 from tests.support.tapped import THEM, US, Tapped
 
@@ -163,6 +166,23 @@ def test_a_client_that_moves_and_takes_new_keys() -> None:
     keys = [(OURS, THEIRS)] * 2 + [(OURS, b"n" * 30)] * 2 + [None] * 2
     assert [one.keys for one in echo.ways()] == keys
     assert [one.peer[1] for one in echo.ways()] == [4000] * 2 + [5000] * 4
+
+
+def test_another_attempt_of_the_same_call_has_its_own_ports_and_keys() -> None:
+    """Early media under SRTP from a customer who is not in; the next one has none."""
+    echo = Tapped(keys=KEYS)
+    echo.raw(protect(Outbound(THEIRS), packet(1)))
+    echo.stream.end()
+    again = Stream(agreement(), echo.clock, Ids(1), wire=Wire(echo.kept, echo.clock, US[0]))
+    again.aimed((US[0], 10002), THEM)
+    again.send = lambda data: None
+    assert not echo.shelf._over  # it is up again
+    plain = packet(2)
+    buffer = bytearray(plain)
+    again.reader(buffer, memoryview(buffer), len(plain))
+    *_, goodbye, last, back = echo.ways()
+    assert (goodbye.keys, last.keys, last.local, last.data) == ((OURS, THEIRS), None, (US[0], 10002), plain)
+    assert (back.keys, back.incoming) == (None, False)
 
 
 def test_what_comes_to_the_port_after_the_end_may_still_be_kept() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from emulator.clock import SteppedClock
 from emulator.ids import Ids
+from emulator.journal.datagrams import Shelf
 from emulator.journal.journal import Journal
 from emulator.media.stream import Stream
 from emulator.sip.endpoint import Endpoint
@@ -105,6 +106,7 @@ class MemoryPort:
     def attach(self, stream: Stream) -> None:
         self.stream = stream
         self.source = self.number + stream.plan.other_port
+        stream.aimed(("127.0.13.1", self.number), stream.agreement.remote)
         stream.send = lambda data: self.sent.append(bytes(data))
         stream.send_rtcp = self.sent_rtcp.append
 
@@ -122,11 +124,12 @@ class Network:
     """One trunk, its clock, and the phones that call it."""
 
     def __init__(
-        self, policy: Policy | None = None, seed: int = 1, journal_calls: int = 100, numbers: Iterable[Entry] = (Entry("447700900000"),)
-    ) -> None:
+        self, policy: Policy | None = None, seed: int = 1, journal_calls: int = 100, numbers: Iterable[Entry] = (Entry("447700900000"),),
+        shelf: Shelf | None = None,
+    ) -> None:  # fmt: skip
         self.clock = SteppedClock()
         self.ids = Ids(seed)
-        self.journal = Journal(self.clock, calls=journal_calls)
+        self.journal = Journal(self.clock, calls=journal_calls, shelf=shelf)
         self.ports: list[MemoryPort] = []
         self.errors: list[Exception] = []
         accounts = Accounts(
