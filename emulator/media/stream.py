@@ -414,9 +414,10 @@ class Stream:
 
     def receive_rtcp(self, data: bytes) -> None:
         """One datagram to the port of RTCP, secure where RTP is."""
-        if self.wire is not None:
-            self.wire.heard_report(data, self._rtcp_peer)
-        self._receive_rtcp(data)
+        if self.wire is None:
+            self._receive_rtcp(data)
+        else:
+            self.wire.hear_report(data, self._rtcp_peer, self._receive_rtcp, self.odd)
 
     def _receive_rtcp(self, data: bytes) -> None:
         if not data or data[0] & VERSION_MASK != VERSION_2:

@@ -57,9 +57,7 @@ class Wire:
                 return reader(buffer, view, length)
             before = odd()
             reader(buffer, view, length)
-            after = odd()
-            if after != before:
-                kept.note(place, next(code for code, was, now in zip(ODD, before, after, strict=True) if now != was))
+            self._note(place, before, odd())
             return None
 
         return heard
@@ -78,10 +76,19 @@ class Wire:
 
         return sent
 
-    def heard_report(self, data: bytes, peer: Address | None) -> None:
-        """RTCP came to a port of its own, from `peer`, or None from where RTP comes from."""
+    def hear_report(
+        self, data: bytes, peer: Address | None, receive: Callable[[bytes], None], odd: Callable[[], tuple[int, ...]]
+    ) -> None:  # fmt: skip
+        """RTCP came to a port of its own, from `peer`, or with None from where RTP comes from, and goes on to `receive`."""
         host, port = self._local
-        self._kept.keep(self._seconds(), self._kept.way(True, (host, port + 1), peer or self._remote), data)
+        place = self._kept.keep(self._seconds(), self._kept.way(True, (host, port + 1), peer or self._remote), data)
+        before = odd()
+        receive(data)
+        self._note(place, before, odd())
+
+    def _note(self, place: int, before: tuple[int, ...], after: tuple[int, ...]) -> None:
+        if place >= 0 and after != before:
+            self._kept.note(place, next(code for code, was, now in zip(ODD, before, after, strict=True) if now != was))
 
     def sent_report(self, at: float, data: bytes, peer: Address | None) -> None:
         """RTCP left at `at`; without a `peer` of its own, to and from where RTP goes."""

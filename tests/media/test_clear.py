@@ -1,6 +1,8 @@
 """SRTP of a capture as the RTP in it; what can't be opened stays as it was, with the reason."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from emulator.media import rtcp
 from emulator.media.clear import clear
@@ -79,6 +81,17 @@ def test_strangers_and_what_is_no_rtp_stay_as_they_are() -> None:
     for data in (stun, b"", b"\x80"):
         echo.raw(data)
     assert opened(echo, True) == [(data, "") for data in (stranger, stun, b"", b"\x80")]
+
+
+@given(st.lists(st.tuples(st.booleans(), st.sampled_from([b"", b"\x80", b"\x80\xc9", b"\x9f\x80"]), st.binary(max_size=40)), max_size=8))
+def test_whatever_comes_is_there(packets: list[tuple[bool, bytes, bytes]]) -> None:
+    echo = Tapped(keys=KEYS)
+    for report, head, tail in packets:
+        if report:
+            echo.stream.receive_rtcp(head + tail)
+        else:
+            echo.raw(head + tail)
+    assert [one.data for one, _ in clear(echo.kept) if one.incoming] == [head + tail for _, head, tail in packets]
 
 
 def test_plain_media_stays_as_it_is() -> None:

@@ -143,6 +143,9 @@ def test_findings_stand_at_their_packets() -> None:
     notes = [one.note for one in echo.ways() if one.incoming]
     assert notes == ["", "srtp.replayed", "srtp.forged", "media.malformed", "media.payload-type", "srtp.unusable", ""]
     assert {one.note for one in echo.ways() if not one.incoming} == {""}
+    for report in (outbound.protect_rtcp(REPORT), b"\x80\xc9\0\1", b"\0\0"):  # to the port of RTCP
+        echo.stream.receive_rtcp(report)
+    assert [one.note for one in echo.ways()[-3:]] == ["", "srtp.unusable", "media.malformed"]
 
 
 def test_media_against_the_direction_is_noted() -> None:
