@@ -114,9 +114,9 @@ class Datagrams:
     def keep(self, at: float, way: int, data: bytes | memoryview) -> int:
         """Keep a packet, copied; its place, for `note`. -1 when it is not kept, which is counted."""
         length = len(data)
-        if self.packets >= self._shelf.packets or way == _NO_WAY or length > 0xFFFF or not self._grant(_ABOUT.size + length):
+        if way < len(self._ways) and (self.packets >= self._shelf.packets or length > 0xFFFF or not self._grant(_ABOUT.size + length)):
             self.full = True
-        if self.full:
+        if self.full or way >= len(self._ways):
             self.missed += 1
             return -1
         about = self._about

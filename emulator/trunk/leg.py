@@ -116,6 +116,7 @@ class Leg:
         if self.stream is None:
             keeper = self._keeper
             self.stream = Stream(agreement, keeper.clock, keeper.ids, self._behaviour.media, self._on_digit, wire=self._wire())
+            self.stream.aimed((self.local.address, self.local.port), agreement.remote)  # the port may know better
             self.record.media = self.stream
             self._set = keeper.studio.set_for(self.stream, self.record.id)
             self.record.recording = self._set.recorded

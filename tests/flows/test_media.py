@@ -86,6 +86,17 @@ def test_a_capture_has_the_media_of_its_call() -> None:
     assert network.journal.media_octets == 0
 
 
+def test_media_of_a_call_that_names_no_address_is_kept_as_far_as_it_is_known() -> None:
+    """On hold from its first offer on, as RFC 2543 had it: packets may come, from wherever."""
+    network = Network(shelf=Shelf(1000, 1 << 20))
+    phone = network.phone()
+    phone.call(body=SDP.replace("c=IN IP4 192.0.2.10", "c=IN IP4 0.0.0.0"))
+    network.ports[0].hear(rtp(1))
+    end(phone)
+    first = kept(network)[0]
+    assert (first.payload, first.source, first.target) == (rtp(1), ("0.0.0.0", 4000), ("127.0.13.1", 10000))
+
+
 def test_a_call_is_as_it_was_without_its_media_kept() -> None:
     """What is sent, when, and what is counted."""
     told = []

@@ -123,6 +123,12 @@ def test_keys_are_those_of_their_time() -> None:
     assert tuple(datagram.keys for datagram in kept) == keys
 
 
+def test_a_packet_of_no_known_way_is_not_kept() -> None:
+    kept = Shelf(100, 1 << 20).begin()
+    assert kept.keep(1.0, 0, b"x") < 0 and kept.missed == 1 and list(kept) == []
+    assert kept.keep(1.0, kept.way(True, US, THEM), b"y") >= 0
+
+
 def test_a_finding_stands_at_its_packet() -> None:
     kept = Shelf(100, 1 << 20).begin()
     way = kept.way(True, US, THEM)

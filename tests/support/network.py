@@ -6,6 +6,7 @@ from emulator.clock import SteppedClock
 from emulator.ids import Ids
 from emulator.journal.datagrams import Shelf
 from emulator.journal.journal import Journal
+from emulator.media.sockets import NOWHERE
 from emulator.media.stream import Stream
 from emulator.sip.endpoint import Endpoint
 from emulator.sip.flow import Address, Flow, Path, sent_by
@@ -106,7 +107,8 @@ class MemoryPort:
     def attach(self, stream: Stream) -> None:
         self.stream = stream
         self.source = self.number + stream.plan.other_port
-        stream.aimed(("127.0.13.1", self.number), stream.agreement.remote)
+        if stream.agreement.remote[0] not in NOWHERE:
+            stream.aimed(("127.0.13.1", self.number), stream.agreement.remote)
         stream.send = lambda data: self.sent.append(bytes(data))
         stream.send_rtcp = self.sent_rtcp.append
 
