@@ -58,7 +58,7 @@ class OwnEmulator:
     def _start(self, folder: Path) -> None:
         file = folder / "vsim.json"
         config = {"ephemeral": True, **self._given, "endpoints": str(file), "seed": self._seed}
-        config["tls"] = {"directory": str(folder / "certs"), **config.get("tls", {})}
+        config["tls"] = {"directory": str(folder / "certs"), **(config.get("tls") or {})}
         path = folder / "vsim.yaml"
         path.write_text(json.dumps(config))
         command = [sys.executable, "-m", "emulator", "serve", "--config", str(path)]

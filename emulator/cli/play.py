@@ -127,7 +127,7 @@ class Player:
         if given.numbers:
             config["numbers"] = {"447700900000": {}, **config.get("numbers", {}), **msgspec.to_builtins(given.numbers)}
         if self._options.capture_media:
-            config["media"] = {**config.get("media", {}), "capture": True}
+            config["media"] = {**(config.get("media") or {}), "capture": True}
         assert self._result.seed is not None
         self._own = own = stack.enter_context(OwnEmulator(config, self._result.seed, self._stopped))
         self._client = own.client

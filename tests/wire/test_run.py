@@ -155,6 +155,13 @@ def test_runs_that_fail_leave_captures(tmp_path: Path, caller: Path) -> None:
     assert read.messages()[0] == "INVITE" and "486" in read.messages() and read.problems() == []
 
 
+def test_sections_of_a_config_that_are_empty(tmp_path: Path) -> None:
+    """`media:` with nothing behind it, and what the command itself has to say in it."""
+    file = story(tmp_path, "note: x", top="given: {config: {media: null, tls: null}}\n")
+    done = vsim_run(tmp_path, file, "--pcap", "out", "--capture-media")
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
+
+
 def test_calls_that_an_emulator_had_before_are_not_captured(serve: Serve) -> None:
     assert run(sipp_command(serve, "call.xml", "u1", "-m", "1"), cwd=serve.directory).returncode == 0
     file = story(serve.directory, "expect: {call: {status: 486}, within: 3s}")
