@@ -34,7 +34,7 @@ def test_without_a_wire_nothing_is_added_to_the_way_of_a_packet() -> None:
     send = echo.sent.append
     echo.stream.send = send
     assert echo.stream.wire is None
-    assert echo.stream.reader == echo.stream._echo._plain and echo.stream._echo.send is send
+    assert echo.stream.straight == echo.stream._echo._plain and echo.stream._echo.send is send
     echo.talk(2)
     assert echo.stream._echo._source == 1  # the line is open
 
