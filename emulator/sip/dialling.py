@@ -12,7 +12,7 @@ from emulator.clock import Timer
 from emulator.journal.findings import Finding
 from emulator.problems import no_way
 from emulator.sip.datagram import UdpListener
-from emulator.sip.flow import Address, Flow
+from emulator.sip.flow import Address, Flow, of_transaction
 from emulator.sip.transport import Connection, StreamListener, words
 
 _WAITING_OCTETS = 1 << 20
@@ -150,8 +150,7 @@ class Dialled(Connection):
             self._waiting.append(data)
 
     def withdraw(self, branch: str) -> bool:
-        mark = f";branch={branch}".encode()
-        left = [data for data in self._waiting if mark not in data]
+        left = [data for data in self._waiting if not of_transaction(data, branch)]
         found = len(left) < len(self._waiting)
         self._waiting, self._octets = left, sum(map(len, left))
         return found

@@ -1,5 +1,6 @@
 """A flow: the path a message came by and its answer goes back on (RFC 5626 section 3's word, for all transports)."""
 
+import re
 from typing import Protocol
 
 Address = tuple[str, int]
@@ -9,6 +10,12 @@ def sent_by(address: Address) -> str:
     """An address as Via and Contact write it."""
     host, port = address
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def of_transaction(data: bytes, branch: str) -> bool:
+    """Whether a message of ours has that branch in a Via: the whole of it, for one may begin as another does."""
+    head = data.partition(b"\r\n\r\n")[0]
+    return re.search(rb";[ \t]*branch[ \t]*=[ \t]*" + re.escape(branch.encode()) + rb"(?![^;,\s])", head) is not None
 
 
 ANY_ADDRESS = frozenset(("", "0.0.0.0", "::"))

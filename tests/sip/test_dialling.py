@@ -357,6 +357,23 @@ def test_what_was_withdrawn_makes_room_for_others(turned: Loop, site: Site, list
     assert site.findings == []
 
 
+@pytest.mark.parametrize("more", [b"", b";rport", b", SIP/2.0/TCP 192.0.2.1;branch=z9hG4bKother"])
+def test_only_messages_of_the_branch_are_withdrawn(turned: Loop, site: Site, listening: socket.socket, more: bytes) -> None:
+    """One branch may begin as another does; and a body, or the value of another parameter, may read like one."""
+    flow = site.paths.to("TCP", listening.getsockname())
+    messages = [
+        b"INVITE sip:x SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1;%s%s\r\nContent-Length: 20\r\n\r\n;branch=z9hG4bKinside" % (branch, more)
+        for branch in (b"branch=z9hG4bKab", b"branch=z9hG4bKabc", b"rport;branch=z9hG4bKab-c", b"x=branch=z9hG4bKab")
+    ]
+    for message in messages:
+        flow.send(message)
+    assert not flow.withdraw("z9hG4bKa") and not flow.withdraw("z9hG4bKinside")
+    assert flow.withdraw("z9hG4bKab") and not flow.withdraw("z9hG4bKab")
+    with accept(turned, listening) as peer:
+        wanted = b"".join(messages[1:])
+        assert turned.read(peer, len(wanted)) == wanted
+
+
 def test_what_waits_is_bounded(turned: Loop, site: Site, listening: socket.socket) -> None:
     flow = site.paths.to("TCP", listening.getsockname())
     for _ in range(20):
