@@ -123,7 +123,8 @@ def show(call: str, decrypt: bool, url: str | None, endpoints: str | None, **for
         return
     if form == "messages":
         for message in found["messages"]:
-            click.echo(f"--- {message['at']:.3f}s {'from' if message['incoming'] else 'to'} {message['peer']}")
+            way = "from" if message["incoming"] else "to" if message["sent"] else "not sent to"
+            click.echo(f"--- {message['at']:.3f}s {way} {message['peer']}")
             click.echo("\n".join(_safe(line) for line in message["text"].split("\r\n")))
         return
     for line in summary(found):

@@ -149,10 +149,11 @@ class CallModel(msgspec.Struct, kw_only=True):
 
 class MessageModel(msgspec.Struct):
     """A SIP message; `at` in seconds from the call's first one, `incoming` as the emulator sees it, `flow` the proxy it passed, `peer` the
-    address on the other side."""
+    address on the other side. `sent` is false for one that has not left, for there was no connection, or is none yet."""
 
     at: float
     incoming: bool
+    sent: bool
     flow: str
     peer: str
     text: str

@@ -12,7 +12,7 @@ from emulator.journal.capture import Packet, capture, without_savp
 from emulator.journal.datagrams import Datagram, Datagrams, Shelf
 from emulator.journal.events import Event
 from emulator.journal.findings import Finding, printable
-from emulator.sip.flow import Address, Path, sent_by
+from emulator.sip.flow import Address, Path, of_transaction, sent_by
 
 STATES = ("challenged", "trying", "ringing", "answered", "ended", "refused", "cancelled")
 """Of a call."""
@@ -146,6 +146,12 @@ class CallRecord:
         if len(self.sounds) < _SOUNDS_PER_CALL and (not self.sounds or self.sounds[-1][1:] != (what, status)):
             self.sounds.append((max(0.0, at - self.started), what, status))
 
+    def withdrawn(self, branch: str) -> None:
+        """The messages of ours with that branch have not left, and won't."""
+        for at, (seconds, incoming, flow, data, path) in enumerate(self.messages):
+            if not incoming and of_transaction(data, branch):
+                self.messages[at] = (seconds, incoming, flow, data, path.never())
+
     def summary(self) -> dict[str, Any]:
         """The call without its messages, ready for JSON. Who calls whom is as the INVITE says until that is known better."""
         claimed = ("", "") if self.caller and self.called else self._claimed()
@@ -207,11 +213,12 @@ class CallRecord:
                 {
                     "at": round(seconds - first, 6),
                     "incoming": incoming,
+                    "sent": path.connected,
                     "flow": flow.partition(" ")[0],
                     "peer": flow.partition(" ")[2] or self.peer,
                     "text": data.decode("utf-8", "replace"),
                 }
-                for seconds, incoming, flow, data, _ in self.messages
+                for seconds, incoming, flow, data, path in self.messages
             ],
             "messages_dropped": self.dropped,
             "media_kept": self._kept(),

@@ -9,6 +9,7 @@ from emulator.journal.findings import printable
 
 _NARROWEST = 40
 """Columns that text is never squeezed below."""
+_NOT_SENT = " (not sent)"
 _CODEC = re.compile(r"^m=audio (\d+) (\S+)", re.MULTILINE)
 
 
@@ -24,9 +25,10 @@ def ladder(call: Mapping[str, Any], width: int = 100) -> list[str]:
             lines.append(f"{'':>9}  {other:<{span}}  {proxy}")
         if not message:
             break
-        text = describe(str(message["text"]), span - 3)
+        kept = bool(message.get("sent", True))
+        text = describe(str(message["text"]), span - 3 - (0 if kept else len(_NOT_SENT))) + ("" if kept else _NOT_SENT)
         line = "─" * max(1, span - len(text) - 2)
-        arrow = f"{text} {line}▶" if message["incoming"] else f"◀{line} {text}"
+        arrow = f"{text} {line}▶" if message["incoming"] else f"{'◀' if kept else '✗'}{line} {text}"
         lines.append(f"{message['at']:>8.3f}s  {arrow}"[:width])
     if call.get("messages_dropped"):
         lines.append(f"{'':>9}  … {call['messages_dropped']} more messages were not kept")

@@ -19,7 +19,7 @@ from emulator.phone.signal import prepare
 from emulator.phone.taken import TakenCall
 from emulator.sip.credentials import Credentials
 from emulator.sip.endpoint import Endpoint
-from emulator.sip.flow import Flow, Paths, sent_by
+from emulator.sip.flow import Flow, Path, Paths, of_transaction, sent_by
 from emulator.sip.locate import Locator, Nameless
 from emulator.sip.message import Request
 from emulator.sip.refusal import Refusal
@@ -32,13 +32,14 @@ _UNHEARD = 1000
 
 
 class Note(NamedTuple):
-    """One message: when, in seconds on the monotonic clock, whether it came, the other side's address, and its octets."""
+    """One message: when, in seconds on the monotonic clock, whether it came, the other side's address, its octets and its path."""
 
     at: float
     incoming: bool
     call_id: str
     peer: str
     data: bytes
+    path: Path
 
 
 class Phone:
@@ -152,7 +153,13 @@ class Phone:
     def on_message(self, endpoint: Endpoint, flow: Flow, incoming: bool, call_id: str, data: bytes) -> None:
         """See `emulator.sip.endpoint.Core`."""
         if call_id:
-            self.notes.append(Note(self.clock.seconds(), incoming, call_id, sent_by(flow.peer), data))
+            self.notes.append(Note(self.clock.seconds(), incoming, call_id, sent_by(flow.peer), data, flow.path))
+
+    def on_withdrawn(self, endpoint: Endpoint, call_id: str, branch: str) -> None:
+        """See `emulator.sip.endpoint.Core`."""
+        for at, note in enumerate(self.notes):
+            if note.call_id == call_id and not note.incoming and of_transaction(note.data, branch):
+                self.notes[at] = note._replace(path=note.path.never())
 
     def on_finding(self, endpoint: Endpoint, flow: Flow, call_id: str, finding: Finding, status: int) -> None:
         """See `emulator.sip.endpoint.Core`."""
@@ -179,6 +186,7 @@ class Phone:
                 {
                     "at": note.at - first,
                     "incoming": note.incoming,
+                    "sent": note.path.connected,
                     "flow": note.peer,
                     "text": note.data.decode("utf-8", "replace"),
                 }

@@ -137,6 +137,9 @@ class Interposed:
     def on_message(self, endpoint: Endpoint, flow: Flow, incoming: bool, call_id: str, data: bytes) -> None:
         self._core.on_message(endpoint, flow, incoming, call_id, data)
 
+    def on_withdrawn(self, endpoint: Endpoint, call_id: str, branch: str) -> None:
+        self._core.on_withdrawn(endpoint, call_id, branch)
+
     def on_finding(self, endpoint: Endpoint, flow: Flow, call_id: str, finding: Finding, status: int) -> None:
         self._core.on_finding(endpoint, flow, call_id, finding, status)
 

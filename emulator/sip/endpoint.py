@@ -48,6 +48,9 @@ class Core(Protocol):
     def on_message(self, endpoint: "Endpoint", flow: Flow, incoming: bool, call_id: str, data: bytes) -> None:
         """A message came or goes, for the journal."""
 
+    def on_withdrawn(self, endpoint: "Endpoint", call_id: str, branch: str) -> None:
+        """The messages with that branch that were to go wait no more for their connection, and have not left."""
+
     def on_finding(self, endpoint: "Endpoint", flow: Flow, call_id: str, finding: Finding, status: int) -> None:
         """Something is not as it should be; `status` is the answer it brings, 0 for none."""
 
@@ -233,6 +236,13 @@ class Endpoint:
         if len(data) > UDP_OCTETS and not flow.reliable:
             self.core.on_finding(self, flow, call_id, Finding("response.large-over-udp", f"{len(data)} octets"), 0)
         flow.send(data)
+
+    def withdraw(self, flow: Flow, branch: str, call_id: str) -> bool:
+        """See `Flow.withdraw`."""
+        found = flow.withdraw(branch)
+        if found:
+            self.core.on_withdrawn(self, call_id, branch)
+        return found
 
     def reply(self, request: Request, flow: Flow, status: int, headers: str = "", body: bytes = b"") -> None:
         """Answer without a transaction: the tag is a function of the request, so that a retransmission gets the same one (8.2.7)."""

@@ -34,6 +34,10 @@ class Path:
         self.peer = peer
         self.connected = connected
 
+    def never(self) -> "Path":
+        """The same, for what did not go this way: it was withdrawn before there was a connection, whether or not one comes about."""
+        return Path(self.transport, self.local, self.peer, connected=False)
+
 
 class Flow(Protocol):
     """What the machines know of a path; `emulator.sip.transport` makes the real ones, tests their own."""

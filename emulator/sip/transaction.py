@@ -23,6 +23,9 @@ class Keeper(Protocol):
     def transmit(self, flow: Flow, data: bytes, call_id: str) -> None:
         """Send one message and record it."""
 
+    def withdraw(self, flow: Flow, branch: str, call_id: str) -> bool:
+        """See `Flow.withdraw`; what was recorded as sent is so no more."""
+
     def forget_server(self, transaction: "InviteServer | NonInviteServer") -> None:
         """The server transaction has terminated."""
 
@@ -322,7 +325,7 @@ class NonInviteClient:
         self._keeper.transmit(self.flow, self._data, self.call_id)
 
     def _on_f(self) -> None:
-        self.flow.withdraw(self.key)  # no CANCEL waits: it follows a response
+        self._keeper.withdraw(self.flow, self.key, self.call_id)  # no CANCEL waits: it follows a response
         self._enter(ClientState.TERMINATED)
         self.user.on_timeout()
 
@@ -386,7 +389,7 @@ class InviteClient:
         17.1.1.2 would repeat it until then; 16.8 takes one without a response whose time is up for answered by 408. One that waits for
         its connection still does not leave at all, and the transaction has terminated.
         """
-        if self.state is ClientState.CALLING and self.flow.withdraw(self.key):
+        if self.state is ClientState.CALLING and self._keeper.withdraw(self.flow, self.key, self.call_id):
             self._enter(ClientState.TERMINATED)
         elif self._a is not None:
             self._a.cancel()
@@ -424,7 +427,7 @@ class InviteClient:
         self._keeper.transmit(self.flow, self._data, self.call_id)
 
     def _on_b(self) -> None:
-        self.flow.withdraw(self.key)
+        self._keeper.withdraw(self.flow, self.key, self.call_id)
         self._enter(ClientState.TERMINATED)
         self.user.on_timeout()
 

@@ -148,6 +148,12 @@ class Trunk:
         label = endpoint.name if record.direction == "outbound" else f"{endpoint.name} {sent_by(flow.peer)}"
         self.journal.message(record, self.clock.seconds(), incoming, label, data, flow.path)
 
+    def on_withdrawn(self, endpoint: Endpoint, call_id: str, branch: str) -> None:
+        """See `emulator.sip.endpoint.Core`."""
+        record = self.journal.find(call_id)
+        if record is not None:
+            record.withdrawn(branch)
+
     def on_finding(self, endpoint: Endpoint, flow: Flow, call_id: str, finding: Finding, status: int) -> None:
         """A finding, with the refusal it brings if any."""
         record = self.journal.find(call_id)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from emulator.journal.journal import CallRecord
+from emulator.journal.ladder import ladder
 from emulator.media.port import Exhausted
 from emulator.media.stream import Stream
 from emulator.sip.calling import Invitation
@@ -20,6 +21,7 @@ from emulator.trunk.policy import ForwardingPolicy, InboundPolicy, InviteForm, P
 from tests.support.callee import Callee
 from tests.support.customer import Customer, accepts, answers
 from tests.support.network import MemoryPort, Network
+from tests.support.pcapng import read
 from tests.support.phone import SDP
 
 NUMBER = "447700900000"
@@ -953,6 +955,44 @@ def test_the_messages_of_every_attempt_are_kept_with_whom_they_were_exchanged(ne
         (False, "192.0.2.10:5090"), (True, "192.0.2.10:5090"), (False, "192.0.2.10:5090"),
     ]  # fmt: skip
     assert record.detail()["messages"][0]["flow"] == "eu-3-1"
+
+
+def test_an_invite_that_was_withdrawn_does_not_pass_for_one_that_was_sent(network: Network) -> None:
+    """Its connection comes about when the next target has been tried already, and takes nothing of it along."""
+    peer = ("192.0.2.10", 5080)
+    network.coming[peer] = None
+    first = network.customer(5080, accepts, "TCP")
+    network.customer(5090, accepts)
+    record = rung(network, f"{ONE};transport=tcp;timeout=2000, sip:1234@192.0.2.10:5090")
+    (waiting,) = record.detail()["messages"]
+    assert not waiting["sent"]  # yet
+    network.clock.advance(3)
+    assert record.state == "answered"
+    flow = network.coming[peer]
+    assert flow is not None and not flow.waiting
+    flow.comes()
+    network.clock.advance(1)
+    assert not first.calls
+    call = record.detail()
+    assert [(one["peer"][-4:], one["incoming"], one["sent"]) for one in call["messages"]] == [
+        ("5080", False, False), ("5090", False, True), ("5090", True, True), ("5090", False, True)
+    ]  # fmt: skip
+    drawn = [row for row in ladder(call) if "─ INVITE" in row]
+    assert ["not sent" in row for row in drawn] == [True, False] and "◀" not in drawn[0]
+    comments = [str(packet.comments) for packet in read(record.capture()).packets]
+    assert ["this did not leave: the connection has not come about" in one for one in comments] == [True, False, False, False]
+
+
+def test_an_invite_that_waited_for_its_connection_was_sent(network: Network) -> None:
+    peer = ("192.0.2.10", 5080)
+    network.coming[peer] = None
+    network.customer(5080, accepts, "TCP")
+    record = rung(network, f"{ONE};transport=tcp")
+    flow = network.coming[peer]
+    assert flow is not None and not record.detail()["messages"][0]["sent"]
+    flow.comes()
+    network.clock.advance(0)
+    assert record.state == "answered" and all(one["sent"] for one in record.detail()["messages"])
 
 
 def test_two_hundred_calls_at_once_are_up_and_gone(network: Network) -> None:

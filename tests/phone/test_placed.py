@@ -2,6 +2,7 @@
 
 import pytest
 
+from emulator.journal.ladder import ladder
 from emulator.media.codecs import CODECS, PCMA
 from emulator.phone.script import Calling
 from emulator.sip.locate import Transport
@@ -144,6 +145,18 @@ def test_it_gives_up_while_it_rings() -> None:
     outcome = desk.call(desk.destination("447700900487"), Calling(ring_limit=5.0))
     assert [(problem.kind, problem.text) for problem in outcome.problems] == [("timeout", "no final response in 5 s")]
     assert desk.idle
+
+
+def test_an_invite_whose_connection_does_not_come_about_was_not_sent() -> None:
+    desk = Desk()
+    place = [desk.network.trunk.proxies[name].place.address for name in ("us-3-1", "us-3-2")]
+    desk.coming.add((place[0], 5060))
+    outcome = desk.call(desk.destination("442071234567", "TCP", "us-3-1", "us-3-2"), Calling(patience=1.0))
+    assert [attempt.outcome for attempt in outcome.attempts] == ["timeout", "answered"]
+    sent = [(note.peer.partition(":")[0], note.path.connected) for note in desk.phone.notes if note.data.startswith(b"INVITE ")]
+    assert sent == [(place[0], False), (place[1], True), (place[1], True)]
+    rows = [row for row in ladder(desk.phone.ladder(outcome)) if "─ INVITE" in row]
+    assert ["(not sent)" in row for row in rows] == [True, False, False]
 
 
 def test_a_number_that_never_answers() -> None:

@@ -25,6 +25,9 @@ class Keeper:
         self.sent.append((round(self.clock.now, 3), data.split(b"\r\n")[0].decode()))
         flow.send(data)
 
+    def withdraw(self, flow: Any, branch: str, call_id: str) -> bool:
+        return bool(flow.withdraw(branch))
+
     def forget_server(self, transaction: Any) -> None:
         self.held.discard(transaction)
 

@@ -31,6 +31,9 @@ class Core:
     def on_message(self, endpoint: Endpoint, flow: Flow, incoming: bool, call_id: str, data: bytes) -> None:
         """Nothing is kept."""
 
+    def on_withdrawn(self, endpoint: Endpoint, call_id: str, branch: str) -> None:
+        """Nothing was kept."""
+
     def on_finding(self, endpoint: Endpoint, flow: Flow, call_id: str, finding: Finding, status: int) -> None:
         self.findings.append(finding.code)
 

@@ -10,10 +10,10 @@ from emulator.phone.phone import Phone
 from emulator.phone.placed import Destination, PlacedCall
 from emulator.phone.script import Answering, Calling
 from emulator.sip.credentials import Credentials
-from emulator.sip.flow import Address, Flow, sent_by
+from emulator.sip.flow import Address, Flow, Path, sent_by
 from emulator.sip.locate import Hop, Locator, Transport
 from emulator.trunk import regions
-from tests.support.network import MemoryFlow, MemoryPort, Network
+from tests.support.network import Coming, MemoryFlow, MemoryPort, Network
 
 HERE = "192.0.2.20"
 DELAY = 0.01
@@ -108,6 +108,8 @@ class Desk:
         """Why a proxy can't be reached."""
         self.deaf: set[Address] = set()
         """Proxies that hear nothing."""
+        self.coming: set[Address] = set()
+        """Proxies to which no connection comes about."""
         for transport, port in PORTS.items():
             network.customers[transport, (HERE, port)] = _Here(self, transport)  # type: ignore[assignment]
 
@@ -134,9 +136,10 @@ class Desk:
             elif peer not in self.deaf and proxy is not None:
                 network.clock.call_later(0, proxy.endpoint.receive, data, back)
 
-        there = MemoryFlow(deliver, transport, peer)
+        there = (Coming if peer in self.coming else MemoryFlow)(deliver, transport, peer)
         there.local = (HERE, PORTS[transport])
         there.sent_by = sent_by(there.local)
+        there.path = Path(transport, there.local, peer, not there.coming)
         back = MemoryFlow(lambda data: network.clock.call_later(0, phone.endpoint.receive, data, there) and None, transport, there.local)
         if proxy is not None:
             back.local = (proxy.place.address, peer[1])

@@ -60,6 +60,32 @@ class MemoryFlow:
         return self
 
 
+class Coming(MemoryFlow):
+    """A connection that comes about when the test says so; until then what is sent waits for it."""
+
+    def __init__(self, deliver: Callable[[bytes], None], transport: str, peer: Address) -> None:
+        super().__init__(deliver, transport, peer)
+        self.coming = "connection"
+        self.waiting: list[bytes] = []
+
+    def send(self, data: bytes) -> None:
+        if self.coming:
+            self.waiting.append(data)
+        else:
+            super().send(data)
+
+    def withdraw(self, branch: str) -> bool:
+        left = [data for data in self.waiting if f";branch={branch};".encode() not in data]
+        found = len(left) < len(self.waiting)
+        self.waiting = left
+        return found
+
+    def comes(self) -> None:
+        self.coming, self.path.connected = "", True
+        while self.waiting:
+            super().send(self.waiting.pop(0))
+
+
 class Names:
     """A resolver that knows what it was told, and answers at once."""
 
@@ -146,6 +172,8 @@ class Network:
         self.customers: dict[tuple[str, Address], Customer] = {}
         self.dead: dict[tuple[str, Address], str] = {}
         """Why nobody can be reached there; of all other addresses without a customer nothing is heard."""
+        self.coming: dict[Address, Coming | None] = {}
+        """Connections to these addresses wait for a word of the test's; they are here from the first message on."""
         for proxy in self.trunk.proxies.values():
             proxy.paths = MemoryPaths(self, proxy.name)
 
@@ -176,6 +204,7 @@ class Network:
     def flow_to(self, proxy: str, transport: str, peer: Address) -> Flow:
         """The way from a proxy to an address, whoever is there. Like a real one it takes a moment, if none of the clock's."""
         endpoint, place = self.endpoint(proxy), self.trunk.proxies[proxy].place
+        flow: MemoryFlow
 
         def deliver(data: bytes) -> None:
             customer = self.customers.get((transport, peer))
@@ -186,10 +215,13 @@ class Network:
                 flow.open = transport == "UDP"
                 self.clock.call_later(0, endpoint.flow_lost, flow)
 
-        flow = MemoryFlow(deliver, transport, peer)
+        if peer in self.coming:
+            self.coming[peer] = flow = Coming(deliver, transport, peer)
+        else:
+            flow = MemoryFlow(deliver, transport, peer)
         flow.local = (place.address, 5061 if transport == "TLS" else 5060)
         flow.sent_by = sent_by(flow.local)
-        flow.path = Path(transport, flow.local, peer)
+        flow.path = Path(transport, flow.local, peer, not flow.coming)
         return flow
 
     @property
