@@ -40,11 +40,12 @@ meet, and so is `phone/`, which knows nothing of `trunk/`. Nothing imports `serv
       exchange directory inbound rung forwarding                                                              machines
     scenario/      what goes wrong on purpose, what clients make of it, and stories with a verdict
       kind kinds media_kinds spec oneline schema alter guide    words       connections wires    wires
-      rules sight gate signalling answers outage outages behaviours names seams wiring fault faults likeness trail failover    machines
+      rules sight gate signalling answers outage outages behaviours names seams wiring fault faults likeness    machines
       terms expectation model check placeholders script script_schema reference wording verdict trace report    words     listeners    wire
-      world witness expect expect_calls expect_requests expect_named stage live acts runner scenarios          machines
+      trail downtime failover world witness expect expect_calls expect_requests expect_named stage live acts runner scenarios    machines
     journal/       events findings attempt ladder packet capture    words   journal datagrams    machines
-    control/       model routes    words     api telephony faults scenarios openapi    machines    endpoints server client webhook    wires
+    control/       model routes    words     api telephony faults scenarios openapi turns    machines
+      endpoints server client webhook    wires
     phone/         our own small phone: a stranger to the trunk, built of the same parts
       signal script    words    echo handset outcome report call placed taken phone    machines    line    wire
     cli/           a file per group of commands; the one place that names the reactor

@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,6 +58,7 @@ _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """Where a process on this machine reaches what listens on every address of it."""
 _RECORDING_OCTETS = 32 << 20
 """The longest recording that is read for the control API: a quarter of an hour."""
+_PIECE = 1 << 16
 
 
 class Service:
@@ -188,7 +189,8 @@ class Service:
         settings = self.config.control
         port = 0 if self.config.ephemeral else settings.port
         hosts = (*settings.allowed_hosts, *((self.config.advertise,) if self.config.advertise else ()))
-        self._control = ControlServer(self.reactor, self.clock, Api(self, self.journal, settings.address, hosts), self.journal)
+        api = Api(self, self.journal, settings.address, hosts)
+        self._control = ControlServer(self.reactor, self.clock, api, self.journal, self._report)
         try:
             with allowed(port):
                 self._control.listen(settings.address, port)
@@ -293,18 +295,17 @@ class Service:
         """Hold the other side of a call, or take it off hold."""
         return self.trunk.hold(id, holds)
 
-    def recording(self, record: CallRecord) -> bytes:
+    def recording(self, record: CallRecord) -> tuple[Iterator[bytes], int]:
         """A call's recording. The path is our own; nothing of it comes from a request."""
         if not record.recording:
             raise Unusable("", f"call {record.id} was not recorded; ring with record, or set media.record")
         try:
-            with open(record.recording, "rb") as file:
-                data = file.read(_RECORDING_OCTETS + 1)
+            octets = os.stat(record.recording).st_size
         except OSError as error:
             raise Unusable("", f"the recording of call {record.id} is not there any more ({in_words(error)})") from None
-        if len(data) > _RECORDING_OCTETS:
+        if octets > _RECORDING_OCTETS:
             raise Unusable("", f"the recording of call {record.id} is longer than can be had this way; it is {record.recording}")
-        return data
+        return _read(record.recording, octets), octets
 
     @property
     def directory(self) -> "Directory":
@@ -407,6 +408,15 @@ def _media_descriptors() -> int:
         return sys.maxsize
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return sys.maxsize if limit == resource.RLIM_INFINITY else limit - min(_SPARED, limit >> 2)
+
+
+def _read(path: str, octets: int) -> Iterator[bytes]:
+    """A file in pieces. It is open for one at a time: whoever reads slowly holds no descriptor."""
+    for at in range(0, octets, _PIECE):
+        with open(path, "rb") as file:
+            file.seek(at)
+            piece = file.read(_PIECE)
+        yield piece
 
 
 def _unopened(what: str, setting: str, address: str, port: int, problem: OSError) -> Unusable:

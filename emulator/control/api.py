@@ -1,13 +1,14 @@
 """The control API without HTTP: a request as values in, a response as values out."""
 
 import ipaddress
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Any, Protocol
 
 from emulator import __version__
 from emulator.control import faults, scenarios, telephony
 from emulator.control.model import CallDetail, CallList, Done, Endpoints, EventList, Health, Held
-from emulator.control.routes import ApiRequest, ApiResponse, Route, no_call, problem, result
+from emulator.control.routes import ApiRequest, ApiResponse, Route, listing, no_call, problem, result
 from emulator.journal.capture import CONTENT_TYPE
 from emulator.journal.journal import STATES, Journal
 from emulator.reading import suggest
@@ -141,19 +142,23 @@ class Api:
         state = request.query.get("state")
         if state is not None and state not in STATES:
             return problem(400, f"state is one of {', '.join(STATES)}")
-        chosen: list[dict[str, Any]] = []
-        for record in self._journal.calls():
-            if state is None or record.state == state:
-                chosen.append(record.summary())
-                if len(chosen) >= limit:
-                    break
-        return result({"calls": chosen})
+        chosen = (record.id for record in self._journal.calls() if state is None or record.state == state)
+        return listing({"calls": self._summaries(list(islice(chosen, limit)), state)})
+
+    def _summaries(self, ids: Sequence[str], state: str | None) -> Iterator[dict[str, Any]]:
+        """Numbers, not records, are held meanwhile: what makes room for others is left out, and so is what is in another state by now."""
+        for id in ids:
+            record = self._journal.get(id)
+            if record is not None and (state is None or record.state == state):
+                yield record.summary()
 
     def _call(self, request: ApiRequest, id: str) -> ApiResponse:
         record = self._journal.get(id)
         if record is None:
             return no_call(id)
-        return result(record.detail())
+        return listing(
+            {**record.summary(), "messages": record.told(), "messages_dropped": record.dropped, "media_kept": record.media_kept()}
+        )
 
     def _pcap(self, request: ApiRequest, id: str) -> ApiResponse:
         record = self._journal.get(id)
@@ -164,7 +169,7 @@ class Api:
         except ValueError as error:
             return problem(400, str(error))
         name = {"Content-Disposition": f'attachment; filename="call-{record.id}.pcapng"'}
-        return ApiResponse(200, record.capture(decrypt), CONTENT_TYPE, name)
+        return ApiResponse(200, b"", CONTENT_TYPE, name, pieces=record.captured(decrypt))
 
     def _hang_up(self, request: ApiRequest, id: str) -> ApiResponse:
         record = self._journal.get(id)
@@ -181,7 +186,7 @@ class Api:
             return problem(400, f"after is an event's id, not {text[:20]!r}")
         if "text/event-stream" in request.headers.get("accept", ""):
             return ApiResponse(200, b"", "text/event-stream", {"Cache-Control": "no-store"}, after)
-        return result({"events": [event.as_dict() for event in self._journal.events(after)]})
+        return listing({"events": (event.as_dict() for event in self._journal.events(after))})
 
     def _reset(self, request: ApiRequest) -> ApiResponse:
         self._emulator.reset()

@@ -1,13 +1,11 @@
 """The part of the control API by which things go wrong on purpose: faults, and proxies that are down."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any, Protocol
-
-import msgspec
 
 from emulator.config import Unusable
 from emulator.control.model import Done, FailoverModel, FaultList, FaultModel, Outages
-from emulator.control.routes import ApiRequest, ApiResponse, Route, problem, result
+from emulator.control.routes import ApiRequest, ApiResponse, Route, in_pieces, problem, result
 from emulator.journal.journal import Journal
 
 _LISTED = "every fault, what it has struck and what it narrowly missed, and which proxies are down"
@@ -86,20 +84,14 @@ class Troubles:
         return self._done(request, lambda value, faults: self._outages(faults, faults.up(read(value, UpSpec).name)))
 
     def failover(self, request: ApiRequest) -> ApiResponse:
-        from emulator.scenario.failover import failover, latest, lines
+        from emulator.scenario.downtime import latest
+        from emulator.scenario.failover import judging
 
         try:
-            since, before = (0.0, 0) if request.flag("all") else latest(self._journal)
+            since, before = (0.0, 0) if request.flag("all") else latest(self._journal.events())
         except ValueError as error:
             return problem(400, str(error))
-        found = failover(self._journal, since)
-        said = msgspec.to_builtins(found) if found is not None else {"outages": [], "clients": []}
-        text = lines(found) if found is not None else ["nothing was down"]
-        if before:
-            text.append(
-                f"{before} earlier outage{'s are' if before > 1 else ' is'} left out; --all tells of {'them' if before > 1 else 'it'}"
-            )
-        return result(FailoverModel(said["outages"], said["clients"], text))
+        return ApiResponse(200, pieces=_judged(judging(self._journal, since), before))
 
     def _outages(self, faults: Any, changed: Sequence[str], id: str | None = None) -> ApiResponse:
         return result(Outages(list(changed), dict(faults.down_now), id))
@@ -113,3 +105,22 @@ class Troubles:
         except ValueError as error:
             return problem(400, str(error))
         return response
+
+
+def _judged(work: Generator[None, None, Any], before: int) -> Iterator[bytes]:
+    """The verdict in JSON; until it is there, nothing again and again. `before` counts the outages that are left out."""
+    from emulator.scenario.failover import lines
+
+    while True:
+        try:
+            next(work)
+        except StopIteration as done:
+            found = done.value
+            break
+        yield b""
+    text = lines(found) if found is not None else ["nothing was down"]
+    if before:
+        text.append(f"{before} earlier outage{'s are' if before > 1 else ' is'} left out; --all tells of {'them' if before > 1 else 'it'}")
+    yield b""
+    some = (iter(found.outages), iter(found.clients)) if found is not None else (iter(()), iter(()))
+    yield from in_pieces({"outages": some[0], "clients": some[1], "text": iter(text)})

@@ -1,7 +1,7 @@
 """What the control API is made of: a request and a response as values, and a route from one to the other."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,7 +59,8 @@ Later = Callable[[Finish], Callable[[], None]]
 @dataclass(slots=True)
 class ApiResponse:
     """One response. `events_after` is set when the body is an event stream that goes on from that event; with `later` there is no
-    response yet."""
+    response yet. `pieces` stand for a body that may be long, or takes long to make: each takes little time, and may be empty; `length`
+    is in octets, where it is known before."""
 
     status: int
     body: bytes = b""
@@ -67,6 +68,12 @@ class ApiResponse:
     headers: Mapping[str, str] = field(default_factory=dict)
     events_after: int | None = None
     later: Later | None = None
+    pieces: Iterator[bytes] | None = None
+    length: int | None = None
+
+    def content(self) -> bytes:
+        """The whole body; pieces are there once."""
+        return self.body if self.pieces is None else b"".join(self.pieces)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +112,28 @@ class Route:
 def result(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> ApiResponse:
     """A JSON response."""
     return ApiResponse(status, json.dumps(msgspec.to_builtins(value), default=str).encode(), headers=headers or {})
+
+
+def listing(value: Mapping[str, Any]) -> ApiResponse:
+    """A JSON object that may be long."""
+    return ApiResponse(200, pieces=in_pieces(value))
+
+
+def in_pieces(value: Mapping[str, Any]) -> Iterator[bytes]:
+    """A JSON object, piece by piece; a value that is an iterator becomes a list, item by item."""
+    before = "{"
+    for name, content in value.items():
+        yield f"{before}{json.dumps(name)}: ".encode()
+        if isinstance(content, Iterator):
+            between = "["
+            for item in content:
+                yield (between + json.dumps(msgspec.to_builtins(item), default=str)).encode()
+                between = ", "
+            yield b"]" if between == ", " else b"[]"
+        else:
+            yield json.dumps(msgspec.to_builtins(content), default=str).encode()
+        before = ", "
+    yield b"}"
 
 
 def problem(status: int, detail: str, headers: Mapping[str, str] | None = None, problems: Sequence[ForwardProblem] = ()) -> ApiResponse:

@@ -1,12 +1,12 @@
 """The part of the control API that telephones: calls to the account's numbers, what is done in calls, and the numbers themselves."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from emulator.config import Unusable, duration
 from emulator.control.model import Digits, Done, ForwardProblem, Hold, NumberChange, NumberList, NumberModel, Placed
-from emulator.control.routes import ApiRequest, ApiResponse, Finish, Route, no_call, problem, result
+from emulator.control.routes import ApiRequest, ApiResponse, Finish, Route, listing, no_call, problem, result
 from emulator.journal.events import Event
 from emulator.journal.journal import CallRecord, Journal
 from emulator.reading import read
@@ -36,8 +36,8 @@ class Trunk(Protocol):
     def hold(self, id: str, holds: bool) -> bool:
         """Hold the other side of a call, or take it off hold; False when that can't be asked now."""
 
-    def recording(self, record: CallRecord) -> bytes:
-        """The WAV file of a call. Raises `Unusable` when there is none, or none that can be had this way."""
+    def recording(self, record: CallRecord) -> tuple[Iterator[bytes], int]:
+        """The WAV file of a call in pieces, and its octets. Raises `Unusable` when there is none, or none that can be had this way."""
 
     @property
     def directory(self) -> Any:
@@ -166,9 +166,10 @@ class Telephony:
         if record.live:
             return problem(409, f"call {record.id} is {record.state}; its recording is whole when it is over")
         try:
-            return ApiResponse(200, self._trunk.recording(record), "audio/wav")
+            pieces, octets = self._trunk.recording(record)
         except Unusable as error:
             return problem(404, str(error))
+        return ApiResponse(200, b"", "audio/wav", pieces=pieces, length=octets)
 
     def _record(self, id: str) -> CallRecord | ApiResponse:
         return self._journal.get(id) or no_call(id)
@@ -177,7 +178,7 @@ class Telephony:
 
     def numbers(self, request: ApiRequest) -> ApiResponse:
         directory = self._trunk.directory
-        return result({"numbers": [entry.as_dict(directory.taken(entry.number)) for entry in directory]})
+        return listing({"numbers": (entry.as_dict(directory.taken(entry.number)) for entry in list(directory))})
 
     def number(self, request: ApiRequest, number: str) -> ApiResponse:
         directory = self._trunk.directory

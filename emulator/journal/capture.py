@@ -9,7 +9,7 @@ TLS is left out: its messages are shown as TCP on the same ports, where tshark f
 
 import re
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from emulator import __version__
@@ -44,22 +44,21 @@ class Packet(NamedTuple):
     comments: Sequence[str] = ()
 
 
-def capture(packets: Iterable[Packet], comment: str) -> bytes:
-    """A whole file; `comment` is about all of it. Each message is one packet, unless TCP needs several for it."""
-    interfaces: dict[str, int] = {}
-    streams = Streams()
-    blocks: list[bytes] = []
-    for packet in packets:
-        if packet.interface not in interfaces:
-            interfaces[packet.interface] = len(interfaces)
-        blocks += _messages(packet, interfaces[packet.interface], streams)
-    if not interfaces:
-        interfaces["none"] = 0  # a file without any is refused by libpcap
+def capture(packets: Sequence[Packet], comment: str) -> bytes:
+    """`captured` as a whole, with the interfaces of its packets."""
+    return b"".join(captured(packets, dict.fromkeys(packet.interface for packet in packets), comment))
+
+
+def captured(packets: Iterable[Packet], interfaces: Iterable[str], comment: str) -> Iterator[bytes]:
+    """A file in pieces, one for each message; `comment` is about all of it. Each message is one packet, unless TCP needs several for it."""
+    places = {name: place for place, name in enumerate(interfaces)}
     section = struct.pack("<IHHq", _BYTE_ORDER, 1, 0, -1) + _options((_COMMENT, _text(comment)), (_PROGRAM, f"vsim {__version__}".encode()))
-    described = [
-        _block(_INTERFACE, struct.pack("<HHI", _RAW_IP, 0, _SNAP) + _options((_NAME, _text(name)))) for name in interfaces
-    ]  # the first packet of any comes behind all of them
-    return b"".join((_block(_SECTION, section), *described, *blocks))
+    yield _block(_SECTION, section)
+    for name in places or ("none",):  # a file without any is refused by libpcap
+        yield _block(_INTERFACE, struct.pack("<HHI", _RAW_IP, 0, _SNAP) + _options((_NAME, _text(name))))
+    streams = Streams()
+    for packet in packets:  # the first of any interface comes behind all interfaces
+        yield b"".join(_messages(packet, places[packet.interface], streams))
 
 
 def without_savp(message: bytes) -> bytes:

@@ -70,7 +70,7 @@ class Datagrams:
 
     __slots__ = (
         "_about", "_codes", "_keys", "_numbers", "_octets", "_rekeyed", "_shelf", "_strangers", "_ways", "full", "made_room", "missed",
-        "packets", "strangers_missed",
+        "packets", "secure", "strangers_missed",
     )  # fmt: skip
 
     def __init__(self, shelf: Shelf) -> None:
@@ -90,6 +90,8 @@ class Datagrams:
         self.missed = 0
         """Packets that were not kept, strangers' apart."""
         self.strangers_missed = 0
+        self.secure = False
+        """Some of them were to be SRTP."""
         self.made_room = False
         """There were some; they made room for those of other calls."""
 
@@ -148,6 +150,7 @@ class Datagrams:
         if keys == self._keys:
             return
         self._keys = keys
+        self.secure = self.secure or keys is not None
         octets = keys[0] + keys[1] if keys is not None else b""
         self._rekeyed += 1
         if self._rekeyed > self._shelf.packets + _OTHERS or not self._grant(_ABOUT.size + len(octets)):
@@ -182,9 +185,11 @@ class Datagrams:
         return True
 
     def __iter__(self) -> Iterator[Datagram]:
-        about, at = self._about, 0
+        """Those that are there when the first is asked for, whatever is kept or dropped meanwhile."""
+        about, ways, at = self._about, self._ways, 0
+        end = len(about)
         keys: Keys | None = None
-        while at < len(about):
+        while at < end:
             when, way, length, code = _ABOUT.unpack_from(about, at)
             at += _ABOUT.size
             data = bytes(about[at : at + length])
@@ -192,5 +197,5 @@ class Datagrams:
             if way == _NO_WAY:
                 keys = (data[: length // 2], data[length // 2 :]) if data else None
             else:
-                incoming, local, peer = self._ways[way]
+                incoming, local, peer = ways[way]
                 yield Datagram(when, incoming, local, peer, data, self._codes[code], keys)

@@ -3,12 +3,13 @@
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from heapq import merge
 from typing import Any, Protocol
 
 from emulator import __version__
 from emulator.clock import Clock, Timer
 from emulator.journal.attempt import Attempt, describe
-from emulator.journal.capture import Packet, capture, without_savp
+from emulator.journal.capture import Packet, captured, without_savp
 from emulator.journal.datagrams import Datagram, Datagrams, Shelf
 from emulator.journal.events import Event
 from emulator.journal.findings import Finding, printable
@@ -205,36 +206,38 @@ class CallRecord:
         return challenged and not any(finding.code.startswith("digest.") for finding in self.findings)
 
     def detail(self) -> dict[str, Any]:
-        """The call with its messages; `at` counts in seconds from the first one."""
-        first = self.messages[0][0] if self.messages else 0.0
-        return {
-            **self.summary(),
-            "messages": [
-                {
-                    "at": round(seconds - first, 6),
-                    "incoming": incoming,
-                    "sent": path.connected,
-                    "flow": flow.partition(" ")[0],
-                    "peer": flow.partition(" ")[2] or self.peer,
-                    "text": data.decode("utf-8", "replace"),
-                }
-                for seconds, incoming, flow, data, path in self.messages
-            ],
-            "messages_dropped": self.dropped,
-            "media_kept": self._kept(),
-        }
+        """The call with its messages."""
+        return {**self.summary(), "messages": list(self.told()), "messages_dropped": self.dropped, "media_kept": self.media_kept()}
 
-    def _kept(self) -> dict[str, int] | None:
+    def told(self) -> Iterator[dict[str, Any]]:
+        """Its messages so far, ready for JSON; `at` counts in seconds from the first one."""
+        first = self.messages[0][0] if self.messages else 0.0
+        for seconds, incoming, flow, data, path in self.messages.copy():
+            yield {
+                "at": round(seconds - first, 6),
+                "incoming": incoming,
+                "sent": path.connected,
+                "flow": flow.partition(" ")[0],
+                "peer": flow.partition(" ")[2] or self.peer,
+                "text": data.decode("utf-8", "replace"),
+            }
+
+    def media_kept(self) -> dict[str, int] | None:
         """How much of its media there is for its capture."""
         kept = self.datagrams
         return None if kept is None else {"packets": kept.packets, "octets": kept.octets, "missed": kept.missed + kept.strangers_missed}
 
     def capture(self, decrypt: bool = False) -> bytes:
-        """Its messages, and its media where that was kept, as a pcapng file, with what was found beside the message after which it was, or
-        beside the packet. With `decrypt` the media is without SRTP."""
-        media, secure = self._passed(decrypt)
+        """`captured` as a whole."""
+        return b"".join(self.captured(decrypt))
+
+    def captured(self, decrypt: bool = False) -> Iterator[bytes]:
+        """Its messages so far, and its media where that was kept, as a pcapng file in pieces, with what was found beside the message after
+        which it was, or beside the packet. With `decrypt` the media is without SRTP."""
+        secure = self.datagrams is not None and self.datagrams.secure
         decrypt = decrypt and secure
-        said: list[list[str]] = [[] for _ in self.messages]
+        messages = self.messages.copy()
+        said: list[list[str]] = [[] for _ in messages]
         about = [_SIP_ALONE if self.datagrams is None else _WITH_MEDIA, _ABOUT_TLS]
         if secure:
             about.append(_WITHOUT_SRTP if decrypt else _WITH_SRTP)
@@ -251,39 +254,35 @@ class CallRecord:
         call = self.summary()
         title = f"{self.direction} call {self.id} of vsim {__version__}: {call['caller'] or '?'} to {call['called'] or '?'} at {self.proxy}"
         packets: list[Packet] = []
-        for (seconds, incoming, flow, data, path), comments in zip(self.messages, said, strict=True):
+        for (seconds, incoming, flow, data, path), comments in zip(messages, said, strict=True):
             if decrypt and (plain := without_savp(data)) != data:
                 data = plain
                 comments.append(_CHANGED)
             packets.append(Packet(self._wall(seconds), incoming, flow.partition(" ")[0], path, data, comments))
-        packets += media
-        packets.sort(key=_at)  # both are in order, and of two at once the message is first
-        return capture(packets, "\n".join((title, *about)))
+        interfaces = dict.fromkeys((*(packet.interface for packet in packets), *((self.proxy,) if self.datagrams is not None else ())))
+        # Both are in order, and of two at once the message is first.
+        return captured(merge(packets, self._passed(decrypt), key=_at), interfaces, "\n".join((title, *about)))
 
     def _wall(self, seconds: float) -> float:
         return self.started + seconds - self.began
 
-    def _passed(self, decrypt: bool) -> tuple[list[Packet], bool]:
-        """The packets of its media, and whether any of them were to be SRTP."""
+    def _passed(self, decrypt: bool) -> Iterator[Packet]:
+        """The packets of its media."""
         if self.datagrams is None:
-            return [], False
+            return
         paths: dict[tuple[Address, Address], Path] = {}
-        packets: list[Packet] = []
         passed: Iterable[tuple[Datagram, str]] = ((datagram, "") for datagram in self.datagrams)
         if decrypt:
             from emulator.media.clear import clear  # and with it libsrtp
 
             passed = clear(self.datagrams)
-        secure = False
         for datagram, problem in passed:
-            secure = secure or datagram.keys is not None
             ends = (datagram.local, datagram.peer)
             path = paths.get(ends) or paths.setdefault(ends, Path("UDP", *ends))
             comments = [_noted(datagram)] if datagram.note else []
             if problem:
                 comments.append(f"this is as it was on the wire, for SRTP says of it: {problem}")
-            packets.append(Packet(self._wall(datagram.at), datagram.incoming, self.proxy, path, datagram.data, comments))
-        return packets, secure
+            yield Packet(self._wall(datagram.at), datagram.incoming, self.proxy, path, datagram.data, comments)
 
     def _missing(self) -> list[str]:
         """What is not there of its media, and what is that the emulator did not hear."""

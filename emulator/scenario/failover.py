@@ -4,19 +4,21 @@ It is read off the journal: events say what was down and what reached it, calls 
 system answers, so that attempts there are seen by what follows elsewhere alone.
 """
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Generator, Iterable, Sequence
+from itertools import islice
 
 import msgspec
 
-from emulator.journal.events import Event
 from emulator.journal.journal import Journal
-from emulator.scenario.likeness import By
+from emulator.scenario.downtime import Downtime, Outage, outages
 from emulator.scenario.trail import Attempt, attempts
-from emulator.trunk import regions
 
 _STEPS = 60
 """Of one client that are told."""
 _CLIENTS = 20
+_A_WHILE = 200
+"""Attempts."""
 _LONG_GAP = 10.0
 """Seconds at a dead target after which a caller has hung up."""
 
@@ -26,18 +28,6 @@ _CERTIFICATES = {
     "tls self-signed": "is self-signed",
 }  # fmt: skip
 _NOT_SEEN = "no client was seen meanwhile; at a port that is closed the system answers, and tells nobody"
-
-
-class Outage(msgspec.Struct, omit_defaults=True):
-    """`ended` is None while it lasts; both are Unix time in seconds. `by` is what is struck, for a fault that acts like an outage: where
-    it is connections or names, requests over what was there before are not."""
-
-    name: str
-    how: str
-    began: float
-    ended: float | None
-    transport: str = ""
-    by: By = "messages"
 
 
 class Step(msgspec.Struct, omit_defaults=True):
@@ -91,109 +81,77 @@ class Failover(msgspec.Struct):
 
 
 def failover(journal: Journal, since: float = 0.0) -> Failover | None:
-    """What clients made of what was down after `since`, in Unix time; None when nothing was."""
-    outages = _outages([event for event in journal.events() if event.time >= since])
-    if not outages:
+    """`judging`, all at once."""
+    work = judging(journal, since)
+    while True:
+        try:
+            next(work)
+        except StopIteration as done:
+            found: Failover | None = done.value
+            return found
+
+
+def judging(journal: Journal, since: float = 0.0) -> Generator[None, None, Failover | None]:
+    """What clients made of what was down after `since`, in Unix time; None when nothing was. A full journal takes a second to read: it
+    stops now and then, for whoever wants to do something else meanwhile."""
+    events = journal.events()
+    found = outages(event for event in events if event.time >= since)
+    if not found:
         return None
-    faults = {event.fields["fault"]: event.fields["how"] for event in journal.events() if event.kind == "outage"}
-    clients = list(attempts(journal, min(outage.began for outage in outages), faults).items())[:_CLIENTS]
-    return Failover(outages, [_client(address, seen, outages) for address, seen in clients])
-
-
-def latest(journal: Journal) -> tuple[float, int]:
-    """When the newest outage began, in Unix time, with those that overlap it or are of the same fault; and how many there were before."""
-    spans: dict[str, list[float]] = {}  # by fault: began, ended
-    for event in journal.events():
-        if event.kind in ("down", "outage"):
-            spans.setdefault(event.fields["fault"], [event.time, 0.0])[1] = float("inf")
-        elif event.kind in ("up", "outage.over") and event.fields["fault"] in spans:
-            spans[event.fields["fault"]][1] = event.time
-    newest_first = sorted(spans.values(), reverse=True)
-    since = newest_first[0][0] if newest_first else 0.0
-    for began, ended in newest_first:
-        if ended >= since:
-            since = min(since, began)
-    return since, sum(began < since for began, _ in newest_first)
-
-
-# -- what was down -------------------------------------------------------------------------------------------------
-
-
-def _outages(events: Sequence[Event]) -> list[Outage]:
-    begun: dict[str, list[Outage]] = {}
-    found: list[Outage] = []
-    for event in events:
-        if event.kind in ("down", "outage"):
-            fields = event.fields
-            outage = Outage(
-                fields["name"], fields["how"], event.time, None, fields.get("transport") or "", fields.get("by", "messages")
-            )  # fmt: skip
-            found.append(outage)
-            begun.setdefault(fields["fault"], []).append(outage)
-        elif event.kind in ("up", "outage.over"):
-            for outage in begun.get(event.fields["fault"], ()):
-                if outage.ended is None:
-                    left = [proxy for proxy in _proxies(outage.name) if proxy not in _proxies(event.fields["name"])]
-                    if left and event.fields["name"] != outage.name:  # some of its proxies are up, the others stay down
-                        found.append(Outage(" ".join(left), outage.how, outage.began, None, outage.transport))
-                        begun[event.fields["fault"]].append(found[-1])
-                        outage.name = event.fields["name"]
-                    outage.ended = event.time
-                    break
-    return found
-
-
-def _proxies(name: str) -> tuple[str, ...]:
-    return tuple(proxy for word in name.split() for proxy in regions.proxies_of(word))
+    yield
+    down = Downtime(found)
+    yield
+    faults = {event.fields["fault"]: event.fields["how"] for event in events if event.kind == "outage"}
+    seen = yield from attempts(journal, down.began, faults)
+    clients: list[Client] = []
+    for address, theirs in islice(seen.items(), _CLIENTS):
+        clients.append((yield from _client(address, theirs, down)))
+    return Failover(found, clients)
 
 
 # -- judging -------------------------------------------------------------------------------------------------------
 
 
-def _client(address: str, seen: Sequence[Attempt], outages: Sequence[Outage]) -> Client:
-    began = min(outage.began for outage in outages)
-    over = max(outage.ended if outage.ended is not None else float("inf") for outage in outages)
-    dead = {id(one) for one in seen if one.struck or _was_down(outages, one, "messages")}
+def _client(address: str, seen: Sequence[Attempt], down: Downtime) -> Generator[None, None, Client]:
+    dead, kept = set[int](), set[int]()
+    for count, one in enumerate(seen):
+        if one.struck or down.met(one, "messages"):
+            dead.add(id(one))
+        elif down.met(one, "connections", "names"):
+            kept.add(id(one))
+        if count % _A_WHILE == 0:
+            yield
     met = [one for one in seen if id(one) in dead]
-    kept = {id(one) for one in seen if id(one) not in dead and _was_down(outages, one, "connections", "names")}
-    meanwhile = [one for one in seen if one.time < over]
+    meanwhile = [one for one in seen if one.time < down.ended]
+    yield
     calls = [one for one in meanwhile if one.what == "INVITE"]
     checks = [one for one in meanwhile if one.what == "OPTIONS"]
-    elsewhere = [one for one in calls if id(one) not in dead | kept and _meanwhile(outages, one)]
+    yield
+    elsewhere = [one for one in calls if id(one) not in dead and id(one) not in kept and down.lasted(one.time)]
     moved = [one for one in elsewhere if one.result == "200"]
-    first = met[0].time if met else began
+    yield
+    first = met[0].time if met else down.began
     success = next((one.time - first for one in moved if one.time >= first), None)
     refused = [one for one in met if one.what == "INVITE" and one.result == "503"]
-    asked = any(one.time >= over for one in seen)  # whether it has done anything since: else it had no occasion to come back
-    returned = _returned(seen, outages, over) if asked else None
+    asked = bool(seen) and seen[-1].time >= down.ended  # whether it has done anything since: else it had no occasion to come back
+    returned = _returned(seen, down) if asked else None
+    gap = _longest_gap(met, calls)
+    yield
     client = Client(
-        address=address, steps=_steps(seen, dead, began), steps_left_out=max(0, len(seen) - _STEPS),
+        address=address, steps=_steps(seen, dead, down.began), steps_left_out=max(0, len(seen) - _STEPS),
         tried=list(dict.fromkeys(one.proxy for one in calls)), refusals=len(refused),
         acknowledged=sum(bool(one.acknowledged) for one in refused),
         calls_elsewhere=len(elsewhere), calls_moved=bool(moved) if any(id(one) not in kept for one in calls) else None,
         calls_kept=sum(id(one) in kept for one in calls),
         checks_moved=any(id(one) not in dead for one in checks if id(one) not in kept) if checks else None,
-        seconds_to_success=round(success, 3) if success is not None else None, longest_gap=_longest_gap(met, calls),
-        came_back=returned is not None if asked and any(_proxies(outage.name) for outage in outages) else None,
+        seconds_to_success=round(success, 3) if success is not None else None, longest_gap=gap,
+        came_back=returned is not None if asked and down.proxies else None,
         seconds_to_return=returned, fixes=[],
     )  # fmt: skip
-    client.fixes = [*_fixes(client, met, outages), *_unverified(seen, kept, outages)]
+    yield
+    client.fixes = [*_fixes(client, met, down.outages), *_unverified(seen, kept, down.outages)]
+    yield
     return client
-
-
-def _was_down(outages: Iterable[Outage], one: Attempt, *by: By) -> bool:
-    return any(
-        outage.by in by
-        and outage.began <= one.time < (outage.ended if outage.ended is not None else float("inf"))
-        and one.proxy in _proxies(outage.name)
-        and (not outage.transport or one.transport in outage.transport.split())
-        for outage in outages
-    )
-
-
-def _meanwhile(outages: Iterable[Outage], one: Attempt) -> bool:
-    """Whether something was down at that moment: a site that flaps is left only when it is down."""
-    return any(outage.began <= one.time < (outage.ended if outage.ended is not None else float("inf")) for outage in outages)
 
 
 def _steps(seen: Sequence[Attempt], dead: set[int], began: float) -> list[Step]:
@@ -208,37 +166,54 @@ def _steps(seen: Sequence[Attempt], dead: set[int], began: float) -> list[Step]:
 
 def _longest_gap(met: Sequence[Attempt], calls: Sequence[Attempt]) -> float:
     """From an INVITE to a target that was down to the next one to another target: the longest of these times."""
+    times = [one.time for one in calls]
+    elsewhere: list[int] = [0] * len(calls)  # by call: the next one to another target than its own
+    for at in reversed(range(len(calls))):
+        following = at + 1
+        same = following < len(calls) and calls[following].proxy == calls[at].proxy
+        elsewhere[at] = elsewhere[following] if same else following
     longest = 0.0
     for one in met:
         if one.what == "INVITE":
-            then = next((other for other in calls if other.time > one.time and other.proxy != one.proxy), None)
-            longest = max(longest, then.time - one.time if then is not None else 0.0)
+            at = bisect_right(times, one.time)
+            if at < len(calls) and calls[at].proxy == one.proxy:
+                at = elsewhere[at]
+            longest = max(longest, calls[at].time - one.time if at < len(calls) else 0.0)
     return round(longest, 3)
 
 
-def _returned(seen: Sequence[Attempt], outages: Sequence[Outage], up: float) -> float | None:
+def _returned(seen: Sequence[Attempt], down: Downtime) -> float | None:
     """How long after all of it was up something reached what had been down; None when nothing did."""
-    affected = {proxy for outage in outages for proxy in _proxies(outage.name)}
-    first = next((one.time for one in seen if one.time >= up and one.proxy in affected), None)
-    return round(first - up, 3) if first is not None else None
+    first = next((one.time for one in seen if one.time >= down.ended and one.proxy in down.proxies), None)
+    return round(first - down.ended, 3) if first is not None else None
 
 
-def _unverified(seen: Sequence[Attempt], kept: set[int], outages: Iterable[Outage]) -> Iterable[str]:
+def _unverified(seen: Sequence[Attempt], kept: set[int], found: Iterable[Outage]) -> Iterable[str]:
     """What to change at a client whose calls came over TLS that it should not have taken."""
-    for outage in outages:
-        taken = 0
-        for one in seen:
-            if id(one) in kept and one.what == "INVITE" and one.transport == "TLS" and _was_down([outage], one, "connections"):
-                # a connection that was there before has nothing to do with it
-                taken += any(other.struck and other.proxy == one.proxy and other.time <= one.time for other in seen)
-        if taken and outage.how in _CERTIFICATES:
-            what = f"{taken} new call{'' if taken == 1 else 's'} went over TLS with a certificate that {_CERTIFICATES[outage.how]}"
-            yield f"{what}: verify it, and take the next target when it is not good (RFC 5922 4)"
+    struck: set[str] = set()
+    taken: list[Attempt] = []
+    for one in seen:
+        if one.struck:
+            struck.add(one.proxy)  # a connection that was there before has nothing to do with it
+        if id(one) in kept and one.what == "INVITE" and one.transport == "TLS" and one.proxy in struck:
+            taken.append(one)
+    for outage in found:
+        if outage.how in _CERTIFICATES and outage.by == "connections":
+            began = bisect_left(taken, outage.began, key=_time)
+            ended = bisect_left(taken, outage.ended, key=_time) if outage.ended is not None else len(taken)
+            count = sum(map(outage.holds, taken[began:ended]))
+            if count:
+                what = f"{count} new call{'' if count == 1 else 's'} went over TLS with a certificate that {_CERTIFICATES[outage.how]}"
+                yield f"{what}: verify it, and take the next target when it is not good (RFC 5922 4)"
 
 
-def _fixes(client: Client, met: Sequence[Attempt], outages: Sequence[Outage]) -> Iterable[str]:
+def _time(one: Attempt) -> float:
+    return one.time
+
+
+def _fixes(client: Client, met: Sequence[Attempt], found: Sequence[Outage]) -> Iterable[str]:
     """What to change at the client."""
-    closed = any(outage.how in ("refuse", "reset") for outage in outages)
+    closed = any(outage.how in ("refuse", "reset") for outage in found)
     if not met and not closed:
         yield "nothing of it reached what was down: place a call, or a health check, while it is"
         return

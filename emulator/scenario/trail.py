@@ -1,7 +1,8 @@
 """What clients did, attempt by attempt, as the journal has it: INVITEs with what became of them, health checks, registrations, and what
 reached proxies that were down, or was struck by a fault that acts like that."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 
 from emulator.journal.events import Event
 from emulator.journal.journal import CallRecord, Journal
@@ -9,6 +10,8 @@ from emulator.sip.message import Malformed, Request, Response, parse
 
 NO_ANSWER = "no answer"
 _UNFINISHED = (NO_ANSWER, "401", "407")
+_A_WHILE = 200
+"""Attempts."""
 _COPIES = 32.0
 """Seconds within which the same request at the same proxy is a copy: timer B of RFC 3261."""
 
@@ -35,13 +38,25 @@ class Attempt:
         """It met what was down, whatever became of it."""
 
 
-def attempts(journal: Journal, since: float, faults: Mapping[str, str] | None = None) -> dict[str, list[Attempt]]:
+def attempts(journal: Journal, since: float, faults: Mapping[str, str] | None = None) -> Generator[None, None, dict[str, list[Attempt]]]:
     """By client, oldest first, from `since` on, in Unix time. Attempts to connect that nobody signed are the only client's, when there is
-    one; else `unknown`'s, and so are queries. `faults` that act like outages are told by their ids, with how they do."""
+    one; else `unknown`'s, and so are queries. `faults` that act like outages are told by their ids, with how they do. It stops now and
+    then, for whoever wants to do something else meanwhile."""
     events = [event for event in journal.events() if event.time >= since]
-    seen = [*_from_calls(reversed(list(journal.calls())), since), *_from_events(events), *_from_hits(events, faults or {})]
+    seen: list[Attempt] = []
+    for record in list(journal.calls())[::-1]:
+        seen.extend(_from_call(record, since))
+        yield
+    for some in (_from_events(events), _from_hits(events, faults or {})):
+        while few := list(islice(some, _A_WHILE)):
+            seen.extend(few)
+            yield
+    once = _once(seen)
+    yield
+    once.sort(key=lambda one: one.time)
+    yield
     clients: dict[str, list[Attempt]] = {}
-    for one in sorted(_once(seen), key=lambda one: one.time):
+    for one in once:
         clients.setdefault(one.client, []).append(one)
     unknown = clients.pop("", [])
     if unknown and len(clients) == 1:
@@ -49,42 +64,49 @@ def attempts(journal: Journal, since: float, faults: Mapping[str, str] | None = 
         own[:] = sorted([*own, *unknown], key=lambda one: one.time)
     elif unknown:
         clients["unknown"] = unknown
+    yield
     return clients
 
 
-def _from_calls(records: Iterable[CallRecord], since: float) -> Iterable[Attempt]:
-    """The INVITEs of calls from clients, each with its final answer. A challenge and what answers it are one attempt."""
-    for record in records:
-        if record.direction != "outbound" or not record.messages:
+def _from_call(record: CallRecord, since: float) -> Iterator[Attempt]:
+    """The INVITEs of a call from a client, each with its final answer. A challenge and what answers it are one attempt."""
+    if record.direction != "outbound" or not record.messages:
+        return
+    offset = record.started - record.messages[0][0]  # from the monotonic clock to Unix time
+    last: Attempt | None = None
+    for seconds, incoming, proxy, data, _ in record.messages:
+        time = seconds + offset
+        if time < since:
             continue
-        offset = record.started - record.messages[0][0]  # from the monotonic clock to Unix time
-        last: Attempt | None = None
-        for seconds, incoming, proxy, data, _ in record.messages:
-            time = seconds + offset
-            if time < since or not data.startswith((b"INVITE ", b"ACK ", b"SIP/2.0 ")):
-                continue
-            try:
-                message = parse(data)
-            except Malformed:
-                continue
-            if isinstance(message, Request):
-                if message.method == "INVITE" and incoming and not message.to_tag:
-                    if last is None or last.proxy != proxy or last.result not in _UNFINISHED:
-                        if last is not None:
-                            yield last
-                        last = Attempt(time, _host(record.peer), "INVITE", proxy, record.transport, NO_ANSWER, record.call_id)
-                        last.call = record.id
-                elif message.method == "ACK" and incoming and last is not None and last.acknowledged is not None:
-                    last.acknowledged = True
-            elif isinstance(message, Response) and not incoming and last is not None and message.cseq.method == "INVITE":
-                if message.status >= 200 and last.result in _UNFINISHED:
-                    last.result = str(message.status)
-                    last.acknowledged = False if message.status >= 300 else None
-        if last is not None:
-            yield last
+        if incoming and data.startswith(b"INVITE "):
+            invite = _parsed(data)
+            if isinstance(invite, Request) and not invite.to_tag:
+                if last is None or last.proxy != proxy or last.result not in _UNFINISHED:
+                    if last is not None:
+                        yield last
+                    last = Attempt(time, _host(record.peer), "INVITE", proxy, record.transport, NO_ANSWER, record.call_id)
+                    last.call = record.id
+        elif last is None:
+            continue
+        elif incoming and data.startswith(b"ACK ") and last.acknowledged is False:
+            last.acknowledged = _parsed(data) is not None
+        elif not incoming and data.startswith(b"SIP/2.0 ") and not data.startswith(b"SIP/2.0 1") and last.result in _UNFINISHED:
+            answer = _parsed(data)
+            if isinstance(answer, Response) and answer.cseq.method == "INVITE":
+                last.result = str(answer.status)
+                last.acknowledged = False if answer.status >= 300 else None
+    if last is not None:
+        yield last
 
 
-def _from_events(events: Iterable[Event]) -> Iterable[Attempt]:
+def _parsed(data: bytes) -> Request | Response | None:
+    try:
+        return parse(data)
+    except Malformed:
+        return None
+
+
+def _from_events(events: Iterable[Event]) -> Iterator[Attempt]:
     for event in events:
         fields = event.fields
         if event.kind == "down.request":
@@ -101,7 +123,7 @@ def _from_events(events: Iterable[Event]) -> Iterable[Attempt]:
             yield Attempt(event.time, _host(fields["peer"]), "REGISTER", fields["proxy"], fields["transport"], "200")
 
 
-def _from_hits(events: Iterable[Event], faults: Mapping[str, str]) -> Iterable[Attempt]:
+def _from_hits(events: Iterable[Event], faults: Mapping[str, str]) -> Iterator[Attempt]:
     """Requests, connections and queries that these faults have struck, copies of requests left out."""
     first: dict[tuple[str, ...], float] = {}
     for event in events:

@@ -25,7 +25,7 @@ class Control:
         body = b"" if value is None else value if isinstance(value, bytes) else json.dumps(value).encode()
         response = self._api.handle(ApiRequest(method, path, headers={"host": "127.0.0.1"}, body=body))
         assert response.status == status, response.body
-        return json.loads(response.body)
+        return json.loads(response.content())
 
 
 @pytest.fixture

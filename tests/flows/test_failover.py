@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from emulator.dns.zone import Zone
-from emulator.scenario.failover import Client, Failover, failover, latest, lines
+from emulator.scenario.downtime import latest
+from emulator.scenario.failover import Client, Failover, failover, lines
 from emulator.scenario.faults import Faults
 from emulator.scenario.likeness import likeness
 from emulator.scenario.spec import fault
@@ -294,7 +295,7 @@ def test_a_later_period_alone(story: Story) -> None:
 
 def test_the_last_time_alone_unless_outages_overlap(story: Story) -> None:
     """What was rehearsed this morning, and the calls since then, are not part of the outage that somebody looks at."""
-    assert latest(story.journal) == (0.0, 0)
+    assert latest(story.journal.events()) == (0.0, 0)
     story.faults.down("us-3")
     story.invite("us-3-1", wait=1)
     story.faults.up("us-3")
@@ -305,8 +306,8 @@ def test_the_last_time_alone_unless_outages_overlap(story: Story) -> None:
     story.faults.down("us-3-1")
     story.invite("us-4-1", wait=1)
     story.faults.up("eu-3")
-    assert latest(story.journal) == (began, 1)
-    found = failover(story.journal, latest(story.journal)[0])
+    assert latest(story.journal.events()) == (began, 1)
+    found = failover(story.journal, latest(story.journal.events())[0])
     assert found is not None and [outage.name for outage in found.outages] == ["eu-3", "us-3-1"]
     assert [(step.at, step.proxy) for step in found.clients[0].steps] == [(5.0, "us-4-1")]
 
@@ -315,7 +316,7 @@ def test_flapping_is_one_time(story: Story) -> None:
     began = story.clock.wall()
     story.add("down drop where proxy=eu-3-1 flapping.down=1s flapping.up=1s for=4s")
     story.clock.advance(10)
-    assert latest(story.journal) == (began, 0)
+    assert latest(story.journal.events()) == (began, 0)
 
 
 def test_calls_that_are_refused_by_what_is_up_have_gone_elsewhere_all_the_same(story: Story) -> None:
@@ -538,4 +539,4 @@ def test_a_fault_that_flaps_and_one_that_ends_are_told_of(story: Story) -> None:
     story.clock.advance(10)
     told = [(event.kind, event.time - story.began) for event in story.journal.events() if event.kind.startswith("outage")]
     assert told == [("outage", 1.0), ("outage.over", 2.0), ("outage", 3.0), ("outage.over", 4.0), ("outage", 5.0), ("outage.over", 6.0)]
-    assert latest(story.journal)[1] == 0 and story.at_rest
+    assert latest(story.journal.events())[1] == 0 and story.at_rest
