@@ -84,17 +84,19 @@ class Service:
             config.limits.connections, config.limits.connections_per_address, config.limits.message_timeout, config.limits.idle_timeout,
             config.limits.message_octets,
         )  # fmt: skip
+        descriptors = _media_descriptors()
         self._selector = Selector(reactor, self.clock, report, media.tick, media.tick_above)
         self._media: MediaPorts | SharedPorts
         if media.port is not None:
             self._media = SharedPorts(self._selector, 0 if config.ephemeral else media.port, media.latch, self._on_stranger)
         else:
             self._media = MediaPorts(
-                self._selector, self.clock, media.first, media.last, config.ephemeral, media.latch, _media_descriptors(),
+                self._selector, self.clock, media.first, media.last, config.ephemeral, media.latch, descriptors,
             )  # fmt: skip
         self.trunk = Trunk(
             self.clock, self.ids, self.journal, Accounts(accounts(config)), self._places(), self._open_port, report, policy(config),
-            config.policy.product or PRODUCT, studio=studio(config, self.clock, self._scratch_folder), numbers=lambda: entries(config),
+            config.policy.product or PRODUCT, studio=studio(config, self.clock, self._scratch_folder, descriptors),
+            numbers=lambda: entries(config),
         )  # fmt: skip
         self._nameserver: Any = None
         self._resolver: Any = None

@@ -107,8 +107,8 @@ def _quirk(name: str | None) -> Any:
     return Quirk[name.upper().replace("-", "_")]
 
 
-def studio(config: Config, clock: Clock, scratch: Callable[[], Path]) -> Studio:
-    """Prompts and recordings; files are read now, for reading one takes too long while calls are up."""
+def studio(config: Config, clock: Clock, scratch: Callable[[], Path], descriptors: int) -> Studio:
+    """Prompts and recordings; files are read now, for reading one takes too long while calls are up. `descriptors` as `Studio` takes it."""
     media = config.media
     prompts: dict[str, Any] = {}
     named = {f"media.prompts.{name}": (name, path) for name, path in media.prompts.items()}
@@ -130,7 +130,7 @@ def studio(config: Config, clock: Clock, scratch: Callable[[], Path]) -> Studio:
                 raise PermissionError(13, "may not be written")
         except OSError as error:
             raise Unusable("media.record", f"{folder}: {in_words(error)}; name a folder that can be written") from None
-    return Studio(clock, prompts, folder, media.record_seconds, media.tones, scratch, media.record_octets)
+    return Studio(clock, prompts, folder, media.record_seconds, media.tones, scratch, media.record_octets, descriptors)
 
 
 def _methods(config: Config) -> Methods:

@@ -215,7 +215,7 @@ _MEDIA = (
     Kind("media.malformed", "warning", "RTP and RTCP on media ports", "send nothing else there: no STUN, no DTLS, no empty packets", "RFC 3550 5.1"),
     Kind("media.address-taken", "error", "a media address of its own for each call", "use another port for each call, or a range of media ports at the trunk", "vsim's own bound"),
     Kind("media.stand-in", "note", "a file to be played in a call of PCMU or PCMA", "offer PCMU or PCMA: there is no encoder for the others", "vsim's own"),
-    Kind("media.not-recorded", "warning", "a folder that can be written and a codec that can be decoded", "look at media.record; install vsim[audio]", "vsim's own"),
+    Kind("media.not-recorded", "warning", "a folder that can be written, open files to spare, and a codec that can be decoded", "look at media.record and at the limit of open files; install vsim[audio]", "vsim's own"),
     Kind("sdp.version", "warning", "an o= version one higher in a changed description, the same in an unchanged one", "count the version up by one", "RFC 3264 8"),
     Kind("sdp.origin", "warning", "the same o= user and session id throughout a call", "change only the version", "RFC 3264 8"),
     Kind("media.no-telephone-event", "warning", "telephone-event for digits", "offer telephone-event/8000, or leave it in your answer", "page: DTMF"),

@@ -1,5 +1,6 @@
 """A call as a WAV file: two channels, written as it goes."""
 
+import errno
 import os
 import struct
 import sys
@@ -44,15 +45,20 @@ class Recorder:
 
     __slots__ = ("_allowance", "_begin", "_descriptor", "_end", "_frames", "_limit", "full", "late", "path", "truncated")
 
-    def __init__(self, path: str | Path, max_seconds: float = 3600, allowance: Allowance | None = None) -> None:
+    def __init__(
+        self, path: str | Path, max_seconds: float = 3600, allowance: Allowance | None = None, descriptors: int = sys.maxsize
+    ) -> None:
         """Begin the file, readable by its owner alone; a regular file of that name is overwritten, a symbolic link is not followed.
-        `allowance` is what is left for this one and others; nothing more is recorded once it is used up.
+        `allowance` is what is left for this one and others; nothing more is recorded once it is used up. File descriptors of a number
+        from `descriptors` on are left to others.
 
         Raises `WavError` when it can't be written, here and in every other method.
         """
         limit = int(max_seconds * RECORDING_RATE)
         if not 0 < limit <= _MAX_RECORDED:
             raise ValueError(f"a recording of {max_seconds} s at most; {_MAX_RECORDED // RECORDING_RATE} s is the most there can be")
+        if _next_descriptor() >= descriptors:
+            raise WavError(path, "not begun: open files are near their limit; raise it (ulimit -n), or record fewer calls at once")
         self.path = path
         self.truncated = False
         """Something came after `max_seconds` and is not in the file."""
@@ -151,6 +157,18 @@ class Recorder:
         if descriptor is not None:
             os.close(descriptor)
         raise WavError(self.path, f"can't be written: {in_words(error)}; make room, or name another file") from None
+
+
+def _next_descriptor() -> int:
+    """The number that a file has which is opened now: the lowest that is free. A file must not be made, or cut off, to learn it."""
+    try:
+        descriptor = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            return sys.maxsize
+        raise
+    os.close(descriptor)
+    return descriptor
 
 
 def _header(frames: int) -> bytes:

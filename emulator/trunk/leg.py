@@ -120,6 +120,9 @@ class Leg:
             self.record.media = self.stream
             self._set = keeper.studio.set_for(self.stream, self.record.id)
             self.record.recording = self._set.recorded
+            for finding in self._set.findings:  # said at once: who waits for a recording need not wait for the end
+                self.record.finding(finding)
+                keeper.journal.event("finding", self.record, finding=str(finding))
         else:
             self.stream.change(agreement)
         self._port.attach(self.stream)

@@ -83,9 +83,11 @@ class Studio:
         listens: bool = True,
         scratch: Callable[[], Path] | None = None,
         octets: int = 4 << 30,
+        descriptors: int = sys.maxsize,
     ) -> None:
         """`listens` is whether digits sent as tones are looked for. `scratch` makes the folder for the recordings of single calls, which
-        are deleted when there are many; it is asked when one is first wanted, and may raise `OSError`."""
+        are deleted when there are many; it is asked when one is first wanted, and may raise `OSError`. Recordings leave file descriptors
+        of a number from `descriptors` on to others."""
         self._clock = clock
         self.prompts = dict(prompts or {})
         self._record = record
@@ -93,6 +95,7 @@ class Studio:
         self._scratched: deque[Path] = deque()
         self._seconds = seconds
         self._octets = octets
+        self._descriptors = descriptors
         self._allowance: Allowance | None = None
         self._listens = listens
         self.ear: Ear | None = None
@@ -136,7 +139,7 @@ class Studio:
                 self._allowance = Allowance(self._octets)
             try:
                 path = self._path(f"call-{name}.wav")
-                recording = Recording(stream, Recorder(path, self._seconds, self._allowance), self._clock)
+                recording = Recording(stream, Recorder(path, self._seconds, self._allowance, self._descriptors), self._clock)
             except (WavError, OSError) as error:
                 problem = str(error)  # a call must not fail for its recording
         return Set(self, stream, far_end, recording, problem)

@@ -328,6 +328,25 @@ def test_a_folder_that_can_not_be_written_costs_no_call(tmp_path: Path) -> None:
     assert "media.not-recorded" in codes(network)
 
 
+def test_a_recording_leaves_descriptors_to_others(tmp_path: Path) -> None:
+    """The call goes on, and the log says why it is not recorded and what to do, as soon as that is known."""
+    network = Network()
+    network.trunk.studio = Studio(network.clock, record=tmp_path, descriptors=3)
+    phone = network.phone()
+    phone.call()
+    (event,) = [event for event in network.journal.events() if event.kind == "finding"]
+    assert "open files are near their limit; raise it (ulimit -n), or record fewer calls at once" in event.fields["finding"]
+    network.ports[0].hear(rtp(0))
+    assert len(network.ports[0].sent) == 1 and not list(tmp_path.iterdir())
+    end(phone)
+    assert "media.not-recorded" in codes(network) and "recording" not in network.journal.events()[-1].fields
+    network.trunk.studio = Studio(network.clock, record=tmp_path, descriptors=1000)
+    again = network.phone()
+    again.call()
+    assert len(list(tmp_path.iterdir())) == 1
+    end(again)
+
+
 def test_what_a_call_was_like_is_in_its_last_event() -> None:
     network = Network()
     phone = network.phone()

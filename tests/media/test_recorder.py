@@ -1,5 +1,6 @@
 """Recordings that the standard `wave` module reads back."""
 
+import errno
 import os
 import socket
 import stat
@@ -271,3 +272,28 @@ def test_an_error_at_the_very_end_is_said_too(recorder: Recorder, monkeypatch: p
         with pytest.raises(WavError, match="can't be written: input/output error"):
             recorder.close()
     recorder.close()
+
+
+def test_descriptors_that_are_left_to_others(tmp_path: Path) -> None:
+    """The file is not begun: what was there before stays."""
+    path = tmp_path / "call.wav"
+    path.write_bytes(b"before")
+    free = os.open(os.devnull, os.O_RDONLY)
+    os.close(free)
+    with pytest.raises(WavError, match="open files are near their limit"):
+        Recorder(path, descriptors=free)
+    assert path.read_bytes() == b"before"
+    with pytest.raises(WavError, match="open files are near their limit"):
+        Recorder(tmp_path / "other.wav", descriptors=free)
+    assert not (tmp_path / "other.wav").exists()
+    Recorder(path, descriptors=free + 1).close()
+    assert path.read_bytes().startswith(b"RIFF")
+
+
+def test_without_any_descriptor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*how: object, **more: object) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(os, "open", none)
+    with pytest.raises(WavError, match="open files are near their limit"):
+        Recorder(tmp_path / "call.wav")
