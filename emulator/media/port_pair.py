@@ -27,7 +27,9 @@ class PortPair:
     to the third, where they are counted. Between calls they are connected to themselves, which shuts them.
     """
 
-    __slots__ = ("_address", "_aimed", "_idle_since", "_ports", "_remote", "_rtcp", "_rtp", "_source", "_stream", "_watch", "number")
+    __slots__ = (
+        "_address", "_aimed", "_idle_since", "_ports", "_remote", "_reports", "_rtcp", "_rtp", "_source", "_stream", "_watch", "number",
+    )  # fmt: skip
 
     def __init__(
         self, ports: "MediaPorts", rtp: socket.socket, rtcp: socket.socket, watch: socket.socket, address: str, number: int
@@ -39,6 +41,7 @@ class PortPair:
         self._aimed: Address | None = None  # the peer of the first socket
         self._stream: Stream | None = None
         self._idle_since: float | None = None
+        self._reports: socket.socket | None = None  # hears RTCP of a client whose RTP came from elsewhere than it said
         self._source = Source(watch)
         self.number = number
         ports.selector.add(watch, self._on_other, self._source)
@@ -58,13 +61,13 @@ class PortPair:
             selector.add(self._rtp, stream.reader, straight=stream.straight)  # its keys may be others
             return
         self._remote = remote
+        self._leave_reports()
         try:
             self._aim(stream, agreement.remote)
             if agreement.remote_rtcp is not None and agreement.remote_rtcp != agreement.remote:
-                self._rtcp.connect(agreement.remote_rtcp)
-                selector.add(self._rtcp, lambda buffer, view, length: stream.receive_rtcp(bytes(view[:length])))
-                stream.send_rtcp = self._rtcp.send
+                self._aim_rtcp(stream, agreement.remote_rtcp)
             else:
+                stream.aimed_rtcp(None)
                 stream.send_rtcp = self._rtp.send
         except OSError:
             # An address no packet can go to, such as a broadcast: the call stays up without media, as on a real network.
@@ -83,6 +86,37 @@ class PortPair:
             stream.send = lambda data: rtcp.sendto(data, remote)
         else:
             stream.send = self._rtp.send
+
+    def _aim_rtcp(self, stream: Stream, remote: Address) -> None:
+        self._rtcp.connect(remote)
+        stream.aimed_rtcp(remote)
+        self._ports.selector.add(self._rtcp, lambda buffer, view, length: stream.receive_rtcp(bytes(view[:length])))
+        stream.send_rtcp = self._rtcp.send
+
+    def _await_reports(self, stream: Stream, host: str) -> None:
+        """RTP has shown at which address a client behind a NAT is; its first report from there shows the port for RTCP, once."""
+        if self._remote[1] in (None, self._remote[0]):
+            return  # it comes and goes with RTP
+        sock = self._ports._another(self._rtcp, (self._address, self.number + 1))
+        if sock is None:
+            return
+        self._reports, source = sock, Source(sock)
+
+        def read(buffer: bytearray, view: memoryview, length: int) -> None:
+            before = stream.reports
+            if source.peer[0] == host:
+                stream.receive_rtcp(bytes(view[:length]), source.peer)
+            if stream.reports > before:
+                self._leave_reports()
+                self._aim_rtcp(stream, source.peer)
+
+        self._ports.selector.add(sock, read, source)
+
+    def _leave_reports(self) -> None:
+        sock, self._reports = self._reports, None
+        if sock is not None:
+            self._ports.selector.remove(sock)
+            sock.close()
 
     def _on_other(self, buffer: bytearray, view: memoryview, length: int) -> None:
         """A packet that did not come from where the description says, or came after the end."""
@@ -110,6 +144,7 @@ class PortPair:
             self._remote = (stream.agreement.remote, stream.agreement.remote_rtcp)
             self._aim(stream, peer)
             stream.reader(buffer, view, length)
+            self._await_reports(stream, peer[0])
         else:
             stream.stray(self._source.peer, view[:length], "media.stranger")
 
@@ -118,6 +153,7 @@ class PortPair:
         if self._stream is not None and self._idle_since is None:
             self._ports.selector.streams -= 1
         self._idle_since = self._ports.clock.seconds()
+        self._leave_reports()
         self._ports._returned(self)
 
     def _shut(self) -> None:
@@ -140,6 +176,7 @@ class PortPair:
         self._stream, self._idle_since, self._remote, self._aimed = None, None, (None, None), None
 
     def _destroy(self) -> None:
+        self._leave_reports()
         for sock in (self._rtp, self._rtcp, self._watch):
             self._ports.selector.remove(sock)
             sock.close()
@@ -251,6 +288,24 @@ class MediaPorts:
                 raise Exhausted(f"media ports on {address}: {error.strerror}") from None
             return None
         return PortPair(self, rtp, rtcp, watch, address, number)
+
+    def _another(self, beside: socket.socket, address: Address) -> socket.socket | None:
+        """One more socket on a port that is ours; None when there is none to spare."""
+        sock = None
+        try:
+            sock = datagram_socket(address[0])
+            if sock.fileno() >= self._descriptors:
+                raise OSError(errno.EMFILE, "open files near their limit")
+            for one in (beside, sock):  # as in `_bind`
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind(address)
+            for one in (beside, sock):
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+        except OSError:
+            if sock is not None:
+                sock.close()
+            return None
+        return sock
 
     def _returned(self, pair: PortPair) -> None:
         if pair not in self._open:

@@ -21,13 +21,15 @@ _READS = 512
 class SharedPort:
     """What one call has of a port that all calls of an address share: its place in the table of those that may send there."""
 
-    __slots__ = ("_announced", "_group", "_remote", "_rtcp_remote", "number", "stream")
+    __slots__ = ("_announced", "_group", "_remote", "_rtcp_announced", "_rtcp_remote", "_shown", "number", "stream")
 
     def __init__(self, group: "_Shared") -> None:
         self._group = group
         self._announced: Address | None = None
         self._remote: Address | None = None  # where it has moved, which is elsewhere when a NAT stands between
+        self._rtcp_announced: Address | None = None
         self._rtcp_remote: Address | None = None
+        self._shown: tuple[str, bytes] | None = None  # what a report has to come from that shows the port for RTCP
         self.stream: Stream | None = None
         self.number = group.number
 
@@ -39,16 +41,42 @@ class SharedPort:
         self.stream = stream
         if agreement.remote[0] in NOWHERE:
             return
-        if agreement.remote != self._announced or stream.address_taken:  # said again it moves no call from where its first packet was
+        moves = agreement.remote != self._announced or stream.address_taken
+        if moves:  # said again it moves no call from where its first packet was
             self._announced = agreement.remote
             group.waiting.add(self, agreement.remote[1])
             self._move(agreement.remote)
         rtcp = agreement.remote_rtcp or agreement.remote
+        if moves or rtcp != self._rtcp_announced:
+            self._rtcp_announced = rtcp
+            self._aim_rtcp(rtcp, group.rtp if rtcp == agreement.remote else group.rtcp)
+
+    def _aim_rtcp(self, remote: Address, sock: socket.socket) -> None:
+        stream = self.stream
+        assert stream is not None
         self._leave_rtcp()
-        if group.by_rtcp_peer.setdefault(rtcp, stream) is stream:
-            self._rtcp_remote = rtcp
-        sendto = (group.rtp if rtcp == agreement.remote else group.rtcp).sendto
-        stream.send_rtcp = lambda data: sendto(data, rtcp)
+        if self._group.by_rtcp_peer.setdefault(remote, stream) is stream:
+            self._rtcp_remote = remote
+        stream.aimed_rtcp(remote if sock is self._group.rtcp else None)
+        stream.send_rtcp = lambda data: sock.sendto(data, remote)
+
+    def latch(self, peer: Address, source: bytes) -> None:
+        """The first packet came from there, with that SSRC: a NAT stands between, and moves RTCP as well, to a port that shows later."""
+        self._move(peer)
+        if self._rtcp_announced == self._announced:
+            self._aim_rtcp(peer, self._group.rtp)
+        else:
+            self._shown = (peer[0], source)
+            self._group.moved.setdefault(self._shown, self)
+
+    def report(self, peer: Address, data: bytes) -> None:
+        """RTCP from the right address and source; the first that is whole shows the port, once."""
+        stream = self.stream
+        assert stream is not None
+        before = stream.reports
+        stream.receive_rtcp(data, peer)
+        if stream.reports > before:
+            self._aim_rtcp(peer, self._group.rtcp)
 
     def _move(self, remote: Address) -> None:
         group, stream = self._group, self.stream
@@ -72,6 +100,9 @@ class SharedPort:
         if self._rtcp_remote is not None:
             del self._group.by_rtcp_peer[self._rtcp_remote]
             self._rtcp_remote = None
+        if self._shown is not None and self._group.moved.get(self._shown) is self:
+            del self._group.moved[self._shown]
+        self._shown = None
 
     @property
     def latches(self) -> bool:
@@ -148,6 +179,8 @@ class _Shared:
         self.waiting = _Waiting()
         self.by_peer: dict[Address, SharedPort] = {}
         self.by_rtcp_peer: dict[Address, Stream] = {}
+        self.moved: dict[tuple[str, bytes], SharedPort] = {}
+        """Calls that are behind a NAT, and whose RTCP has not come yet, by address and SSRC of their RTP."""
         self._gone: dict[Address, tuple[Stream, float]] = {}
         """Calls that ended lately, the first one first: what their clients still send is theirs."""
         self.heirs: dict[SharedPort, None] = {}
@@ -173,6 +206,8 @@ class _Shared:
         stream = self.by_rtcp_peer.get(self._rtcp_from.peer)
         if stream is not None:
             stream.receive_rtcp(bytes(view[:length]))
+        elif (call := self.moved.get((self._rtcp_from.peer[0], bytes(view[4:8])))) is not None:
+            call.report(self._rtcp_from.peer, bytes(view[:length]))
 
     def hand_on(self, peer: Address) -> None:
         """A call is over, and another one has announced the address of its client: one that calls again before its BYE has come does."""
@@ -200,7 +235,7 @@ class _Shared:
         # What the client of a call that is over still sends is not the first packet of the next call, unless that has its port.
         call = self.waiting.meant(peer[1], since < LATE_SECONDS) if self.ports.latch else None
         if call is not None:
-            call._move(peer)
+            call.latch(peer, bytes(view[8:12]))
             return call
         if since < LATE_SECONDS:
             if since > CROSSING_SECONDS:

@@ -271,6 +271,11 @@ class Stream:
         if self.wire is not None:
             self.wire.aim(local, remote, self.plan.other_port)
 
+    def aimed_rtcp(self, remote: Address | None) -> None:
+        """Told by the port: RTCP goes from the port behind that of RTP to `remote`; with None from and to where RTP does (RFC 5761)."""
+        if self.wire is not None:
+            self.wire.aim_reports(remote)
+
     def stray(self, peer: Address, packet: memoryview, code: str) -> None:
         """Told by the port: a packet that is not handed to `reader`, and the finding that it is."""
         if self.wire is not None:
@@ -403,21 +408,15 @@ class Stream:
         except (OSError, SrtpError):
             return False  # the peer has no port for them, which is its right
         if self.wire is not None:
-            self.wire.sent_report(at, data, self._rtcp_peer)
+            self.wire.sent_report(at, data)
         return True
 
-    @property
-    def _rtcp_peer(self) -> Address | None:
-        """Where RTCP goes and comes from, None when that is where RTP does (RFC 5761)."""
-        remote = self.agreement.remote_rtcp
-        return remote if remote != self.agreement.remote else None
-
-    def receive_rtcp(self, data: bytes) -> None:
-        """One datagram to the port of RTCP, secure where RTP is."""
+    def receive_rtcp(self, data: bytes, peer: Address | None = None) -> None:
+        """One datagram to the port of RTCP, secure where RTP is; `peer` sent it, where that is not whom RTCP is aimed at."""
         if self.wire is None:
             self._receive_rtcp(data)
         else:
-            self.wire.hear_report(data, self._rtcp_peer, self._receive_rtcp, self.odd)
+            self.wire.hear_report(data, peer, self._receive_rtcp, self.odd)
 
     def _receive_rtcp(self, data: bytes) -> None:
         if not data or data[0] & VERSION_MASK != VERSION_2:

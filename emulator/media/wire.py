@@ -23,7 +23,7 @@ _ANY = frozenset({"", "0.0.0.0", "::"})
 class Wire:
     """`aim` comes before all packets, `end` after those of the call; strangers may come later still."""
 
-    __slots__ = ("_heard", "_kept", "_local", "_remote", "_seconds", "_sent", "_unspecified")
+    __slots__ = ("_heard", "_kept", "_local", "_remote", "_reports", "_seconds", "_sent", "_unspecified")
 
     def __init__(self, kept: Datagrams, clock: Clock, unspecified: str) -> None:
         """`unspecified` is our address where the socket is bound to every one: that of our description."""
@@ -32,6 +32,7 @@ class Wire:
         self._unspecified = unspecified
         self._local: Address = (unspecified, 0)
         self._remote: Address = ("", 0)
+        self._reports: Address | None = None
         self._heard = self._sent = 0
         kept.begin_again()
 
@@ -42,6 +43,10 @@ class Wire:
         self._local, self._remote = (host, local[1]), remote
         self._heard = self._kept.way(True, self._local, remote)
         self._sent = self._kept.way(False, (host, local[1] + other_port), remote)
+
+    def aim_reports(self, remote: Address | None) -> None:
+        """RTCP goes to and comes from `remote` from now on, at the port behind that of RTP; with None where RTP does."""
+        self._reports = remote
 
     def rekey(self, keys: Keys | None) -> None:
         """What the descriptions agree on from here on."""
@@ -79,9 +84,9 @@ class Wire:
     def hear_report(
         self, data: bytes, peer: Address | None, receive: Callable[[bytes], None], odd: Callable[[], tuple[int, ...]]
     ) -> None:  # fmt: skip
-        """RTCP came to a port of its own, from `peer`, or with None from where RTP comes from, and goes on to `receive`."""
+        """RTCP came to a port of its own, from `peer`, or with None from where it is aimed at, and goes on to `receive`."""
         host, port = self._local
-        place = self._kept.keep(self._seconds(), self._kept.way(True, (host, port + 1), peer or self._remote), data)
+        place = self._kept.keep(self._seconds(), self._kept.way(True, (host, port + 1), peer or self._reports or self._remote), data)
         before = odd()
         receive(data)
         self._note(place, before, odd())
@@ -90,10 +95,10 @@ class Wire:
         if place >= 0 and after != before:
             self._kept.note(place, next(code for code, was, now in zip(ODD, before, after, strict=True) if now != was))
 
-    def sent_report(self, at: float, data: bytes, peer: Address | None) -> None:
-        """RTCP left at `at`; without a `peer` of its own, to and from where RTP goes."""
+    def sent_report(self, at: float, data: bytes) -> None:
+        """RTCP left at `at`."""
         host, port = self._local
-        local, remote = (self._local, self._remote) if peer is None else ((host, port + 1), peer)
+        local, remote = (self._local, self._remote) if self._reports is None else ((host, port + 1), self._reports)
         self._kept.keep(at, self._kept.way(False, local, remote), data)
 
     def stray(self, peer: Address, data: memoryview, code: str) -> None:

@@ -1,6 +1,7 @@
 """Ports of calls, on real sockets of the loopback and a reactor that does nothing."""
 
 import errno
+import os
 import socket
 import struct
 from collections.abc import Iterator
@@ -27,6 +28,9 @@ from emulator.media.stream import Stream
 from emulator.media.wire import Wire
 
 HOST = "127.0.0.1"
+INSIDE = ("127.0.0.9", 4000)
+"""What a client behind a NAT believes to be its address."""
+REPORT = rtcp.receiver_report(7, b"") + rtcp.description(7, "phone")
 PACKET = struct.pack("!BBHII", 0x80, 0, 1, 160, 7) + b"\xff" * 160
 
 
@@ -54,19 +58,19 @@ class Ground:
         self.selector = selector
         self.phones: list[Phone] = []
 
-    def phone(self) -> "Phone":
-        phone = Phone()
+    def phone(self, host: str = HOST) -> "Phone":
+        phone = Phone(host)
         self.phones.append(phone)
         return phone
 
     def call(
         self, phone: "Phone", plan: Plan | None = None, announced: tuple[str, int] | None = None, keys: Keys | None = None,
-        kept: Datagrams | None = None,
+        kept: Datagrams | None = None, rtcp: tuple[str, int] | None = None,
     ) -> tuple[Any, Stream]:  # fmt: skip
         """A call, with its packets `kept` where that is given."""
         port = self.ports.open(HOST)
         remote = announced or phone.address
-        agreement = Agreement(PCMU, 0, 101, 8000, remote, (HOST, phone.rtcp.getsockname()[1]), True, True, keys=keys)
+        agreement = Agreement(PCMU, 0, 101, 8000, remote, rtcp or (HOST, phone.rtcp.getsockname()[1]), True, True, keys=keys)
         stream = Stream(agreement, self.clock, Ids(1), plan, wire=Wire(kept, self.clock, "192.0.2.9") if kept is not None else None)
         port.attach(stream)
         return port, stream
@@ -86,11 +90,11 @@ class Ground:
 class Phone:
     """Two sockets."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = HOST) -> None:
         self.rtp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.rtcp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         for sock in (self.rtp, self.rtcp):
-            sock.bind((HOST, 0))
+            sock.bind((host, 0))
             sock.settimeout(0.2)
 
     @property
@@ -272,6 +276,170 @@ def test_a_description_said_again_leaves_a_client_behind_a_nat_where_it_is(latch
         stream.change(stream.agreement)
         port.attach(stream)
     assert stream.heard.packets == 3
+
+
+def report_of(phone: "Phone", number: int, data: bytes = REPORT, sock: socket.socket | None = None) -> None:
+    """A report from the phone to the RTCP port beside `number`."""
+    (sock or phone.rtcp).sendto(data, (HOST, number + 1))
+
+
+def got_report(sock: socket.socket) -> bool:
+    try:
+        return sock.recv(2000) == REPORT
+    except (TimeoutError, ConnectionRefusedError):
+        return False
+
+
+def test_reports_of_a_client_behind_a_nat_come_from_another_port_of_its_address(latching: Ground) -> None:
+    """What RTP has shown holds for RTCP: its address, not its port, which a NAT chooses anew."""
+    phone, stranger = latching.phone(), latching.phone("127.0.0.3")
+    port, stream = latching.call(phone, announced=INSIDE, rtcp=(INSIDE[0], INSIDE[1] + 1))
+    report_of(phone, port.number)  # nothing has shown yet whose this is
+    latching.settle()
+    assert stream.reports == 0
+    phone.say(port.number)
+    latching.settle()
+    report_of(stranger, port.number)
+    latching.settle()
+    assert stream.reports == 0
+    report_of(phone, port.number, b"\x80\xc8 none")
+    latching.settle()
+    assert stream.reports == 0
+    report_of(phone, port.number)
+    latching.settle()
+    assert stream.reports == 1
+    stream.send_report(REPORT)
+    assert got_report(phone.rtcp) and not got_report(stranger.rtcp)
+
+
+def test_reports_move_once_in_a_call(latching: Ground) -> None:
+    phone, other = latching.phone(), latching.phone()
+    port, stream = latching.call(phone, announced=INSIDE, rtcp=(INSIDE[0], INSIDE[1] + 1))
+    phone.say(port.number)
+    latching.settle()
+    for count in range(1, 4):
+        report_of(phone, port.number)
+        report_of(other, port.number)  # of the same address
+        latching.settle()
+        assert stream.reports == count
+        stream.change(stream.agreement)
+        port.attach(stream)  # the description is said again
+        stream.send_report(REPORT)
+        assert got_report(phone.rtcp) and not got_report(other.rtcp)
+    stream.end()
+    port.close()
+    next_port, following = latching.call(other)
+    report_of(phone, next_port.number)
+    report_of(other, next_port.number)
+    latching.settle()
+    assert following.reports == 1 and stream.reports == 3
+
+
+def test_a_capture_has_reports_where_they_came_from(latching: Ground) -> None:
+    phone, kept = latching.phone(), Shelf(100, 1 << 20).begin()
+    port, stream = latching.call(phone, announced=INSIDE, rtcp=(INSIDE[0], INSIDE[1] + 1), kept=kept)
+    phone.say(port.number)
+    latching.settle()
+    report_of(phone, port.number)
+    latching.settle()
+    stream.send_report(REPORT)
+    ours, theirs = (HOST, port.number + 1), (HOST, phone.rtcp.getsockname()[1])
+    reports = [datagram for datagram in kept if datagram.data == REPORT]
+    assert [(one.incoming, one.local, one.peer) for one in reports] == [(True, ours, theirs), (False, ours, theirs)]
+
+
+def test_a_client_that_says_where_it_is_after_all_has_its_reports_there(latching: Ground) -> None:
+    phone = latching.phone()
+    port, stream = latching.call(phone, announced=INSIDE, rtcp=(INSIDE[0], INSIDE[1] + 1))
+    phone.say(port.number)
+    latching.settle()
+    named = (HOST, phone.rtcp.getsockname()[1])
+    stream.change(Agreement(PCMU, 0, 101, 8000, phone.address, named, True, True))
+    port.attach(stream)
+    report_of(phone, port.number, sock=latching.phone().rtcp)
+    report_of(phone, port.number)
+    latching.settle()
+    stream.send_report(REPORT)
+    assert stream.reports == 1 and got_report(phone.rtcp)
+
+
+@pytest.mark.parametrize("kind", ["pairs", "shared"])
+def test_reports_of_a_client_that_is_where_it_says_move_nowhere(kind: str) -> None:
+    for latch in (False, True):
+        place = ground(kind, latch)
+        phone, other = place.phone(), place.phone()
+        port, stream = place.call(phone)
+        phone.say(port.number)
+        place.settle()
+        report_of(other, port.number)
+        place.settle()
+        assert stream.reports == 0
+        report_of(phone, port.number)
+        place.settle()
+        stream.send_report(REPORT)
+        assert stream.reports == 1 and got_report(phone.rtcp) and not got_report(other.rtcp)
+        place.close()
+
+
+def test_reports_on_the_media_port_go_where_media_goes(latching: Ground) -> None:
+    phone = latching.phone()
+    port, stream = latching.call(phone, announced=INSIDE, rtcp=INSIDE)
+    for number in range(2):
+        phone.say(port.number, PACKET[:3] + bytes((number,)) + PACKET[4:])
+        latching.settle()
+        assert phone.heard() is not None
+        stream.send_report(REPORT)
+        assert got_report(phone.rtp)
+        stream.change(stream.agreement)
+        port.attach(stream)
+
+
+def test_reports_of_two_clients_behind_one_nat_are_told_apart_by_their_source() -> None:
+    place = ground("shared", latch=True)
+    phones = [place.phone(), place.phone()]
+    calls = []
+    for source, phone in enumerate(phones):
+        port, stream = place.call(phone, announced=("127.0.0.9", 4000 + 2 * source), rtcp=("127.0.0.9", 4001 + 2 * source))
+        phone.say(port.number, PACKET[:8] + struct.pack("!I", source) + PACKET[12:])
+        place.settle()
+        assert phone.heard() is not None
+        calls.append((port, stream))
+    number = calls[0][0].number
+    for source in (1, 0):
+        report_of(phones[source], number, rtcp.receiver_report(9, b"") + rtcp.description(9, "neither"))
+        report_of(phones[source], number, rtcp.receiver_report(source, b"") + rtcp.description(source, "phone"))
+        place.settle()
+        calls[source][1].send_report(REPORT)
+        assert got_report(phones[source].rtcp)
+    assert [stream.reports for _, stream in calls] == [1, 1]
+    for port, stream in calls:
+        stream.end()
+        port.close()
+    assert not calls[0][0]._group.moved and not calls[0][0]._group.by_rtcp_peer
+    place.close()
+
+
+def test_without_a_socket_for_moved_reports_the_call_goes_on_and_none_is_left() -> None:
+    place = ground("pairs", latch=True)
+    phone = place.phone()
+    port, stream = place.call(phone, announced=INSIDE, rtcp=(INSIDE[0], INSIDE[1] + 1))
+    before = len(os.listdir("/proc/self/fd"))
+    place.ports._descriptors = 0
+    phone.say(port.number)
+    place.settle()
+    assert phone.heard() is not None and len(os.listdir("/proc/self/fd")) == before
+    stream.end()
+    port.close()
+    place.ports._descriptors = 1 << 20
+    port, stream = place.call(phone, announced=INSIDE, rtcp=(INSIDE[0], INSIDE[1] + 1))
+    before = len(os.listdir("/proc/self/fd"))
+    phone.say(port.number)
+    place.settle()
+    assert len(os.listdir("/proc/self/fd")) == before + 1
+    stream.end()
+    port.close()
+    assert len(os.listdir("/proc/self/fd")) == before
+    place.close()
 
 
 def test_a_late_packet_of_one_call_does_not_say_where_the_client_of_the_next_is() -> None:

@@ -135,6 +135,7 @@ class MemoryPort:
         self.source = self.number + stream.plan.other_port
         if stream.agreement.remote[0] not in NOWHERE:
             stream.aimed(("127.0.13.1", self.number), stream.agreement.remote)
+            stream.aimed_rtcp(stream.agreement.remote_rtcp)
         stream.send = lambda data: self.sent.append(bytes(data))
         stream.send_rtcp = self.sent_rtcp.append
 

@@ -25,6 +25,7 @@ class Tapped(Echo):
         wire = Wire(self.kept, self.clock, US[0])
         self.stream = Stream(agreement(send, keys), self.clock, Ids(1), plan, self.digits.append, wire=wire)
         self.stream.aimed((bound, US[1]), THEM)
+        self.stream.aimed_rtcp((THEM[0], THEM[1] + 1))
         self.refuses = False
         self.stream.send = self._leave
         self.stream.send_rtcp = lambda data: self.reports.append(bytes(data))
