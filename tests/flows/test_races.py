@@ -11,6 +11,8 @@ from tests.support.network import Network
 from tests.support.phone import SDP, Phone, Received
 
 STEPS = 14
+T4, GIVE_UP = 5.0, 32.0
+"""Seconds: the longest that a message stays in the network, and 64*T1 (RFC 3261 17.1.1.1)."""
 SEEDS = range(300)
 
 
@@ -25,7 +27,8 @@ class Client:
         self.seen: list[Received] = []
         self.challenge: Received | None = None
         self.answered: Received | None = None
-        self.sent: list[str] = []
+        self.sent: dict[str, tuple[float, float]] = {}
+        """When each request went, for the first and for the last time."""
         self.acknowledges = chance.random() < 0.8
 
     def actions(self) -> list[Callable[[], None]]:
@@ -42,7 +45,8 @@ class Client:
         return actions
 
     def note(self, text: str) -> None:
-        self.sent.append(text)
+        now = self.network.clock.seconds()
+        self.sent[text] = (now, now)
 
     def invite(self) -> None:
         self.note(self.phone.invite())
@@ -79,9 +83,23 @@ class Client:
         self.network.clock.advance(self.chance.choice([0, 0.001, 0.01, 0.05, 0.5, 2.0]))
 
     def again(self) -> None:
-        """A retransmission of anything sent before; a reliable transport has none (17.1.1.2)."""
-        if self.phone.transport == "UDP":
-            self.phone.transmit(self.chance.choice(self.sent))
+        """A copy of a request: the client sends one until that is answered, or timers B and F end it (17.1.1.2, 17.1.2.2), and the network
+        holds one back for T4 at most (17.1.2.2). A reliable transport has none."""
+        if self.phone.transport != "UDP":
+            return
+        now = self.network.clock.seconds()
+        unanswered = [text for text, (first, _) in self.sent.items() if now - first < GIVE_UP and not self.heard(text)]
+        on_their_way = [text for text, (_, last) in self.sent.items() if now - last < T4 and text not in unanswered]
+        if unanswered or on_their_way:
+            text = self.chance.choice(unanswered + on_their_way)
+            if text in unanswered:
+                self.sent[text] = (self.sent[text][0], now)
+            self.phone.transmit(text)
+
+    def heard(self, text: str) -> bool:
+        """Whether the client has had a response after which it sends that request no more."""
+        least = 100 if text.startswith("INVITE ") else 200
+        return any(message.status >= least and answers(message, text) for message in self.seen)
 
     def cancel(self) -> None:
         self.phone.cancel()
@@ -106,6 +124,10 @@ class Client:
 
     def hang_up(self) -> None:
         self.network.trunk.hang_up("last")
+
+
+def answers(message: Received, text: str) -> bool:
+    return branch_of(text) in (message.get("via") or "") and (message.get("cseq") or "") in text
 
 
 def branch_of(text: str) -> str:
@@ -136,9 +158,7 @@ def test_whatever_crosses_nothing_is_left_over(transport: str, answer_after: flo
         assert network.idle, story
         assert not network.errors, story
         for text in client.sent:
-            finals = {
-                m.status for m in client.seen if m.status >= 200 and branch_of(text) in (m.get("via") or "") and m.get("cseq") in text
-            }
+            finals = {message.status for message in client.seen if message.status >= 200 and answers(message, text)}
             assert len(finals) <= 1, f"{text.partition(' ')[0]} got {finals}\n{story}"
             if transport == "TCP":
-                assert finals or text is client.sent[0], f"{text.partition(' ')[0]} got none\n{story}"
+                assert finals or text == next(iter(client.sent)), f"{text.partition(' ')[0]} got none\n{story}"
