@@ -565,6 +565,6 @@ class Journal:
 
     def reset(self) -> None:
         """Forget every call that is over and every event; numbers go on."""
-        for record in [record for record in self._calls.values() if not record.live]:
+        for record in [record for record in self._by_id.values() if not record.live]:
             self._drop(record)
         self._events.clear()

@@ -72,6 +72,16 @@ def test_waiting_can_begin_in_the_past(clock: SteppedClock) -> None:
     assert got[0] is not None and got[0].id == 2
 
 
+def test_reset_forgets_every_call_of_a_call_id(clock: SteppedClock) -> None:
+    """Clients that count their Call-IDs use one again."""
+    journal = Journal(clock)
+    for _ in range(3):
+        journal.another("a").state = "ended"
+    journal.also(journal.another("b"), "c")
+    journal.reset()
+    assert not list(journal.calls()) and not journal.octets and journal.find("a") is journal.find("c") is None
+
+
 def test_reset_keeps_calls_that_are_up(clock: SteppedClock) -> None:
     journal = Journal(clock)
     journal.call("a").state = "answered"
