@@ -58,7 +58,9 @@ def inside(hint: Any) -> tuple[Any, Meta | None]:
     if not optional(plain):
         return plain, own
     plain, inner = peel(not_none(plain))
-    return plain, inner if inner is not None and (own is None or inner.extra) else own
+    if inner is None or own is None or inner.extra:
+        return plain, inner or own
+    return plain, peel(Annotated[plain, own, inner])[1]
 
 
 def about(field: FieldInfo) -> Meta | None:

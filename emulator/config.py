@@ -182,7 +182,7 @@ class MediaSettings(_Section, frozen=True):
         ),
     ] = "10000-20000"
     port: Annotated[
-        Port | None,
+        Annotated[int, Meta(ge=0, le=65534)] | None,
         _meta("One port, and the next for RTCP, for all calls of an address, which are told apart by the address in their SDP."),
     ] = None
     latch: Annotated[

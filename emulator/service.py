@@ -25,6 +25,7 @@ from emulator.journal.datagrams import Shelf
 from emulator.journal.findings import Finding
 from emulator.journal.journal import CallRecord, Journal
 from emulator.low_ports import FIRST_UNPRIVILEGED, allowed
+from emulator.media.port import Exhausted
 from emulator.media.port_pair import MediaPorts, PortPair
 from emulator.media.shared_port import SharedPort, SharedPorts
 from emulator.media.sockets import Selector
@@ -136,6 +137,7 @@ class Service:
                     f"written by process {pid}, which still runs; stop it, or name another file with --endpoints",
                 )
             places = [self._listen(proxy) for proxy in self.trunk.proxies.values()]
+            self._take_shared_ports()
             advertised = [replace(place, address=self.config.advertise or place.address) for place in places]
             addresses = tuple(dict.fromkeys(place.address for place in (*places, *advertised)))
             self._certificates = self._authority.ensure(regions.service_hosts(), addresses)
@@ -154,6 +156,15 @@ class Service:
         own = ProxyListeners(proxy, self.reactor, self.clock, self.journal, self.config, self._limits, self._tls_context, self._customer_ca)
         self._listeners.append(own)
         return own.open()
+
+    def _take_shared_ports(self) -> None:
+        """One media port for all calls is taken now: that somebody else has it must not show in each call."""
+        if isinstance(self._media, SharedPorts):
+            for address in dict.fromkeys(proxy.place.address for proxy in self.trunk.proxies.values()):
+                try:
+                    self._media.open(address).close()
+                except Exhausted as problem:
+                    raise Unusable("", f"{problem}; choose another with media.port") from None
 
     def _tls_context(self) -> Any:
         assert self._certificates is not None

@@ -218,7 +218,7 @@ def test_mistakes_in_a_forward_list_are_told_by_column(tmp_path: Path) -> None:
 
 
 def test_a_number_that_may_be_left_out_is_asked_for_in_plain_words() -> None:
-    with pytest.raises(Unusable, match="--media-port: port 'abc': write a whole number"):
+    with pytest.raises(Unusable, match=r"--media-port: port 'abc': write a whole number from 0 to 65534$"):
         load(None, {}, {"media.port": "abc"})
 
 

@@ -7,6 +7,7 @@ from emulator.media.echo import Slot
 from emulator.media.port import Exhausted
 from emulator.media.sockets import CROSSING_SECONDS, LATE_SECONDS, NOWHERE, Address, Selector, Source, datagram_socket
 from emulator.media.stream import Stream
+from emulator.problems import in_words
 
 _ATTEMPTS = 64
 _TELLING_SECONDS = 10.0
@@ -299,7 +300,8 @@ class SharedPorts:
                 for sock in made:
                     sock.close()
                 if not left:
-                    raise Exhausted(f"media port {self._number} on {address}: {error}") from None
+                    why = in_words(error) if isinstance(error, OSError) else str(error)
+                    raise Exhausted(f"media port {number or 'of any number'} on {address}: {why}") from None
         raise AssertionError("the last attempt returns or raises")
 
     def close(self) -> None:

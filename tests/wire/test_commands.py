@@ -142,6 +142,11 @@ def test_a_taken_port_is_one_line_and_leaves_nothing_behind(tmp_path: Path) -> N
         one_line(done, f"127.0.0.1:{taken_port}", "control API: address already in use", "control.port")
         done = attempt(tmp_path, "--layout", "ports", "--bind", "127.0.99.1", VSIM_DNS_PORT=str(port), VSIM_CONTROL_PORT="0")
         one_line(done, f"127.0.0.1:{port}", "DNS: address already in use", "dns.port")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:  # before the first call, not in each of them
+        taken.bind(("127.0.99.1", 0))
+        how = ("--layout", "ports", "--bind", "127.0.99.1", "--media-port", str(taken.getsockname()[1]))
+        done = attempt(tmp_path, *how, VSIM_CONTROL_PORT="0", VSIM_DNS_PORT="0")
+        one_line(done, f"media port {how[-1]} on 127.0.99.1: address already in use", "media.port")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["certs"]
 
 
