@@ -63,6 +63,8 @@ def call(number: str, record: str | None, media: bool, as_json: bool, url: str |
     ring = ring_of(number, record is not None, how)
     if record is not None and not Path(record).parent.is_dir():  # told before the call, not after it
         raise Unusable("--record", f"{Path(record).parent}: no such directory; name a file that can be written")
+    for line in odd(how["forward"] or ""):
+        click.echo(line, err=True)
     client = find(url, endpoints)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever is told to end hangs up first
     placed = client.post("/v1/calls", ring)
@@ -98,6 +100,14 @@ def ring_of(number: str, record: bool, how: dict[str, Any]) -> dict[str, Any]:
     else:
         ring["play"] = play
     return ring
+
+
+def odd(forward: str) -> Iterator[str]:
+    """What the trunk takes in a forward list, and makes nothing of. Its mistakes the emulator tells itself."""
+    if forward:
+        from emulator.trunk.forward_list import check
+
+        yield from (f"--forward: warning: {problem}" for problem in check(forward)[1] if problem.severity == "warning")
 
 
 def _header(text: str) -> tuple[str, str]:

@@ -57,7 +57,7 @@ def table(calls: Sequence[dict[str, Any]], width: int) -> list[str]:
                 _ARROWS.get(call["direction"], ""),
                 time.strftime("%H:%M:%S", time.localtime(call["started"])),
                 call["proxy"],
-                call["transport"],
+                call["transport"] or "-",
                 call["caller"] or "-",
                 call["called"] or "-",
                 call["state"],

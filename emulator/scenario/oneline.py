@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
-from emulator.annotations import fields, form, struct_of
+from emulator.annotations import fields, form, struct_of, wanted
 from emulator.reading import suggest
 from emulator.scenario.kinds import KINDS
 from emulator.yaml import Unusable
@@ -67,6 +67,9 @@ def parse(text: str, place: str = "") -> dict[str, Any]:
             own[word] = True
         else:
             raise Unusable(place, f"{kind}: {word!r:.60} is one word too many; write name=value")
+    main = fields(model).get(model.SHORT)
+    if main is not None and main.required and model.SHORT not in own:
+        raise Unusable(place, f"{kind}: {model.SHORT} is missing; write {wanted(main.type)}")
     return fault
 
 

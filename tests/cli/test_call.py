@@ -10,7 +10,7 @@ from typing import Any
 import click
 import pytest
 
-from emulator.cli.call import Told, follow, lines_of, outcome, ring_of, verdict
+from emulator.cli.call import Told, follow, lines_of, odd, outcome, ring_of, verdict
 from emulator.cli.calls import summary, table
 from emulator.config import Unusable
 from emulator.control.client import Refused
@@ -112,6 +112,12 @@ class Emulator:
         self.hung_up.append(id)
         if not self.network.trunk.hang_up(id):
             raise Refused(409, "it is over")
+
+
+def test_what_is_odd_about_a_forward_list_is_told_before_the_call() -> None:
+    assert list(odd("sip:1@h;timeout=3000, sip:2@h")) == []
+    (line,) = odd("sip:1@h;timout=3000")
+    assert line == "--forward: warning: column 9: timout means nothing to the trunk; did you mean timeout?"
 
 
 def rung(network: Network, again: int = 0, **how: Any) -> tuple[Emulator, dict[str, Any], int]:
@@ -217,6 +223,8 @@ def test_the_table_of_calls_fits_a_terminal_of_80_columns() -> None:
     assert len(wide) == 2 and wide[0].endswith("CODEC  FINDINGS") and wide[1].endswith("digest.wrong-password, contact.unreachable")
     assert len(narrow) == 3 and max(map(len, narrow)) <= 80 and narrow[1].startswith("#12") and "FINDINGS" not in narrow[0]
     assert narrow[2] == "       digest.wrong-password, contact.unreachable"
+    nowhere = table([{**call, "transport": "", "caller": ""}], 80)[1]
+    assert nowhere.split()[4:7] == ["-", "-", "447700900503"]  # a customer whose host was not found; nobody who was named
 
 
 def test_the_ladder_has_a_leg_for_each_attempt() -> None:
