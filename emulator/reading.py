@@ -387,4 +387,4 @@ def meant(text: str, known: Iterable[object]) -> str:
 def suggest(text: str, known: Iterable[object]) -> str:
     """`; did you mean 'x'?`, or all that is known where nothing is close."""
     names = sorted(str(name) for name in known)
-    return meant(text, names) or f"; known here: {', '.join(names)}"
+    return meant(text, names) or (f"; known here: {', '.join(names)}" if names else "; none is known here")

@@ -87,8 +87,7 @@ class Api:
                 if len(request.body) > route.most:
                     return problem(413, f"the body has {len(request.body)} octets, {route.most} are the most")
                 if unknown := next((name for name in request.query if name not in dict(route.query)), None):
-                    known = suggest(unknown, dict(route.query)) if route.query else "; none is known here"
-                    return problem(400, f"unknown query parameter {unknown[:40]!r}{known}")
+                    return problem(400, f"unknown query parameter {unknown[:40]!r}{suggest(unknown, dict(route.query))}")
                 request.example = route.example
                 return self._handler(route)(request, *arguments)
         allowed = ", ".join(route.method for route, _ in found)

@@ -60,6 +60,7 @@ def test_a_state_that_no_call_can_have(tmp_path: Path) -> None:
         ("fault add {a", "FAULT: expected ',' or '}', but got '<stream end>'; write YAML such as {refuse: 503, where: {site: us-3}}, or"),
         ("run", "nothing to run; name a FILE, a folder, or a pattern such as 'scenarios/*.yaml'"),
         ("run --seed -1 x.yaml", "invalid value for '--seed': -1 is too large, or below 0; write a whole number below 2^63"),
+        ("run --set a=b story.yaml", "--set a: no such variable in story.yaml; none is known here"),
         ("run none.yaml", "none.yaml: no such file or directory; name a file that can be read"),
         ("run vsim.yaml", "vsim.yaml: a config, and no scenario; `vsim check` judges it"),
         ("check", "nothing to check; name a FILE, or write --schema"),
@@ -69,6 +70,7 @@ def test_a_state_that_no_call_can_have(tmp_path: Path) -> None:
 )
 def test_a_command_line_that_is_wrong_is_told_in_one_line(tmp_path: Path, arguments: str, said: str) -> None:
     (tmp_path / "vsim.yaml").write_text("layout: ports\n")
+    (tmp_path / "story.yaml").write_text("name: a story\nsteps: [note: x]\n")
     done = vsim(tmp_path, *arguments.split())
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
