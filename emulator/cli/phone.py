@@ -115,12 +115,14 @@ def call(number: str, at: str, transport: str, url: str | None, endpoints: str |
     )  # fmt: skip
     if how["account"]:
         around.key, _, around.secret = how["account"].partition(":")
+        if not around.key or not around.secret:
+            raise Unusable("--account", f"no {'secret' if around.key else 'key'}; write KEY:SECRET")
     if how["dns"]:
         around.dns = host_port("--dns", how["dns"])
     if how["ca"]:
         around.ca = Path(how["ca"])
         if not around.ca.is_file():
-            raise Unusable("--ca", f"{how['ca']}: no such file")
+            raise Unusable("--ca", f"{how['ca']}: no such file; name one with CA certificates in PEM")
     desk = Desk(how["as_json"], how["draws"], (around.key, around.secret))
     address = how["bind"] or source(to, around)
     if not how["as_json"]:

@@ -12,6 +12,7 @@ from emulator.config import Unusable
 from emulator.control.client import NotReachable, find, read_endpoints
 from emulator.phone.placed import Destination
 from emulator.problems import in_words
+from emulator.reading import suggest
 from emulator.sip.flow import Address
 from emulator.sip.locate import Hop, Transport
 from emulator.trunk import regions
@@ -89,6 +90,10 @@ def destination(number: str, at: str, transport: Transport, around: Surroundings
         proxy = around.proxies[place]
         hop = Hop(transport, (proxy["address"], proxy[transport.lower()]), host, host)
         return Destination(number, host, transport, None, (hop,))
+    if place != "all" and re.fullmatch("(us|eu|ap)(-[0-9a-z]+){1,2}", place):  # no host: a short name that is wrong
+        known = (*regions.REGIONS, *regions.SITES, *regions.PROXIES)
+        if place not in known:
+            raise Unusable("--at", f"{at!r} is no place of the trunk{suggest(place, known)}")
     bare = name.removeprefix("[").removesuffix("]")
     if is_address(bare):
         return Destination(number, bare, transport)

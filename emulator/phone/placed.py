@@ -1,5 +1,6 @@
 """A call that the phone places: a number at one target after the other (RFC 3263 4.3), until one answers, refuses, or none is left."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -18,6 +19,8 @@ from emulator.sip.flow import Flow, Paths
 from emulator.sip.locate import Hop, LocateError, Locator, Lookup, Transport
 from emulator.sip.message import REASONS, Response
 from emulator.sip.session import Session
+
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.){1,200})"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +143,7 @@ class PlacedCall(PhoneCall):
             self._next()
         elif response is not None:
             self.outcome.status, self.outcome.reason = response.status, response.reason or REASONS.get(response.status, "")
-            self._close()
+            self._close(_warning(response))
         else:
             self._fail(self._given_up or why)
 
@@ -209,14 +212,20 @@ class PlacedCall(PhoneCall):
         self.outcome.problem("timeout", why)
         self._over()
 
-    def _close(self) -> None:
-        """A final refusal ends it."""
+    def _close(self, warning: str) -> None:
+        """A final refusal ends it; `warning` is what it says of itself."""
         outcome, wanted = self.outcome, self._calling.status
         if self._given_up and not self._planned:
             outcome.problem("timeout", self._given_up)
         elif outcome.status != wanted and not (self._planned and outcome.status == 487):
-            outcome.problem("signalling", f"{outcome.status} {outcome.reason} where {wanted} was wanted")
+            why = f": {warning}" if warning else ""
+            outcome.problem("signalling", f"{outcome.status} {outcome.reason} where {wanted} was wanted{why}")
         self._over()
+
+
+def _warning(response: Response) -> str:
+    """The texts of its Warning (20.43), empty where it has none."""
+    return "; ".join(re.sub(r"\\(.)", r"\1", text) for value in response.headers.get("warning", ()) for text in _QUOTED.findall(value))
 
 
 class _Try(SharedCall):

@@ -65,6 +65,9 @@ def test_a_state_that_no_call_can_have(tmp_path: Path) -> None:
         ("run vsim.yaml", "vsim.yaml: a config, and no scenario; `vsim check` judges it"),
         ("check", "nothing to check; name a FILE, or write --schema"),
         ("certs --export vsim.yaml/x", "vsim.yaml/x: not a directory; choose a directory that can be written"),
+        ("phone call 1 --at us-9", "--at: 'us-9' is no place of the trunk; did you mean 'us-"),
+        ("phone call 1 --at 127.0.0.1 --account foo", "--account: no secret; write KEY:SECRET"),
+        ("phone call 1 --at 127.0.0.1 --ca none.pem", "--ca: none.pem: no such file; name one with CA certificates in PEM"),
         ("explain 999", "no SIP status 999; they go from 100 to 699"),
     ],
 )

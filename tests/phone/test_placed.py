@@ -67,7 +67,7 @@ def test_a_refusal_that_is_wanted() -> None:
     outcome = desk.call(desk.destination("447700900486"), Calling(status=486))
     assert outcome.status == 486 and outcome.problems == [] and outcome.media is None
     outcome = desk.call(desk.destination("447700900486"))
-    assert [problem.text for problem in outcome.problems] == ["486 Busy Here where 200 was wanted"]
+    assert [problem.text for problem in outcome.problems] == ["486 Busy Here where 200 was wanted: magic.refused: 447700900486"]
     outcome = desk.call(script=Calling(status=486))
     assert [problem.text for problem in outcome.problems] == ["answered with 200 where 486 was wanted"]
     assert desk.idle
@@ -157,6 +157,18 @@ def test_an_invite_whose_connection_does_not_come_about_was_not_sent() -> None:
     assert sent == [(place[0], False), (place[1], True), (place[1], True)]
     rows = [row for row in ladder(desk.phone.ladder(outcome)) if "─ INVITE" in row]
     assert ["(not sent)" in row for row in rows] == [True, False, False]
+
+
+@pytest.mark.parametrize(("number", "caller", "said"), [
+    ("44207", "447700900000", "484 Address Incomplete where 200 was wanted: called.too-short: 44207: 5 digits"),
+    ("442071234567", "123", "403 Forbidden where 200 was wanted: caller-id.not-e164: 123"),
+])  # fmt: skip
+def test_a_refusal_is_told_with_what_it_says_of_itself(number: str, caller: str, said: str) -> None:
+    """Its Warning (RFC 3261 20.43): for the reason a person should not have to look elsewhere."""
+    desk = Desk()
+    _, over = desk.place(desk.destination(number), caller=caller)
+    desk.clock.advance(1)
+    assert [problem.text for problem in over[0].problems] == [said]
 
 
 def test_a_number_that_never_answers() -> None:
