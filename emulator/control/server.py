@@ -26,6 +26,7 @@ _CONNECTIONS = 200
 _BUNCH = 8
 _UNREAD_SECONDS = 60.0
 """How long a client may read nothing of a response that is not whole."""
+_CLOSING_SECONDS = 0.5
 _WRITTEN = 1 << 16
 """Octets of one turn, about."""
 
@@ -54,13 +55,13 @@ class ControlServer:
         self.port = self._port.getHost().port
 
     def close(self) -> Any:
-        """Stop listening and end every stream and connection."""
+        """Stop listening and end every stream and connection; what was said before that arrives, unless somebody reads too slowly."""
         for stream in list(self.streams):
             stream.end()
-        if self._port is None:
+        port, self._port = self._port, None
+        if port is None:
             return defer.succeed(None)
-        self._site.drop()
-        return self._port.stopListening()
+        return defer.DeferredList([defer.maybeDeferred(port.stopListening), self._site.close(self.clock)])
 
 
 class _Request(server.Request):
@@ -136,6 +137,7 @@ class _Site(server.Site):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._channels: set[Any] = set()
+        self._closed: defer.Deferred[None] | None = None
 
     def buildProtocol(self, addr: Any) -> Any:
         if len(self._channels) >= _CONNECTIONS:
@@ -147,13 +149,26 @@ class _Site(server.Site):
     def gone(self, channel: Any) -> None:
         """A connection has ended."""
         self._channels.discard(channel)
+        if not self._channels and self._closed is not None:
+            closed, self._closed = self._closed, None
+            closed.callback(None)
 
-    def drop(self) -> None:
-        """End every connection."""
+    def close(self, clock: Clock) -> "defer.Deferred[None]":
+        """End every connection, each when it has what is on its way to it, and all of them soon."""
+        ended: defer.Deferred[None] = defer.Deferred()
+        if not self._channels:
+            ended.callback(None)
+            return ended
+        self._closed = ended
+        late = clock.call_later(_CLOSING_SECONDS, self._drop)
+        ended.addCallback(lambda _: late.cancel())
         for channel in list(self._channels):
-            transport = getattr(channel, "transport", None)
-            if transport is not None:
-                transport.abortConnection()
+            channel.loseConnection()
+        return ended
+
+    def _drop(self) -> None:
+        for channel in list(self._channels):
+            channel.transport.abortConnection()
 
     def log(self, request: Any) -> None:
         """No access log: the journal says what happens."""
@@ -335,7 +350,6 @@ class EventStream:
         self._request = request
         self._unread = 0
         self._paused = self._waits = self._over = False
-        self._timer: Timer | None = None
         self._written = after
         """The newest event, as long as there were others before."""
         self._behind: Iterator[Event] | None = iter(()) if after else None
@@ -345,7 +359,7 @@ class EventStream:
         request.registerProducer(self, True)
         request.write(b": events of vsim\n\n")
         self._stop_listening = owner.journal.listen(self._hear)
-        self._beat()
+        self._timer = owner.clock.call_later(_HEARTBEAT_SECONDS, self._beat)
         self._go_on()
 
     def _hear(self, event: Event) -> None:
@@ -387,8 +401,7 @@ class EventStream:
             self._request.write(b": still here\n\n")
 
     def _ended(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        self._timer.cancel()
         self._over = True
         self._stop_listening()
         self._owner.streams.discard(self)

@@ -56,6 +56,18 @@ class Place:
 
         self.turned.until(stepped, what)
 
+    def stalls(self) -> None:
+        """The time goes on until nothing more is made."""
+        before = -1
+
+        def stands() -> bool:
+            nonlocal before
+            self.turned.turn(3)
+            before, last = self.made, before
+            return last > 0 and self.made == last
+
+        self.steps(stands, "a pause")
+
     def read(self, client: socket.socket, end: bytes = b"") -> bytes:
         """All up to `end`, or up to the end of the connection."""
         data = b""
@@ -90,8 +102,8 @@ def place() -> Iterator[Place]:
     with loop() as turned:
         place = Place(turned)
         yield place
-        place.server.close()
-        turned.turn()
+        closed = place.server.close()
+        turned.until(lambda: closed.called, "the end of the server")
         assert not place.errors and not place.clock.pending
 
 
@@ -174,15 +186,7 @@ def test_work_without_octets_has_its_turns_too(place: Place) -> None:
 def test_no_more_is_made_than_is_read(place: Place) -> None:
     place.api.answer = lambda request: place.numbers(1200, 10000, 0.0)
     with closing(place.ask(buffer=65536)) as client:
-        made = -1
-
-        def stands() -> bool:
-            nonlocal made
-            place.turned.turn(3)
-            before, made = made, place.made
-            return made > 0 and made == before
-
-        place.steps(stands, "a pause")
+        place.stalls()
         assert place.made < 1000
         _, body = split(place.read(client, b"0\r\n\r\n"))  # and goes on when it is read
         assert len(json.loads(unchunked(body))["numbers"]) == 1200
@@ -191,10 +195,7 @@ def test_no_more_is_made_than_is_read(place: Place) -> None:
 def test_who_reads_nothing_is_cut_off(place: Place) -> None:
     place.api.answer = lambda request: place.numbers(5000, 10000, 0.0)
     with closing(place.ask(buffer=4096)) as client:
-        place.steps(lambda: place.made, "the first turn")
-        for _ in range(20):
-            place.turned.turn(1)
-            place.clock.advance(TURN)
+        place.stalls()
         before = place.made
         place.clock.advance(59)
         assert place.server._site._channels and place.made == before
@@ -265,6 +266,31 @@ def test_events_of_the_past_come_in_turns_and_then_those_of_now(place: Place) ->
     heard = [int(line[4:]) for line in data.decode().splitlines() if line.startswith("id: ")]
     assert heard == list(range(3002 - len(heard) + 1, 3003)) and len(heard) + some == 3001
     place.steps(lambda: not place.server.streams, "the end of the stream")
+
+
+def test_when_the_emulator_stops_what_was_said_arrives(place: Place) -> None:
+    """`vsim tail` prints the last events, and ends as what it reads does."""
+    place.api.answer = lambda request: ApiResponse(200, b"", "text/event-stream", events_after=0)
+    with closing(place.ask()) as client, closing(place.ask("GET /idle HTTP/1.1")) as idle:
+        place.turned.until(lambda: len(place.server.streams) == 2, "the streams")
+        place.journal.event("stopping")
+        closed = place.server.close()
+        for one in (client, idle):
+            data = place.turned.read(one, end=b"0\r\n\r\n")
+            assert b"event: stopping" in data
+        place.turned.until(lambda: closed.called, "the end")
+    assert not place.clock.pending
+
+
+def test_who_reads_nothing_keeps_no_emulator_from_stopping(place: Place) -> None:
+    place.api.answer = lambda request: place.numbers(5000, 10000, 0.0)
+    with closing(place.ask(buffer=4096)):
+        place.stalls()
+        closed = place.server.close()
+        place.turned.turn()
+        assert not closed.called
+        place.clock.advance(1)
+        place.turned.until(lambda: closed.called, "the end")
 
 
 def test_a_stream_that_is_not_read_is_cut_off(place: Place) -> None:
