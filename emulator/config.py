@@ -399,7 +399,7 @@ class JournalSettings(_Section, frozen=True):
 
     calls: Annotated[int, _meta("Calls kept.", ge=1)] = 1000
     events: Annotated[int, _meta("Events kept.", ge=1)] = 10000
-    messages: Annotated[int, _meta("SIP messages kept per call.", ge=1)] = 200
+    messages: Annotated[int, _meta("SIP messages kept per call: of more the first and the newest.", ge=1)] = 200
     octets: Annotated[int, _meta("Octets of all messages kept; one call may take a sixteenth.", ge=1 << 20)] = 64 << 20
 
 

@@ -155,9 +155,7 @@ class Api:
         record = self._journal.get(id)
         if record is None:
             return no_call(id)
-        return listing(
-            {**record.summary(), "messages": record.told(), "messages_dropped": record.dropped, "media_kept": record.media_kept()}
-        )
+        return listing({**record.summary(), "messages": record.told(), **record.left_out()})
 
     def _pcap(self, request: ApiRequest, id: str) -> ApiResponse:
         record = self._journal.get(id)

@@ -168,10 +168,12 @@ class MediaKept(msgspec.Struct):
 
 
 class CallDetail(CallModel, kw_only=True):
-    """A call with its messages; `media_kept` is null where media is not kept (media.capture)."""
+    """A call with its messages: of very many the first and the newest. `messages_dropped` were not kept, which came after so many of
+    those that were as `messages_dropped_after` says. `media_kept` is null where media is not kept (media.capture)."""
 
     messages: list[MessageModel]
     messages_dropped: int
+    messages_dropped_after: int
     media_kept: MediaKept | None
 
 

@@ -60,7 +60,7 @@ class CallRecord:
 
     __slots__ = (
         "account", "again", "answered", "attempts", "began", "call_id", "called", "caller", "codec", "datagrams", "direction", "dropped",
-        "ended", "ended_by", "findings", "further", "id", "magic", "media", "messages", "noted", "octets", "peer", "proxy", "reason",
+        "ended", "ended_by", "findings", "further", "gap", "id", "magic", "media", "messages", "noted", "octets", "peer", "proxy", "reason",
         "recording", "sounds", "started", "state", "status", "transport",
     )  # fmt: skip
 
@@ -109,6 +109,8 @@ class CallRecord:
         """Of all messages kept."""
         self.dropped = 0
         """Messages that were not kept."""
+        self.gap = 0
+        """Before which of those that were kept they were; nothing while none was dropped."""
 
     @property
     def live(self) -> bool:
@@ -141,6 +143,22 @@ class CallRecord:
         ):
             self.findings.append(finding)
             self.noted.append(len(self.messages))
+
+    def make_room(self, octets: int, most: int, messages: int) -> bool:
+        """Whether another message of so many octets may be kept, of `messages` at most that have at most `most` octets. How a call began
+        and how it ends counts: what makes room is the oldest of the newer half."""
+        kept = self.messages
+        gap = self.gap if self.dropped else (len(kept) + 1) // 2
+        first = sum(len(data) for _, _, _, data, _ in kept[:gap])
+        if gap >= messages or first + octets > most:
+            self.gap = self.gap if self.dropped else len(kept)
+            return False
+        self.gap = gap
+        while len(kept) >= messages or self.octets + octets > most:
+            self.octets -= len(kept.pop(self.gap)[3])
+            self.dropped += 1
+            self.noted = [after - (after > self.gap) for after in self.noted]
+        return True
 
     def sound(self, at: float, what: str, status: int | None = None) -> None:
         """The caller hears something else from here on, Unix time `at`."""
@@ -207,7 +225,13 @@ class CallRecord:
 
     def detail(self) -> dict[str, Any]:
         """The call with its messages."""
-        return {**self.summary(), "messages": list(self.told()), "messages_dropped": self.dropped, "media_kept": self.media_kept()}
+        return {**self.summary(), "messages": list(self.told()), **self.left_out()}
+
+    def left_out(self) -> dict[str, Any]:
+        """How many messages were not kept, and after which of those that were they came; how much of its media is kept, if any is to be."""
+        kept = self.datagrams
+        media = None if kept is None else {"packets": kept.packets, "octets": kept.octets, "missed": kept.missed + kept.strangers_missed}
+        return {"messages_dropped": self.dropped, "messages_dropped_after": self.gap if self.dropped else 0, "media_kept": media}
 
     def told(self) -> Iterator[dict[str, Any]]:
         """Its messages so far, ready for JSON; `at` counts in seconds from the first one."""
@@ -221,11 +245,6 @@ class CallRecord:
                 "peer": flow.partition(" ")[2] or self.peer,
                 "text": data.decode("utf-8", "replace"),
             }
-
-    def media_kept(self) -> dict[str, int] | None:
-        """How much of its media there is for its capture."""
-        kept = self.datagrams
-        return None if kept is None else {"packets": kept.packets, "octets": kept.octets, "missed": kept.missed + kept.strangers_missed}
 
     def capture(self, decrypt: bool = False) -> bytes:
         """`captured` as a whole."""
@@ -246,10 +265,10 @@ class CallRecord:
         about += [_in_a_line(finding) for finding in (self.media.findings() if self.media is not None else ())]
         about += [f"attempt {describe(attempt.as_dict()).lstrip()}" for attempt in self.attempts]
         if self.dropped:
-            dropped = f"{self.dropped} further messages of this call were not kept: journal.messages and journal.octets bound them"
-            about.append(dropped)
+            what, why = f"{self.dropped} messages of this call", "were not kept: journal.messages and journal.octets bound them"
+            about.append(f"{what} {why}")
             if said:
-                said[-1].append(dropped)
+                said[self.gap - 1].append(f"{what}, between this one and the next, {why}")
         about += self._missing()
         call = self.summary()
         title = f"{self.direction} call {self.id} of vsim {__version__}: {call['caller'] or '?'} to {call['called'] or '?'} at {self.proxy}"
@@ -459,14 +478,18 @@ class Journal:
             record.datagrams.drop()
 
     def message(self, record: CallRecord, seconds: float, incoming: bool, flow: str, data: bytes, path: Path) -> None:
-        """Keep a message of a call; above the bounds only its count. One call may take a sixteenth of all octets, and one whose caller
-        has not proved who it is a little: an INVITE, its challenge and the next try.
+        """Keep a message of a call; above the bounds only its count, or that of others. One call may take a sixteenth of all octets, and
+        one whose caller has not proved who it is a little: an INVITE, its challenge and the next try.
         """
         size = len(data)
         most = self._max_octets >> (4 if record.account is not None else 12)
         if len(record.messages) >= self._max_messages or record.octets + size > most:
-            record.dropped += 1
-            return
+            before = record.octets
+            fits = record.make_room(size, most, self._max_messages)
+            self.octets += record.octets - before
+            if not fits:
+                record.dropped += 1
+                return
         record.messages.append((seconds, incoming, flow, data, path))
         record.octets += size
         self.octets += size

@@ -18,7 +18,10 @@ def ladder(call: Mapping[str, Any], width: int = 100) -> list[str]:
     peer, proxy = printable(str(call["peer"])), str(call["proxy"])
     span = max(28, min(60, width - 13 - len(proxy)))
     lines, shown = [], ""
-    for message in call["messages"] or [{}]:
+    dropped = f"{'':>9}  … {call.get('messages_dropped')} messages between were not kept"
+    for count, message in enumerate(call["messages"] or [{}]):
+        if call.get("messages_dropped") and count == call["messages_dropped_after"]:
+            lines.append(dropped)
         other = printable(str(message.get("peer") or peer))
         if other != shown:  # a call that is brought to a customer has a leg for each attempt
             shown = other
@@ -30,7 +33,7 @@ def ladder(call: Mapping[str, Any], width: int = 100) -> list[str]:
         line = "─" * max(1, span - len(text) - 2)
         arrow = f"{text} {line}▶" if message["incoming"] else f"{'◀' if kept else '✗'}{line} {text}"
         lines.append(f"{message['at']:>8.3f}s  {arrow}"[:width])
-    if call.get("messages_dropped"):
+    if call.get("messages_dropped") and call["messages_dropped_after"] >= len(call["messages"]):
         lines.append(f"{'':>9}  … {call['messages_dropped']} more messages were not kept")
     for finding in call.get("findings", ()):
         lines += _wrapped(f"{_mark(str(finding['severity']))} {finding['code']}: {finding['seen']}", width)

@@ -7,6 +7,7 @@ from emulator.journal.findings import CATALOGUE, Finding, printable
 from emulator.journal.journal import Journal
 from emulator.journal.ladder import ladder
 from emulator.sip.flow import Path
+from tests.support.pcapng import read
 
 PATH = Path("UDP", ("127.0.13.1", 5060), ("192.0.2.1", 5070))
 
@@ -33,6 +34,39 @@ def test_messages_and_findings_of_a_call_are_bounded(clock: SteppedClock) -> Non
         record.finding(Finding("called.plus", str(k)))
         record.finding(Finding("called.plus", str(k)))
     assert len(record.findings) == 64
+
+
+def test_of_very_many_messages_the_first_and_the_newest_are_kept(clock: SteppedClock) -> None:
+    """How a call began and how it ended: what is left out stands between, and the ladder says where."""
+    journal = Journal(clock, messages=6)
+    record = journal.call("a")
+    record.peer, record.proxy = "192.0.2.1:5070", "us-3-1"
+    for number in range(100):
+        if number == 50:
+            record.finding(Finding("called.plus", "in the middle"))
+        if number == 99:
+            record.finding(Finding("called.plus", "near the end"))
+        journal.message(record, float(number), True, "us-3-1", b"INFO sip:%d SIP/2.0\r\n\r\n" % number, PATH)
+    call = record.detail()
+    assert [one["at"] for one in call["messages"]] == [0, 1, 2, 97, 98, 99]
+    assert (call["messages_dropped"], call["messages_dropped_after"]) == (94, 3)
+    assert record.octets == journal.octets == sum(len(data) for _, _, _, data, _ in record.messages)
+    rows = ladder(call)
+    assert rows[4].strip() == "… 94 messages between were not kept" and "97.000s" in rows[5]
+    packets = read(record.capture()).packets
+    assert [len(packet.comments) for packet in packets] == [0, 0, 1, 0, 1, 0]
+    assert "94 messages of this call, between this one and the next, were not kept" in packets[2].comments[0]
+    assert "in the middle" in packets[2].comments[0] and "near the end" in packets[4].comments[0]
+
+
+def test_a_message_that_has_no_room_pushes_none_out_in_vain(clock: SteppedClock) -> None:
+    journal = Journal(clock, octets=1 << 20)
+    record = journal.call("a")
+    journal.authenticated(record, "abcd1234")
+    for size in (10000, 10000, 10000, 65000, 20000, 30000, 100):
+        journal.message(record, 1.0, True, "us-3-1", b"x" * size, PATH)
+    assert [len(data) for _, _, _, data, _ in record.messages] == [10000, 10000, 10000, 30000, 100]
+    assert (record.dropped, record.gap) == (2, 3) and record.octets == journal.octets == 60100
 
 
 def test_events_are_numbered_bounded_and_heard(clock: SteppedClock) -> None:

@@ -103,7 +103,7 @@ def test_reports_both_ways_and_those_that_come_to_the_port_of_rtp() -> None:
 
 def test_reports_go_where_media_goes_when_there_is_no_other_place() -> None:
     echo = Tapped()
-    echo.stream.change(replace(agreement(), remote_rtcp=None))
+    echo.stream.aimed_rtcp(None)
     echo.stream.start_reports()
     echo.clock.advance(6)
     assert {(one.local, one.peer) for one in echo.ways()} == {(US, THEM)}
