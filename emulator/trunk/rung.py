@@ -62,4 +62,6 @@ def finding_of(attempt: Attempt) -> Finding | None:
     code = {
         "timeout": "inbound.timeout", "no-answer": "inbound.no-answer", "unreachable": "inbound.unreachable",
     }.get(attempt.outcome)  # fmt: skip
+    if code == "inbound.timeout" and attempt.why.startswith(("no connection", "no end of the TLS")):
+        code = "inbound.unreachable"  # who has not got the INVITE can't answer it faster
     return Finding(code, f"{where}: {attempt.why}") if code is not None else None

@@ -973,6 +973,9 @@ def test_an_invite_that_was_withdrawn_does_not_pass_for_one_that_was_sent(networ
     flow.comes()
     network.clock.advance(1)
     assert not first.calls
+    assert [str(finding) for finding in record.findings] == [
+        "inbound.unreachable: 192.0.2.10:5080: no connection in 2 s; the trunk wants a target that can be reached"
+    ]  # and no advice to answer what could not arrive
     call = record.detail()
     assert [(one["peer"][-4:], one["incoming"], one["sent"]) for one in call["messages"]] == [
         ("5080", False, False), ("5090", False, True), ("5090", True, True), ("5090", False, True)
