@@ -41,3 +41,17 @@ def test_codes_lists_and_mistakes() -> None:
     assert "did you mean 'digest'?" in said("dgest")[1]
     assert said("9" * 5000)[0] == 2
     assert said("799")[0] == 2 and said("nothing of the kind")[0] == 2
+
+
+@pytest.mark.parametrize("arguments", [(), ("digest",), ("media.not-recorded",), ("503",), ("447700900486",), ("--magic",)])
+def test_it_fits_a_terminal_and_stays_in_its_columns(monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]) -> None:
+    whole = said(*arguments)[1]
+    monkeypatch.setenv("COLUMNS", "80")
+    narrow = said(*arguments)[1]
+    assert max(map(len, narrow.splitlines())) <= 80 and " ".join(narrow.split()) == " ".join(whole.split())
+
+
+def test_a_text_that_goes_on_stands_below_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    lines = said("media.not-recorded")[1].splitlines()
+    assert lines[1].startswith("  wants   a folder") and lines[2].startswith("          ") and lines[2][10] != " "

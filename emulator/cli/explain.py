@@ -62,7 +62,10 @@ def _number(called: str) -> None:
     if found is None:
         raise click.UsageError(f"{called} is no magic number; `vsim explain --magic` lists them")
     _, row = found
-    click.echo(f"{called}\n  does     {row.does}" + (f"\n  exactly  {row.exactly}" if row.exactly else ""))
+    click.echo(called)
+    _row("  does     ", row.does)
+    if row.exactly:
+        _row("  exactly  ", row.exactly)
 
 
 def _width() -> int:
@@ -78,15 +81,26 @@ def _code(status: int) -> None:
     if code is None:
         click.echo("  The trunk does not send it of its own accord.")
         return
-    click.echo(f"  means   {code.meaning}\n  fix     {code.fix}\n  source  {code.source}")
+    _row("  means   ", code.meaning)
+    _row("  fix     ", code.fix)
+    _row("  source  ", code.source)
 
 
 def _finding(kind: Kind) -> None:
-    click.echo(f"{kind.code} ({kind.severity})\n  wants   {kind.wants}\n  fix     {kind.fix}\n  source  {kind.source}")
+    click.echo(f"{kind.code} ({kind.severity})")
+    _row("  wants   ", kind.wants)
+    _row("  fix     ", kind.fix)
+    _row("  source  ", kind.source)
 
 
 def _list(kinds: Iterable[Kind]) -> None:
     chosen = list(kinds)
     width = max(len(kind.code) for kind in chosen)
     for kind in chosen:
-        click.echo(f"{kind.code:<{width}}  {kind.severity:<7}  the trunk wants {kind.wants}")
+        _row(f"{kind.code:<{width}}  {kind.severity:<7}  ", f"the trunk wants {kind.wants}")
+
+
+def _row(head: str, text: str) -> None:
+    """A text that stays in its column; for a program that reads it, in its line."""
+    width = max(len(head) + 20, shutil.get_terminal_size((10_000, 24)).columns)
+    click.echo(textwrap.fill(text, width, initial_indent=head, subsequent_indent=" " * len(head), break_on_hyphens=False))
