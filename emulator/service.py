@@ -428,7 +428,7 @@ def _read(path: str, octets: int) -> Iterator[bytes]:
     for at in range(0, octets, _PIECE):
         with open(path, "rb") as file:
             file.seek(at)
-            piece = file.read(_PIECE)
+            piece = file.read(min(_PIECE, octets - at))
         yield piece
 
 

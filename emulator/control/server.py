@@ -261,6 +261,7 @@ class _Written:
         self._request: Any = request  # None when it is over
         self._pieces = pieces
         self._length = length
+        self._made = 0
         self._begun = self._whole = False
         self._paused = self._waits = False
         self._deadline: Timer | None = None
@@ -288,6 +289,9 @@ class _Written:
                 else:
                     written.append(piece)
                     octets += len(piece)
+            self._made += octets
+            if self._whole and self._begun and self._length not in (None, self._made):
+                raise ValueError(f"{self._made} octets were made of {self._length}")
         except Exception:
             self._cut()
             raise

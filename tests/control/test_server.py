@@ -233,6 +233,14 @@ def test_half_of_a_response_does_not_pass_for_the_whole(place: Place) -> None:
     place.errors.clear()
 
 
+def test_a_file_that_has_become_shorter_keeps_nobody_waiting_for_the_rest(place: Place) -> None:
+    place.api.answer = lambda request: ApiResponse(200, b"", "audio/wav", pieces=iter([b"x" * 60000] * 3), length=300000)
+    with closing(place.ask()) as client, pytest.raises(ConnectionResetError):
+        place.read(client)
+    assert [str(error) for error in place.errors] == ["180000 octets were made of 300000"]
+    place.errors.clear()
+
+
 def test_events_of_the_past_come_in_turns_and_then_those_of_now(place: Place) -> None:
     for number in range(3000):
         place.journal.event("old", number=number)
