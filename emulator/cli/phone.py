@@ -258,5 +258,5 @@ def _listening(text: str) -> tuple[str, int]:
     from emulator.cli.surroundings import host_port
 
     if re.fullmatch(r"\S+:0", text):
-        return host_port("--listen", text[:-1] + "1")[0], 0
-    return host_port("--listen", text)
+        return host_port("--listen", text[:-1] + "1", 5080)[0], 0
+    return host_port("--listen", text, 5080)

@@ -68,11 +68,11 @@ def _from_environment(found: Surroundings) -> None:
         found.dns = host_port("VSIM_DNS", environment["VSIM_DNS"])
 
 
-def host_port(name: str, text: str) -> Address:
-    """A numeric address with its port. Raises `Unusable`, which names the option."""
+def host_port(name: str, text: str, port: int = 8053) -> Address:
+    """A numeric address with its port. Raises `Unusable`, which names the option, and a port that it often has."""
     parsed = parse_host_port(text)
     if parsed is None:
-        raise Unusable(name, f"{text!r}; write ADDRESS:PORT, such as 127.0.0.1:8053")
+        raise Unusable(name, f"{text!r}; write ADDRESS:PORT, such as 127.0.0.1:{port}")
     return parsed
 
 

@@ -132,5 +132,6 @@ def read_endpoints(endpoints: str | None) -> dict[str, Any]:
     except OSError as error:
         raise NotReachable(f"{path}: {in_words(error)}; name the endpoints file of an emulator of your own with --endpoints") from None
     except ValueError as error:
-        raise NotReachable(f"{path} is no endpoints file ({error})") from None
+        why = "no JSON" if isinstance(error, json.JSONDecodeError | UnicodeDecodeError) else error
+        raise NotReachable(f"{path} is no endpoints file ({why}); name that of an emulator with --endpoints") from None
     return value

@@ -218,6 +218,8 @@ class PlacedCall(PhoneCall):
         if self._given_up and not self._planned:
             outcome.problem("timeout", self._given_up)
         elif outcome.status != wanted and not (self._planned and outcome.status == 487):
+            if outcome.status in (401, 407) and self._desk.credentials is None:
+                warning = "no credentials; give --account, or VSIM_KEY and VSIM_SECRET"
             why = f": {warning}" if warning else ""
             outcome.problem("signalling", f"{outcome.status} {outcome.reason} where {wanted} was wanted{why}")
         self._over()

@@ -65,6 +65,7 @@ def test_a_state_that_no_call_can_have(tmp_path: Path) -> None:
         ("run vsim.yaml", "vsim.yaml: a config, and no scenario; `vsim check` judges it"),
         ("check", "nothing to check; name a FILE, or write --schema"),
         ("certs --export vsim.yaml/x", "vsim.yaml/x: not a directory; choose a directory that can be written"),
+        ("phone answer --listen 127.0.0.1", "--listen: '127.0.0.1'; write ADDRESS:PORT, such as 127.0.0.1:5080"),
         ("phone call 1 --at us-9", "--at: 'us-9' is no place of the trunk; did you mean 'us-"),
         ("phone call 1 --at 127.0.0.1 --account foo", "--account: no secret; write KEY:SECRET"),
         ("phone call 1 --at 127.0.0.1 --ca none.pem", "--ca: none.pem: no such file; name one with CA certificates in PEM"),
@@ -112,7 +113,7 @@ def test_an_endpoints_file_that_can_t_be_read_is_another_thing_than_one_that_is_
     with pytest.raises(NotReachable, match=r": is a directory; name the endpoints file"):
         read_endpoints(str(tmp_path))
     (tmp_path / "x.json").write_text("{")
-    with pytest.raises(NotReachable, match="is no endpoints file"):
+    with pytest.raises(NotReachable, match=r"is no endpoints file \(no JSON\); name that of an emulator with --endpoints"):
         read_endpoints(str(tmp_path / "x.json"))
 
 

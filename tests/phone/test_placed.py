@@ -62,6 +62,15 @@ def test_a_wrong_secret_is_refused_and_not_tried_for_ever() -> None:
     assert desk.idle
 
 
+def test_a_challenge_without_credentials_says_what_is_missing() -> None:
+    desk = Desk()
+    desk.phone.credentials = None
+    outcome = desk.call()
+    assert [problem.text for problem in outcome.problems] == [
+        "407 Proxy Authentication Required where 200 was wanted: no credentials; give --account, or VSIM_KEY and VSIM_SECRET"
+    ]
+
+
 def test_a_refusal_that_is_wanted() -> None:
     desk = Desk()
     outcome = desk.call(desk.destination("447700900486"), Calling(status=486))
