@@ -186,7 +186,11 @@ class MediaSettings(_Section, frozen=True):
         _meta("One port, and the next for RTCP, for all calls of an address, which are told apart by the address in their SDP."),
     ] = None
     latch: Annotated[
-        bool, _meta("Take the first packet of a call for its client's, wherever it comes from: for clients behind a NAT. Once, then never.")
+        bool,
+        _meta(
+            "Take the first packet of a call for its client's, wherever it comes from, and RTCP from that address: for clients behind a "
+            "NAT. Once, then never."
+        ),
     ] = False
     codecs: Annotated[
         tuple[Literal["PCMA", "PCMU", "G722", "G729", "iLBC", "speex"], ...],
