@@ -18,10 +18,10 @@ def ladder(call: Mapping[str, Any], width: int = 100) -> list[str]:
     peer, proxy = printable(str(call["peer"])), str(call["proxy"])
     span = max(28, min(60, width - 13 - len(proxy)))
     lines, shown = [], ""
-    dropped = f"{'':>9}  … {call.get('messages_dropped')} messages between were not kept"
+    dropped, gap = call.get("messages_dropped", 0), call.get("messages_dropped_after", 0)
     for count, message in enumerate(call["messages"] or [{}]):
-        if call.get("messages_dropped") and count == call["messages_dropped_after"]:
-            lines.append(dropped)
+        if dropped and count == gap:
+            lines.append(f"{'':>9}  … {dropped} messages between were not kept")
         other = printable(str(message.get("peer") or peer))
         if other != shown:  # a call that is brought to a customer has a leg for each attempt
             shown = other
@@ -33,8 +33,8 @@ def ladder(call: Mapping[str, Any], width: int = 100) -> list[str]:
         line = "─" * max(1, span - len(text) - 2)
         arrow = f"{text} {line}▶" if message["incoming"] else f"{'◀' if kept else '✗'}{line} {text}"
         lines.append(f"{message['at']:>8.3f}s  {arrow}"[:width])
-    if call.get("messages_dropped") and call["messages_dropped_after"] >= len(call["messages"]):
-        lines.append(f"{'':>9}  … {call['messages_dropped']} more messages were not kept")
+    if dropped and gap >= len(call["messages"]):
+        lines.append(f"{'':>9}  … {dropped} more messages were not kept")
     for finding in call.get("findings", ()):
         lines += _wrapped(f"{_mark(str(finding['severity']))} {finding['code']}: {finding['seen']}", width)
         lines += _wrapped(f"  wants {finding['wants']}; {finding['fix']} ({finding['source']})", width)
