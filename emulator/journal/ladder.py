@@ -20,7 +20,7 @@ def ladder(call: Mapping[str, Any], width: int = 100) -> list[str]:
     lines, shown = [], ""
     dropped, gap = call.get("messages_dropped", 0), call.get("messages_dropped_after", 0)
     for count, message in enumerate(call["messages"] or [{}]):
-        if dropped and count == gap:
+        if dropped and message and count == gap:
             lines.append(f"{'':>9}  … {dropped} messages between were not kept")
         other = printable(str(message.get("peer") or peer))
         if other != shown:  # a call that is brought to a customer has a leg for each attempt

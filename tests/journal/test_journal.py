@@ -59,6 +59,13 @@ def test_of_very_many_messages_the_first_and_the_newest_are_kept(clock: SteppedC
     assert "in the middle" in packets[2].comments[0] and "near the end" in packets[4].comments[0]
 
 
+def test_a_call_none_of_whose_messages_was_kept_says_so_once(clock: SteppedClock) -> None:
+    journal = Journal(clock, octets=1 << 20)
+    record = journal.call("a")
+    journal.message(record, 1.0, True, "us-3-1", b"x" * 2000, PATH)
+    assert [row.strip() for row in ladder(record.detail()) if "not kept" in row] == ["… 1 more messages were not kept"]
+
+
 def test_a_message_that_has_no_room_pushes_none_out_in_vain(clock: SteppedClock) -> None:
     journal = Journal(clock, octets=1 << 20)
     record = journal.call("a")
