@@ -18,6 +18,12 @@ def said(*arguments: str) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
+@pytest.fixture(autouse=True)
+def no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing says how wide the output is."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 @pytest.mark.parametrize("code", CATALOGUE)
 def test_each_finding(code: str) -> None:
     status, text = said(code)
