@@ -16,6 +16,25 @@ settings.register_profile("vsim", deadline=None, derandomize=True)
 settings.load_profile("vsim")
 
 
+TESTS = Path(__file__).parent
+LONGEST = (
+    "wire/test_faults.py", "wire/test_scenarios_calls.py", "wire/test_phone.py", "wire/test_run.py", "wire/test_capture.py",
+    "wire/test_demo.py", "container/test_running.py", "wire/test_inbound_sipp.py", "wire/test_commands.py", "wire/test_magic.py",
+    "wire/test_scenarios_names.py", "wire/test_scenarios_network.py", "wire/test_media.py", "wire/test_scenarios_media.py",
+    "wire/test_inbound_load.py", "cli/test_mistakes.py",
+)  # fmt: skip
+"""Files of tests, those that take longest first."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Among workers that get a file each the long ones go first, else one of them is still at work when all others have done theirs."""
+    if not hasattr(config, "workerinput"):
+        return
+    ranks = {TESTS / name: rank for rank, name in enumerate(LONGEST)}
+    folders = {TESTS / "container": len(ranks), TESTS / "wire": len(ranks) + 1}
+    items.sort(key=lambda item: ranks.get(item.path, folders.get(item.path.parent, len(ranks) + 2)))
+
+
 @pytest.fixture(autouse=True)
 def no_swallowed_errors() -> Iterator[None]:
     """Twisted logs an exception in a callback and goes on; here it fails the test that caused it."""

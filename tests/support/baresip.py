@@ -11,12 +11,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from tests.support.serve import DEADLINE, environment, need, until
+from tests.support.serve import DEADLINE, environment, last_lines, need, own_address, until
 
 _END = "\x04"
 """The key that is let go of."""
 _PRESSED = 0.15
 """Seconds of a digit."""
+_CONTROL = 4444
+"""Its control port, at an address of its own."""
+_LONGEST = 300
+"""Seconds after which it ends by itself, when nobody else has ended it."""
 
 
 def modules() -> Path:
@@ -36,28 +40,26 @@ class Baresip:
         self.output = directory / "output"
         self._rate = rate
         self._events: list[dict[str, Any]] = []
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._control = probe.getsockname()[1]
+        self._control = own_address()
         (directory / "config").write_text(
             f"sip_listen 127.0.0.1:0\naudio_player aufile,/dev/null\naudio_source aufile,{directory}/in.wav\n"
             f"audio_alert aufile,/dev/null\nausrc_srate {rate}\nauplay_srate {rate}\nnet_interface 127.0.0.1\nmodule_path {modules()}\n"
             "module g711.so\nmodule g722.so\nmodule srtp.so\nmodule aufile.so\nmodule sndfile.so\n"
             "module_app account.so\nmodule_app menu.so\nmodule_app debug_cmd.so\n"
             + (f"sip_certificate {certificate}\n" if certificate is not None else "")
-            + f"module_app ctrl_tcp.so\nctrl_tcp_listen 127.0.0.1:{self._control}\nsnd_path {directory}\n"
+            + f"module_app ctrl_tcp.so\nctrl_tcp_listen {self._control}:{_CONTROL}\nsnd_path {directory}\n"
         )
         (directory / "accounts").write_text(f"<sip:447700900000@{server}>;regint=0;audio_codecs={codec}{account}\n")
         (directory / "contacts").write_text("")
 
     def __enter__(self) -> "Baresip":
-        command = [need("baresip", "baresip-core"), "-4", "-v", "-f", str(self.directory), "-t", "60"]
+        command = [need("baresip", "baresip-core"), "-4", "-v", "-f", str(self.directory), "-t", str(_LONGEST)]
         with self.output.open("w") as output:
             self._process = subprocess.Popen(
                 command, cwd=self.directory, env=environment(), stdin=subprocess.DEVNULL, stdout=output, stderr=output
             )
         try:
-            self._sock = until(self._connected, f"baresip's control port; see {self.output}")
+            self._sock = until(self._connected, lambda: f"baresip's control port; {self.told()}")
         except BaseException:
             self._process.kill()
             self._process.wait(10)
@@ -79,7 +81,7 @@ class Baresip:
 
     def _connected(self) -> socket.socket | None:
         try:
-            return socket.create_connection(("127.0.0.1", self._control), 5)
+            return socket.create_connection((self._control, _CONTROL), 5)
         except OSError:
             return None
 
@@ -109,6 +111,22 @@ class Baresip:
         """The parameter of an event that it has told of; None when it has not."""
         return next((str(event.get("param", "")) for event in self._events if event.get("type") == kind), None)
 
+    def sees(self, kind: str) -> None:
+        """Wait for an event."""
+        until(lambda: self.saw(kind) is not None, lambda: f"{kind}; {self.told()}")
+
+    def plays(self, seconds: float) -> None:
+        """Wait until so much of the call has been heard."""
+        until(lambda: self.played >= seconds, lambda: f"{seconds:g} seconds of the call, of which {self.played:.2f} were; {self.told()}")
+
+    def hears(self, digits: str) -> None:
+        """Wait until these digits are all that have been heard."""
+        until(lambda: self.digits == digits, lambda: f"the digits {digits}, of which {self.digits!r} were; {self.told()}")
+
+    def told(self) -> str:
+        """Who it is and what it printed last, for who wonders why a test fails."""
+        return f"{self.directory.name} printed last:\n{last_lines(self.output)}"
+
     def printed(self) -> str:
         return self.output.read_text(errors="replace")
 
@@ -120,13 +138,14 @@ class Baresip:
             texts = [str(event.get("data", "")) for event in self._events if event.get("response")]
             return {name.lower(): int(port) for text in texts for port, name in re.findall(r":(\d+) \((\w+)\)", text)}
 
-        return dict(until(found, f"its ports; it has told {self._events}"))
+        return dict(until(found, lambda: f"its ports; {self.told()}"))
 
     def dial(self, uri: str) -> None:
         """Call, and wait for the answer."""
         self.command("dial", uri)
-        until(lambda: self.saw("CALL_ESTABLISHED") is not None or self.saw("CALL_CLOSED") is not None, f"an answer from {uri}")
-        assert self.saw("CALL_CLOSED") is None, f"{uri}: {self.saw('CALL_CLOSED')}\n{self.printed()}"
+        ends = ("CALL_ESTABLISHED", "CALL_CLOSED")
+        until(lambda: any(self.saw(kind) is not None for kind in ends), lambda: f"an answer from {uri}; {self.told()}")
+        assert self.saw("CALL_CLOSED") is None, f"{uri}: {self.saw('CALL_CLOSED')}; {self.told()}"
 
     def press(self, digit: str) -> None:
         """A digit, and wait until it has been heard again."""
@@ -134,7 +153,7 @@ class Baresip:
         self.command("sndcode", digit)
         time.sleep(_PRESSED)
         self.command("sndcode", _END)
-        until(lambda: self.digits.count(digit) > count, f"the digit {digit} again; heard were {self.digits!r}")
+        until(lambda: self.digits.count(digit) > count, lambda: f"the digit {digit} again; heard were {self.digits!r}; {self.told()}")
 
     def dial_slowly(self, digits: str, events: Callable[[], int], heard: Callable[[], str]) -> None:
         """Digits that nobody sends back: each is let go of once `events`, how many packets of them have come, has grown, and the next one
@@ -142,9 +161,9 @@ class Baresip:
         for digit in digits:
             before, so_far = events(), heard()
             self.command("sndcode", digit)
-            until(lambda: events() > before, f"the first packet of {digit}")  # noqa: B023 - called before the next round
+            until(lambda: events() > before, lambda: f"the first packet of {digit}; {self.told()}")  # noqa: B023 - called before the next
             self.command("sndcode", _END)
-            until(lambda: heard() == so_far + digit, f"the digit {digit}")  # noqa: B023 - likewise
+            until(lambda: heard() == so_far + digit, lambda: f"the digit {digit}; {self.told()}")  # noqa: B023 - likewise
 
     @property
     def digits(self) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -14,7 +15,9 @@ from typing import Any
 import pytest
 
 VSIM = [sys.executable, "-m", "emulator"]
-DEADLINE = 20.0
+DEADLINE = 60.0
+"""Seconds, of which a machine with nothing else to do needs one or two."""
+_CHANCE = random.SystemRandom()
 
 
 def need(program: str, package: str) -> str:
@@ -28,14 +31,31 @@ def need(program: str, package: str) -> str:
     return found
 
 
-def until(condition: Callable[[], Any], what: str, seconds: float = DEADLINE) -> Any:
-    """Wait for `condition` to be true and return its value."""
+def until(condition: Callable[[], Any], what: str | Callable[[], str], seconds: float = DEADLINE) -> Any:
+    """Wait for `condition` to be true and return its value. What has not come is asked for when the time is over, where it can be."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
         if time.monotonic() > deadline:
-            pytest.fail(f"not within {seconds:g} s: {what}")
+            pytest.fail(f"not within {seconds:g} s: {what if isinstance(what, str) else what()}")
         time.sleep(0.02)
     return value
+
+
+def own_address() -> str:
+    """A loopback address that nobody else uses, so that each of its ports is free."""
+    return ".".join(str(part) for part in (127, _CHANCE.randrange(64, 255), _CHANCE.randrange(1, 255), _CHANCE.randrange(1, 255)))
+
+
+def last_lines(path: Path, count: int = 12) -> str:
+    """The end of a program's output, of which what overwrites itself on a terminal is left out."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 65536))
+            text = file.read().decode(errors="replace")
+    except OSError:
+        return ""
+    lines = [line.rpartition("\r")[2].rstrip()[:300] for line in text.split("\n")]
+    return "\n".join([line for line in lines if line][-count:])
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -63,7 +83,12 @@ class Serve:
         variables = environment(VSIM_TLS_DIRECTORY=str(directory / "certs"), **(env or {}))
         with self.output.open("w") as output, self.errors.open("w") as errors:
             self.process = subprocess.Popen(command, cwd=directory, env=variables, stdout=output, stderr=errors, stdin=subprocess.DEVNULL)
-        until(lambda: self.file.exists() or self.process.poll() is not None, "the endpoints file")
+        try:
+            until(lambda: self.file.exists() or self.process.poll() is not None, "the endpoints file")
+        except BaseException:
+            self.process.kill()
+            self.process.wait(10)
+            raise
         if self.process.poll() is not None:
             self.process.wait()
             pytest.fail(f"vsim serve ended with {self.process.returncode}: {self.errors.read_text()}")
@@ -83,6 +108,19 @@ class Serve:
 
     def calls(self) -> list[dict[str, Any]]:
         return list(json.loads(self.cli("calls", "--json", "--limit", "1000").stdout))
+
+    def told(self) -> list[str]:
+        """A line about each of the newest calls and what was printed last, for who wonders why a test fails."""
+        try:
+            found = self.calls()[:12]
+        except (ValueError, OSError, subprocess.TimeoutExpired):
+            found = []
+        lines = []
+        for one in found:
+            media, codes = one.get("media") or {}, ",".join(finding["code"] for finding in one["findings"])
+            counts = " ".join(f"{name}={media.get(name)}" for name in ("packets_received", "packets_sent", "digits", "srtp_refused"))
+            lines.append(f"{one['called']} {one['state']} {one['status']} {one['transport']} {one['codec']} {counts} {codes}")
+        return [*lines, last_lines(self.output, 6), last_lines(self.errors)]
 
     def events(self) -> str:
         """What was printed so far."""

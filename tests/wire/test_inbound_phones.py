@@ -110,15 +110,15 @@ def test_baresip_takes_calls_over_each_transport_plain_and_secure(serve: Serve, 
             where = target(transport, phone.listens()[transport], secure)
             call = ring(serve, where, "answered", digits="19#", **played(codec, directory / "said.wav"))
             assert call["state"] == "answered", call
-            until(lambda: phone.played >= 3, "three seconds of the call")
-            until(lambda: phone.digits == "19#", f"the caller's digits at the phone; there were {phone.digits!r}")
+            phone.plays(3)
+            phone.hears("19#")
             press(serve, call, phone, "2*8")
             if secure:
                 phone.hang_up()
             else:
                 hang_up(serve, call)
             call = over(serve, call)
-            until(lambda: phone.saw("CALL_CLOSED") is not None, "the end of the call at the phone")
+            phone.sees("CALL_CLOSED")
         assert (call["state"], call["ended_by"], call["transport"]) == ("ended", "called" if secure else "trunk", transport.upper())
         assert (call["codec"], call["media"]["srtp"]) == (codec.partition("/")[0], secure)
         assert outcomes(call) == [(1, "answered", 200)] and odd(call) == set(), call["findings"]
@@ -255,7 +255,7 @@ def test_they_ring_and_are_cancelled_refuse_or_answer_in_their_own_time(serve: S
         voice(directory / "in.wav", 1, PATIENT)
         with Baresip(directory, "127.0.0.1", "PCMA", certificate=both) as phone, ThreadPoolExecutor(1) as pool:
             placed = pool.submit(ring, serve, target("tls", phone.listens()["tls"], False) + beyond, "over")
-            until(lambda: phone.saw("CALL_INCOMING") is not None, "ringing")
+            phone.sees("CALL_INCOMING")
             call = newest(phone.listens()["tls"])
             if what == "cancel":
                 hang_up(serve, call)
@@ -263,9 +263,9 @@ def test_they_ring_and_are_cancelled_refuse_or_answer_in_their_own_time(serve: S
                 phone.hang_up()
             else:
                 phone.command("accept")
-                until(lambda: phone.saw("CALL_ESTABLISHED") is not None, "the answer")
+                phone.sees("CALL_ESTABLISHED")
                 phone.hang_up()
-            until(lambda: phone.saw("CALL_CLOSED") is not None, "the end")
+            phone.sees("CALL_CLOSED")
             return dict(placed.result())
 
     def with_linphone(what: str) -> dict[str, Any]:
@@ -323,7 +323,7 @@ def test_they_offer_when_the_trunk_does_not(tmp_path: Path) -> None:
             where = target("tls", phone.listens()["tls"], False, "pbx.example.net")
             call = ring(serve, where, "answered", samples=samples(directory / "said.wav"), record=True)
             assert call["state"] == "answered", call
-            until(lambda: phone.played >= 2.5, "two and a half seconds of the call")
+            phone.plays(2.5)
             phone.hang_up()
             call = over(serve, call)
         check_late(call)

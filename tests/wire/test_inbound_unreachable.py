@@ -15,12 +15,12 @@ from tests.support.baresip import Baresip
 from tests.support.callee import Callee
 from tests.support.inbound import codes, hang_up, nothing_left, outcomes, over, ring, sent
 from tests.support.phone import SDP
+from tests.support.sbc import running
 from tests.support.serve import Serve, need, until
 from tests.support.sipp import ANSWERS, Sipp, free_port, listens, receive, wait
 from tests.wire.test_connections import messages
 from tests.wire.test_inbound_phones import USER, certificate
 from tests.wire.test_linphone import PATIENT, together, voice
-from tests.wire.test_rtpengine import running
 
 QUICK = ";timeout=2000"
 NAME = "pbx.example.net"

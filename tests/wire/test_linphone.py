@@ -191,9 +191,17 @@ class Linphone:
 
 
 def together(function: Callable[..., Any], arguments: list[tuple[Any, ...]]) -> list[Any]:
-    """All at once, a thread for each, up to a dozen."""
+    """All at once, a thread for each, up to a dozen. When one fails the others are heard of too."""
     with ThreadPoolExecutor(min(len(arguments), 12)) as pool:
-        return list(pool.map(lambda how: function(*how), arguments))
+        begun = [pool.submit(function, *how) for how in arguments]
+    errors = [(how, error) for how, one in zip(arguments, begun, strict=True) if (error := one.exception()) is not None]
+    if errors:
+        first = errors[0][1]
+        first.add_note(f"{len(errors)} of {len(begun)} failed:")
+        for how, error in errors:
+            first.add_note(f"{how}: {str(error)[:300]}")
+        raise first
+    return [one.result() for one in begun]
 
 
 def codes(call: dict[str, Any]) -> set[str]:

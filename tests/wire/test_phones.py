@@ -1,10 +1,7 @@
 """Real phones and an SBC: found by name, authenticated, and their own voice comes back."""
 
 import itertools
-import re
-import socket
 import subprocess
-import time
 import wave
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.support.serve import Serve, environment, need, run, until
+from tests.support.sbc import PORT, answers_options, kamailio, running
+from tests.support.serve import Serve, last_lines, need, own_address, run, until
 
 pytestmark = pytest.mark.sound
 
@@ -128,41 +126,16 @@ def test_baresip_registers(serve: Serve, tmp_path: Path) -> None:
 
 def test_kamailio_as_an_sbc_answers_the_challenge_for_its_clients(serve: Serve, tmp_path: Path) -> None:
     """interop-quirks 14 and 21: same CSeq after the challenge, two Vias, Record-Route."""
-    program, sipp = need("kamailio", "kamailio"), need("sipp", "sip-tester")
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    text = (HERE / "kamailio.cfg").read_text().replace("SBC_PORT", str(port)).replace("TRUNK_REALM", serve.proxy()["host"])
-    config = tmp_path / "kamailio.cfg"
-    config.write_text(text.replace("TRUNK", serve.at()))
-    command = [program, "-f", str(config), "-DD", "-E", "-m", "64", "-M", "8", "-Y", str(tmp_path)]
-    with (
-        (tmp_path / "kamailio.log").open("w") as log,
-        subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment(), cwd=tmp_path) as kamailio,
-    ):
-        try:
-            until(lambda: answers_options(port) or kamailio.poll() is not None, f"kamailio; see {log.name}")
-            assert kamailio.poll() is None, Path(log.name).read_text()
-            flags = [
-                "-m",
-                "10",
-                "-r",
-                "20",
-                "-d",
-                "200",
-                "-s",
-                "442071234567",
-                "-i",
-                "127.0.0.1",
-                "-nostdin",
-                "-timeout",
-                "30",
-                "-timeout_error",
-            ]
-            done = run([sipp, f"127.0.0.1:{port}", "-sf", HERE / "call_through_sbc.xml", *flags], 60, cwd=tmp_path)
-        finally:
-            kamailio.terminate()
-            kamailio.wait(10)
+    sipp, address = need("sipp", "sip-tester"), own_address()
+    command = kamailio(tmp_path, "kamailio.cfg", SBC_ADDRESS=address, SBC_PORT=PORT, TRUNK_REALM=serve.proxy()["host"], TRUNK=serve.at())
+    log = tmp_path / "kamailio.log"
+    with running(command, log) as process:
+        until(lambda: answers_options(address) or process.poll() is not None, lambda: f"kamailio; {last_lines(log)}")
+        assert process.poll() is None, last_lines(log)
+        flags = [
+            "-m", "10", "-r", "20", "-d", "200", "-s", "442071234567", "-i", "127.0.0.1", "-nostdin", "-timeout", "30", "-timeout_error",
+        ]  # fmt: skip
+        done = run([sipp, f"{address}:{PORT}", "-sf", HERE / "call_through_sbc.xml", *flags], 60, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[:1500]
     calls = serve.calls()
     assert len(calls) == 10 and {(call["account"], call["state"], call["ended_by"]) for call in calls} == {("abcd1234", "ended", "caller")}
@@ -173,21 +146,3 @@ def test_kamailio_as_an_sbc_answers_the_challenge_for_its_clients(serve: Serve, 
         "limit.calls-per-second",
         "via.no-rport",
     }, codes
-
-
-def answers_options(port: int) -> bool:
-    """Whether something answers OPTIONS on a local port."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind(("127.0.0.1", 0))
-        sock.settimeout(0.2)
-        own = sock.getsockname()[1]
-        sock.sendto(
-            f"OPTIONS sip:127.0.0.1:{port} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:{own};branch=z9hG4bK{time.monotonic_ns()};rport\r\n"
-            f"Max-Forwards: 5\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\nCall-ID: {time.monotonic_ns()}\r\nCSeq: 1 OPTIONS\r\n"
-            "Content-Length: 0\r\n\r\n".encode(),
-            ("127.0.0.1", port),
-        )
-        try:
-            return re.match(rb"SIP/2.0 200 ", sock.recv(4096)) is not None
-        except OSError:
-            return False
