@@ -19,6 +19,8 @@ _PRESSED = 0.15
 """Seconds of a digit."""
 _CONTROL = 4444
 """Its control port, at an address of its own."""
+_HEADER = 44
+"""Octets of a WAV file before its samples."""
 _LONGEST = 300
 """Seconds after which it ends by itself, when nobody else has ended it."""
 
@@ -28,17 +30,25 @@ def modules() -> Path:
     return next(path for path in (Path("/usr/lib/baresip/modules"), Path("/usr/local/lib/baresip/modules")) if path.is_dir())
 
 
+def _seconds(path: Path) -> float:
+    """Of a WAV file that is being written, whose header knows its format and not yet its length."""
+    with path.open("rb") as file:
+        header = file.read(_HEADER)
+    per_second = int.from_bytes(header[28:32], "little")
+    return max(0, path.stat().st_size - _HEADER) / per_second if per_second else 0.0
+
+
 class Baresip:
     """One baresip with one account that needs no credentials. `in.wav` stands in `directory` already."""
 
     def __init__(
-        self, directory: Path, server: str, codec: str = "PCMU", rate: int = 8000, account: str = "", certificate: Path | None = None
-    ) -> None:
+        self, directory: Path, server: str, codec: str = "PCMU", rate: int = 8000, account: str = "", certificate: Path | None = None,
+        settings: str = "",
+    ) -> None:  # fmt: skip
         """`server` (`address:port`) is whom the account is with. `account` are parameters of it, each with its semicolon. With a
-        `certificate`, its key in the same file, it listens for TLS too."""
+        `certificate`, its key in the same file, it listens for TLS too. `settings` are more lines of its configuration."""
         self.directory = directory
         self.output = directory / "output"
-        self._rate = rate
         self._events: list[dict[str, Any]] = []
         self._control = own_address()
         (directory / "config").write_text(
@@ -47,6 +57,7 @@ class Baresip:
             "module g711.so\nmodule g722.so\nmodule srtp.so\nmodule aufile.so\nmodule sndfile.so\n"
             "module_app account.so\nmodule_app menu.so\nmodule_app debug_cmd.so\n"
             + (f"sip_certificate {certificate}\n" if certificate is not None else "")
+            + settings
             + f"module_app ctrl_tcp.so\nctrl_tcp_listen {self._control}:{_CONTROL}\nsnd_path {directory}\n"
         )
         (directory / "accounts").write_text(f"<sip:447700900000@{server}>;regint=0;audio_codecs={codec}{account}\n")
@@ -173,7 +184,7 @@ class Baresip:
     @property
     def played(self) -> float:
         """Seconds of the call that it has written to its recording."""
-        return sum(path.stat().st_size for path in self.directory.glob("dump-*-dec.wav")) / 2 / self._rate
+        return sum(map(_seconds, self.directory.glob("dump-*-dec.wav")))
 
     def hang_up(self) -> None:
         self.command("hangup")

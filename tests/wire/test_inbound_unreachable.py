@@ -178,8 +178,9 @@ def test_whose_connection_it_was_is_told_when_there_are_too_many(tmp_path: Path)
             assert all(f"127.0.0.1:{silent.port}" in line for line in events("connection.failed"))
             assert not events("connection.refused")
             with socket.socket() as other:
+                other.bind(("127.0.0.1", 0))
                 other.settimeout(10)
-                with contextlib.suppress(ConnectionResetError):  # which may come as soon as it is made
+                with contextlib.suppress(ConnectionResetError):  # it may be over before it is seen to have come about
                     other.connect((proxy["address"], proxy["tcp"]))
                     assert other.recv(1) == b""
                 until(lambda: events("connection.refused"), "the event")

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.support.serve import Serve, run
@@ -38,11 +39,14 @@ def test_sipp_sees_what_the_table_says(serve: Serve, transport: str) -> None:
         "486": refused(call, 486),
         "503": refused(call, 503),
     }
-    for digits, scenario in scenarios.items():
+
+    def dial(digits: str, scenario: str) -> None:
         (serve.directory / f"{digits}.xml").write_text(scenario)
         command = sipp_command(serve, str(serve.directory / f"{digits}.xml"), transport, "-m", "1", "-d", "100")
         done = run([PREFIX + digits if part == "442071234567" else part for part in command], 60, cwd=serve.directory)
         assert done.returncode == 0, digits + done.stdout[-2000:] + done.stderr
+
+    together(dial, list(scenarios.items()))
     calls = {found["magic"]: found for found in serve.calls()}
     assert {digits: (found["state"], found["status"]) for digits, found in calls.items()} == {
         "180": ("ended", 200), "183": ("ended", 200), "200": ("ended", 200), "202": ("ended", 200),
@@ -55,17 +59,20 @@ def test_sipp_sees_what_the_table_says(serve: Serve, transport: str) -> None:
 
 
 def test_baresip_hears_early_media_is_held_and_is_refused(serve: Serve, tmp_path: Path) -> None:
-    heard, sent = {}, {}
-    for digits, length in (("183", 6), ("710", 5), ("486", 3)):
+    lengths = {"183": 6, "710": 5, "486": 3}
+
+    def call(digits: str, length: int) -> tuple[np.ndarray, str]:
         directory = tmp_path / digits
         directory.mkdir()
-        sent[digits] = noise(directory / "in.wav", 5)
-        done = baresip(serve, directory, f"/dial sip:{PREFIX}{digits}@sip-us.vonage.com;transport=udp", length)
-        heard[digits] = done.stdout
+        said = noise(directory / "in.wav", 5)
+        return said, baresip(serve, directory, f"/dial sip:{PREFIX}{digits}@sip-us.vonage.com;transport=udp", length).stdout
+
+    done = dict(zip(lengths, together(call, list(lengths.items())), strict=True))
+    heard = {digits: printed for digits, (_, printed) in done.items()}
     calls = {found["magic"]: found for found in serve.calls()}
     assert "183 Session Progress" in heard["183"]
     (played,) = (tmp_path / "183").glob("dump-*-dec.wav")
-    assert similarity(sent["183"], recorded(played)) > 0.9
+    assert similarity(done["183"][0], recorded(played)) > 0.9
     early = calls["183"]
     assert early["media"]["packets_sent"] > 50 * (early["ended"] - early["answered"]) + 100  # three seconds before the answer
     assert heard["710"].count("re-INVITE") == 2 and "sdp.direction" not in {finding["code"] for finding in calls["710"]["findings"]}

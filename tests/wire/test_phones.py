@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support.baresip import Baresip, modules
 from tests.support.sbc import PORT, answers_options, kamailio, running
 from tests.support.serve import Serve, last_lines, need, own_address, run, until
 
@@ -16,6 +17,8 @@ pytestmark = pytest.mark.sound
 
 HERE = Path(__file__).parent
 RATE = 8000
+ENOUGH, LONG = 2.5, 60.0
+"""Seconds of a call that are listened to, and that a phone has to say: it hangs up when that is over."""
 
 
 def noise(path: Path, seconds: float) -> np.ndarray:
@@ -46,26 +49,31 @@ def similarity(sent: np.ndarray, heard: np.ndarray) -> float:
     return float(np.max(product / np.sqrt(np.maximum(energy, 1.0) * np.sum(piece**2))))
 
 
-def baresip(
-    serve: Serve, directory: Path, command: str, seconds: int, register: int = 0, codec: str = "PCMU,PCMA", encryption: str = ""
-) -> subprocess.CompletedProcess[str]:
-    """One run of baresip, which resolves through our name server, plays `in.wav` and records what it hears; `register` in seconds."""
+def baresip(serve: Serve, directory: Path, command: str, seconds: int, register: int = 0) -> subprocess.CompletedProcess[str]:
+    """One run of baresip by its command line, for so long; the same phone. `register` in seconds."""
     program = need("baresip", "baresip-core")
-    modules = next(path for path in (Path("/usr/lib/baresip/modules"), Path("/usr/local/lib/baresip/modules")) if path.is_dir())
     dns = serve.endpoints["dns"]
     (directory / "config").write_text(
         f"sip_listen 127.0.0.1:0\nsip_cafile {serve.endpoints['ca']}\naudio_player aufile,/dev/null\n"
         f"audio_source aufile,{directory}/in.wav\naudio_alert aufile,/dev/null\nausrc_srate {RATE}\nauplay_srate {RATE}\n"
-        f"net_interface 127.0.0.1\ndns_server {dns['address']}:{dns['port']}\nmodule_path {modules}\n"
+        f"net_interface 127.0.0.1\ndns_server {dns['address']}:{dns['port']}\nmodule_path {modules()}\n"
         "module g711.so\nmodule g722.so\nmodule srtp.so\n"
         f"module aufile.so\nmodule sndfile.so\nmodule_app account.so\nmodule_app menu.so\nsnd_path {directory}\n"
     )
     (directory / "accounts").write_text(
-        f"<sip:447700900000@sip-us.vonage.com>;auth_user=abcd1234;auth_pass=OfflineSecret1;regint={register};audio_codecs={codec}"
-        + (f";mediaenc={encryption}\n" if encryption else "\n")
+        f"<sip:447700900000@sip-us.vonage.com>;auth_user=abcd1234;auth_pass=OfflineSecret1;regint={register};audio_codecs=PCMU,PCMA\n"
     )
     (directory / "contacts").write_text("")
     return run([program, "-4", "-f", directory, "-e", command, "-t", str(seconds)], seconds + 20, cwd=directory)
+
+
+def phone(serve: Serve, directory: Path, codec: str = "PCMU,PCMA", encryption: str = "") -> Baresip:
+    """One with an account of ours, that resolves through our name server and plays `in.wav`."""
+    dns, account = serve.endpoints["dns"], ";auth_user=abcd1234;auth_pass=OfflineSecret1"
+    return Baresip(
+        directory, "sip-us.vonage.com", codec, account=account + (f";mediaenc={encryption}" if encryption else ""),
+        settings=f"sip_cafile {serve.endpoints['ca']}\ndns_server {dns['address']}:{dns['port']}\n",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -75,34 +83,40 @@ def test_baresip_finds_us_by_name_and_hears_itself(serve: Serve, tmp_path: Path,
     """interop-quirks 30: a bare name takes TLS, because _sips._tcp exists."""
     directory = tmp_path / "baresip"
     directory.mkdir()
-    sent = noise(directory / "in.wav", 5)
-    done = baresip(serve, directory, f"/dial {uri}", 5)
+    sent = noise(directory / "in.wav", LONG)
+    with phone(serve, directory) as caller:
+        caller.dial(uri)
+        caller.plays(ENOUGH)
+        caller.hang_up()
+        caller.sees("CALL_CLOSED")
     (call,) = serve.calls()
     # baresip opens its NAT with an RTCP packet that holds no report
-    assert {finding["code"] for finding in call["findings"]} <= {"rtcp.reduced-size"}, done.stdout
-    assert (call["state"], call["transport"]) == ("ended", transport), done.stdout
+    assert {finding["code"] for finding in call["findings"]} <= {"rtcp.reduced-size"}, caller.told()
+    assert (call["state"], call["transport"]) == ("ended", transport), caller.told()
     assert call["media"]["packets_received"] > 100 and call["media"]["packets_sent"] == call["media"]["packets_received"]
-    (heard,) = directory.glob("dump-*-dec.wav")
-    assert similarity(sent, recorded(heard)) > 0.9
-    assert similarity(noise(directory / "other.wav", 5)[::-1], recorded(heard)) < 0.3
+    assert similarity(sent, recorded(caller.recording)) > 0.9
+    assert similarity(noise(directory / "other.wav", 5)[::-1], recorded(caller.recording)) < 0.3
 
 
 @pytest.mark.parametrize("codec", ["PCMU/8000", "PCMA/8000", "G722/16000"])
 def test_baresip_hears_itself_in_each_codec_over_each_transport_plain_and_secure(serve: Serve, tmp_path: Path, codec: str) -> None:
     """RTP; SRTP by RTP/SAVP; a=crypto on RTP/AVP, which is answered as plain RTP. Nine phones at once."""
 
-    def call(transport: str, encryption: str) -> tuple[str, str, float, str]:
+    def call(transport: str, encryption: str) -> tuple[float, Baresip]:
         directory = tmp_path / f"{transport}-{encryption or 'plain'}"
         directory.mkdir()
-        sent = noise(directory / "in.wav", 5)
-        done = baresip(serve, directory, f"/dial sip:442071234567@sip-us.vonage.com;transport={transport}", 4, 0, codec, encryption)
-        heard = list(directory.glob("dump-*-dec.wav"))
-        return transport, encryption, similarity(sent, recorded(heard[0])) if heard else 0.0, done.stdout
+        sent = noise(directory / "in.wav", LONG)
+        with phone(serve, directory, codec, encryption) as caller:
+            caller.dial(f"sip:442071234567@sip-us.vonage.com;transport={transport}")
+            caller.plays(ENOUGH)
+            caller.hang_up()
+            caller.sees("CALL_CLOSED")
+        return similarity(sent, recorded(caller.recording)), caller
 
     with ThreadPoolExecutor(9) as pool:
         done = list(pool.map(lambda how: call(*how), itertools.product(("udp", "tcp", "tls"), ("", "srtp-mand", "srtp"))))
-    for transport, encryption, likeness, output in done:
-        assert likeness > 0.6, f"{transport} {encryption}: {likeness}\n{output}"
+    for likeness, caller in done:
+        assert likeness > 0.6, f"{likeness}; {caller.told()}"
     calls = serve.calls()
     assert len(calls) == 9 and {call["codec"] for call in calls} == {codec.partition("/")[0]}
     for call_ in calls:

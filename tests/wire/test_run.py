@@ -12,7 +12,7 @@ from typing import Any
 import junitparser
 import pytest
 
-from tests.support.serve import VSIM, Serve, environment, need, run, until
+from tests.support.serve import VSIM, Serve, environment, need, own_address, run, until
 from tests.wire.test_capture import Tshark
 from tests.wire.test_sipp import sipp_command
 
@@ -187,7 +187,8 @@ def test_a_file_that_is_wrong_is_exit_2_and_nothing_runs(tmp_path: Path) -> None
         "vsim: bad.yaml:3:11: name 'us-33' is unknown; did you mean 'us-3'?",
         "vsim: bad.yaml:4:13: no call is called 'nobody' yet; give a call this name with `as: nobody` in a step before",
     ]
-    (tmp_path / "given.yaml").write_text("name: x\ngiven: {config: {ephemeral: false, dns: {address: 203.0.113.1}}}\nsteps: [note: x]\n")
+    config = f"{{ephemeral: false, layout: ports, bind: {own_address()}, dns: {{address: 203.0.113.1}}}}"
+    (tmp_path / "given.yaml").write_text(f"name: x\ngiven: {{config: {config}}}\nsteps: [note: x]\n")
     done = vsim_run(tmp_path, "given.yaml")
     assert done.returncode == 2 and "203.0.113.1" in done.stdout, done.stdout
 
