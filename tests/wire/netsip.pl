@@ -1,5 +1,5 @@
-# One call by Net::SIP: perl netsip.pl call|take TRANSPORT ADDRESS OWN_PORT SAID HEARD [NUMBER DIGITS SECONDS CA NAME]
-# `take` listens on OWN_PORT, with TLS by certificate.pem and key.pem beside SAID. SAID and HEARD are raw PCMU. What happens is a line each.
+# One call by Net::SIP: perl netsip.pl call|take TRANSPORT ADDRESS OWN SAID HEARD [NUMBER DIGITS SECONDS CA NAME]
+# It is at port 5060 of the address OWN; `take` listens there, with TLS by certificate.pem and key.pem beside SAID. SAID and HEARD are raw PCMU. What happens is a line each.
 use strict;
 use warnings;
 use File::Basename 'dirname';
@@ -11,11 +11,11 @@ $| = 1;
 my %tls = $transport ne 'tls' ? ()
     : $what eq 'call' ? (tls => { SSL_ca_file => $ca, SSL_verifycn_name => $name, SSL_verifycn_scheme => 'http' })
     : (tls => { SSL_cert_file => dirname($said) . '/certificate.pem', SSL_key_file => dirname($said) . '/key.pem' });
-my $leg = Net::SIP::Leg->new(proto => $transport, addr => '127.0.0.1', port => $own, %tls);
+my $leg = Net::SIP::Leg->new(proto => $transport, addr => $own, port => 5060, %tls);
 my $suffix = $transport eq 'udp' ? '' : ";transport=$transport";
 my $agent = Net::SIP::Simple->new(
     from => 'sip:447700900000@sip-us.vonage.com',
-    contact => "sip:447700900000\@127.0.0.1:$own$suffix",
+    contact => "sip:447700900000\@$own:5060$suffix",
     auth => [ 'abcd1234', 'OfflineSecret1' ],
     legs => [$leg],
     $what eq 'call' ? (outgoing_proxy => ($transport eq 'tls' ? "sips:$at" : "sip:$at$suffix")) : (),

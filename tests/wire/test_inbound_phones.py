@@ -16,8 +16,8 @@ import pytest
 
 from tests.support.baresip import Baresip
 from tests.support.inbound import codes, hang_up, nothing_left, outcomes, over, press, recording, ring, samples, sent, shown, starts
-from tests.support.serve import Serve, need, run, until
-from tests.support.sipp import free_port
+from tests.support.sbc import PORT
+from tests.support.serve import Serve, need, own_address, run, until
 from tests.wire.test_linphone import PATIENT, Linphone, likeness, together, voice
 from tests.wire.test_phones import recorded
 
@@ -58,6 +58,11 @@ def certificate(directory: Path, name: str = "pbx.example.net") -> Path:
 
 def target(transport: str, port: int, secure: bool, host: str = "127.0.0.1") -> str:
     return f"sip:{USER}@{host}:{port};transport={transport}{';media=srtp' if secure else ''}"
+
+
+def listening(address: str, transport: str) -> dict[str, object]:
+    """How linphone is told to take calls at `PORT` of an address."""
+    return {"bind_address": address, "sip_port" if transport == "udp" else f"sip_{transport}_port": PORT}
 
 
 def odd(call: dict[str, Any]) -> set[str]:
@@ -135,14 +140,15 @@ def test_linphone_takes_calls_plain_and_secure(serve: Serve, tmp_path: Path) -> 
     """The same, by keyboard. With wideband speex it knows no telephone-event but that of its clock, which the trunk does not offer."""
 
     def call(number: int, transport: str, secure: bool, codec: str) -> None:
-        directory, port = tmp_path / f"{transport}-{secure}", free_port(transport == "tcp")
-        key, events = "sip_port" if transport == "udp" else "sip_tcp_port", not codec.startswith("speex")
-        with Linphone(serve, directory, transport, codec, "mandatory" if secure else "none", number, sip={key: port}) as phone:
+        directory, address, events = tmp_path / f"{transport}-{secure}", own_address(), not codec.startswith("speex")
+        sip = listening(address, transport)
+        with Linphone(serve, directory, transport, codec, "mandatory" if secure else "none", number, sip=sip) as phone:
             said = voice(directory / "said.wav", 10 + number)
             phone.say(f"record {directory}/heard.wav")
             phone.say(f"play {directory}/in.wav")
             how = played(codec, directory / "said.wav")
-            call = picked_up(serve, phone, target(transport, port, secure), digits="19#" if events else "", **how)
+            where = target(transport, PORT, secure, address)
+            call = picked_up(serve, phone, where, digits="19#" if events else "", **how)
             phone.heard(seconds=3)
             if events:
                 until(lambda: phone.printed().count("Receiving tone") == 3, f"the caller's digits at the phone: {phone.printed()}")
@@ -169,13 +175,14 @@ def test_linphone_takes_calls_plain_and_secure(serve: Serve, tmp_path: Path) -> 
 
 def test_linphone_takes_no_tls_connection_and_is_reached_over_its_own(serve: Serve, tmp_path: Path) -> None:
     """interop-quirks 23. One that it has opened, as here to register, is used."""
-    proxy, port = "us-3-1", free_port(tcp=True)
-    with Linphone(serve, tmp_path / "linphone", "tls", "PCMA/8000", sip={"sip_tls_port": port}, proxy_0={"reg_sendregister": 1}) as phone:
-        registered = until(lambda: re.search(r"  register  .*peer=127\.0\.0\.1:(\d+)", serve.events()), "its registration")
-        call = ring(serve, target("tls", port, False), proxy=proxy)
+    proxy, address = "us-3-1", own_address()
+    sip = listening(address, "tls")
+    with Linphone(serve, tmp_path / "linphone", "tls", "PCMA/8000", sip=sip, proxy_0={"reg_sendregister": 1}) as phone:
+        registered = until(lambda: re.search(r"  register  .*peer=([0-9.]+):(\d+)", serve.events()), "its registration")
+        call = ring(serve, target("tls", PORT, False, address), proxy=proxy)
         assert outcomes(call) == [(1, "unreachable", None)] and (call["state"], call["status"]) == ("refused", 503)
         assert call["attempts"][0]["why"] == "TLS handshake failed: the peer closed the connection"
-        call = picked_up(serve, phone, target("tls", int(registered[1]), False), proxy=proxy)
+        call = picked_up(serve, phone, target("tls", int(registered[2]), False, registered[1]), proxy=proxy)
         assert call["transport"] == "TLS"
         phone.hang_up()
         assert over(serve, call)["ended_by"] == "called"
@@ -214,11 +221,11 @@ def test_both_hold_a_call_and_take_it_up_again(serve: Serve, tmp_path: Path) -> 
             ended(call)
 
     def with_linphone(transport: str, secure: bool) -> None:
-        directory, port = tmp_path / f"linphone-{transport}", free_port(transport == "tcp")
-        key = "sip_port" if transport == "udp" else "sip_tcp_port"
-        with Linphone(serve, directory, transport, "PCMA/8000", "mandatory" if secure else "none", 1, sip={key: port}) as phone:
+        directory, address = tmp_path / f"linphone-{transport}", own_address()
+        sip = listening(address, transport)
+        with Linphone(serve, directory, transport, "PCMA/8000", "mandatory" if secure else "none", 1, sip=sip) as phone:
             phone.say(f"play {directory}/in.wav")
-            call = picked_up(serve, phone, target(transport, port, secure))
+            call = picked_up(serve, phone, target(transport, PORT, secure, address))
             until(lambda: media(call)["packets_received"] > 25, "the phone")
             phone.say("pause")
             phone.sees("is now paused")
@@ -247,7 +254,7 @@ def test_both_hold_a_call_and_take_it_up_again(serve: Serve, tmp_path: Path) -> 
 
 def test_they_ring_and_are_cancelled_refuse_or_answer_in_their_own_time(serve: Serve, tmp_path: Path) -> None:
     """A CANCEL stops the ringing; a refusal is whatever the phone says, and ends the hunt."""
-    beyond = f", sip:{USER}@127.0.0.1:{free_port()}"  # where nobody is to be called
+    beyond = f", sip:{USER}@{own_address()}:{PORT}"  # where nobody is to be called
 
     def with_baresip(what: str) -> dict[str, Any]:
         directory = tmp_path / f"baresip-{what}"
@@ -256,7 +263,7 @@ def test_they_ring_and_are_cancelled_refuse_or_answer_in_their_own_time(serve: S
         with Baresip(directory, "127.0.0.1", "PCMA", certificate=both) as phone, ThreadPoolExecutor(1) as pool:
             placed = pool.submit(ring, serve, target("tls", phone.listens()["tls"], False) + beyond, "over")
             phone.sees("CALL_INCOMING")
-            call = newest(phone.listens()["tls"])
+            call = newest(f"127.0.0.1:{phone.listens()['tls']}")
             if what == "cancel":
                 hang_up(serve, call)
             elif what == "refuse":
@@ -269,15 +276,15 @@ def test_they_ring_and_are_cancelled_refuse_or_answer_in_their_own_time(serve: S
             return dict(placed.result())
 
     def with_linphone(what: str) -> dict[str, Any]:
-        port = free_port()
+        address = own_address()
         with (
-            Linphone(serve, tmp_path / f"linphone-{what}", "udp", "PCMA/8000", sip={"sip_port": port}) as phone,
+            Linphone(serve, tmp_path / f"linphone-{what}", "udp", "PCMA/8000", sip=listening(address, "udp")) as phone,
             ThreadPoolExecutor(1) as pool,
         ):
-            placed = pool.submit(ring, serve, target("udp", port, False) + beyond, "over")
+            placed = pool.submit(ring, serve, target("udp", PORT, False, address) + beyond, "over")
             phone.sees("Receiving new incoming call")
             if what == "cancel":
-                hang_up(serve, newest(port))
+                hang_up(serve, newest(f"{address}:{PORT}"))
                 phone.sees(" ended (")
             elif what == "refuse":
                 phone.say("terminate")
@@ -288,9 +295,9 @@ def test_they_ring_and_are_cancelled_refuse_or_answer_in_their_own_time(serve: S
                 phone.hang_up()
             return dict(placed.result())
 
-    def newest(port: int) -> dict[str, Any]:
-        """The call that rings at a port."""
-        return next(call for call in serve.calls() if any(attempt["address"].endswith(f":{port}") for attempt in call["attempts"]))
+    def newest(where: str) -> dict[str, Any]:
+        """The call that rings at an address and port."""
+        return next(call for call in serve.calls() if any(attempt["address"].endswith(where) for attempt in call["attempts"]))
 
     both = certificate(tmp_path)
     whats = ("cancel", "refuse", "answer")
@@ -330,12 +337,12 @@ def test_they_offer_when_the_trunk_does_not(tmp_path: Path) -> None:
         check(serve, call, said, phone_said, phone.recording)
 
     def with_linphone() -> None:
-        directory, port = tmp_path / "linphone", free_port()
-        with Linphone(serve, directory, "udp", "PCMA/8000", number=2, sip={"sip_port": port}) as phone:
+        directory, address = tmp_path / "linphone", own_address()
+        with Linphone(serve, directory, "udp", "PCMA/8000", number=2, sip=listening(address, "udp")) as phone:
             said = voice(directory / "said.wav", 12)
             phone.say(f"record {directory}/heard.wav")
             phone.say(f"play {directory}/in.wav")
-            call = picked_up(serve, phone, target("udp", port, False), **played("PCMA", directory / "said.wav"))
+            call = picked_up(serve, phone, target("udp", PORT, False, address), **played("PCMA", directory / "said.wav"))
             phone.heard()
             phone.hang_up()
             call = over(serve, call)

@@ -12,8 +12,8 @@ import pytest
 
 from emulator.media import g711
 from tests.support.inbound import codes, over, recording, ring
-from tests.support.serve import Serve, environment, need, run, until
-from tests.support.sipp import free_port
+from tests.support.sbc import PORT
+from tests.support.serve import Serve, environment, last_lines, need, own_address, run, until
 from tests.wire.test_inbound_phones import certificate
 from tests.wire.test_linphone import likeness, voice
 
@@ -45,10 +45,9 @@ def heard(directory: Path) -> np.ndarray:
 
 def call(serve: Serve, directory: Path, transport: str, number: str, digits: str = "", seconds: float = 4) -> str:
     """A call by Net::SIP; what it printed."""
-    own = str(free_port(transport != "udp"))
     command = [
-        perl(), HERE / "netsip.pl", "call", transport, serve.at(transport=transport), own, directory / "said", directory / "heard",
-        number, digits, str(seconds), serve.endpoints["ca"], serve.proxy()["host"],
+        perl(), HERE / "netsip.pl", "call", transport, serve.at(transport=transport), own_address(), directory / "said",
+        directory / "heard", number, digits, str(seconds), serve.endpoints["ca"], serve.proxy()["host"],
     ]  # fmt: skip
     done = run(command, 60)
     assert done.returncode == 0, done.stderr
@@ -88,10 +87,10 @@ def test_net_sip_takes_calls_over_each_transport(serve: Serve, tmp_path: Path) -
     program = perl()
 
     def take(number: int, transport: str) -> tuple[float, str, dict[str, Any]]:
-        directory, port = tmp_path / transport, free_port(transport != "udp")
+        directory, address = tmp_path / transport, own_address()
         said = ulaw(directory, number)
         certificate(directory)
-        command = [program, HERE / "netsip.pl", "take", transport, "-", str(port), directory / "said", directory / "heard"]
+        command = [program, HERE / "netsip.pl", "take", transport, "-", address, directory / "said", directory / "heard"]
         with (
             (directory / "printed").open("w") as output,
             subprocess.Popen(
@@ -99,10 +98,13 @@ def test_net_sip_takes_calls_over_each_transport(serve: Serve, tmp_path: Path) -
             ) as phone,
         ):
             try:
-                until(lambda: "listens" in (directory / "printed").read_text(), "Net::SIP to listen")
-                target = f"sip:447700900000@127.0.0.1:{port};transport={transport}"
+                until(
+                    lambda: "listens" in (directory / "printed").read_text(),
+                    lambda: f"Net::SIP to listen; {last_lines(directory / 'printed')}",
+                )
+                target = f"sip:447700900000@{address}:{PORT};transport={transport}"
                 one = over(serve, ring(serve, target, digits="19#", talk=4, record=True))  # it hangs up when its five seconds are said
-                until(lambda: "hung up" in (directory / "printed").read_text(), "its BYE at Net::SIP")
+                until(lambda: "hung up" in (directory / "printed").read_text(), lambda: f"its BYE; {last_lines(directory / 'printed')}")
             finally:
                 phone.terminate()
                 phone.wait(10)
