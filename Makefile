@@ -70,3 +70,4 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 
 clean:
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find emulator tests benchmarks tools -name __pycache__ -prune -exec rm -rf {} +

@@ -21,6 +21,8 @@ _CONTROL = 4444
 """Its control port, at an address of its own."""
 _HEADER = 44
 """Octets of a WAV file before its samples."""
+_WATCHED, _PACKETS = 0.2, 0.05
+"""Seconds for which it is watched whether it speaks in time, and by which it may differ then: two packets."""
 _LONGEST = 300
 """Seconds after which it ends by itself, when nobody else has ended it."""
 
@@ -159,7 +161,12 @@ class Baresip:
         assert self.saw("CALL_CLOSED") is None, f"{uri}: {self.saw('CALL_CLOSED')}; {self.told()}"
 
     def press(self, digit: str) -> None:
-        """A digit, and wait until it has been heard again."""
+        """A digit, and wait until it has been heard again.
+
+        Where the machine was busy it says at once what it should have said meanwhile. rtpengine lets that audio pass and keeps to the
+        time between the packets of a digit, so that these come too late to be heard: no digit is pressed until it is in time again.
+        """
+        until(self._in_time, lambda: f"an end of its being late; {self.told()}")
         count = self.digits.count(digit)
         self.command("sndcode", digit)
         time.sleep(_PRESSED)
@@ -185,6 +192,16 @@ class Baresip:
     def played(self) -> float:
         """Seconds of the call that it has written to its recording."""
         return sum(map(_seconds, self.directory.glob("dump-*-dec.wav")))
+
+    def _said(self) -> float:
+        """Seconds of the call that it has spoken."""
+        return sum(map(_seconds, self.directory.glob("dump-*-enc.wav")))
+
+    def _in_time(self) -> bool:
+        """Whether it says as much as time passes."""
+        said, since = self._said(), time.monotonic()
+        time.sleep(_WATCHED)
+        return abs(self._said() - said - (time.monotonic() - since)) < _PACKETS
 
     def hang_up(self) -> None:
         self.command("hangup")

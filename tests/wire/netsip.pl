@@ -1,5 +1,6 @@
 # One call by Net::SIP: perl netsip.pl call|take TRANSPORT ADDRESS OWN SAID HEARD [NUMBER DIGITS SECONDS CA NAME]
-# It is at port 5060 of the address OWN; `take` listens there, with TLS by certificate.pem and key.pem beside SAID. SAID and HEARD are raw PCMU. What happens is a line each.
+# It is at port 5060 of the address OWN, where `take` listens, with TLS by certificate.pem and key.pem beside SAID. SAID and HEARD are raw
+# PCMU. What happens is a line each.
 use strict;
 use warnings;
 use File::Basename 'dirname';
