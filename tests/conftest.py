@@ -19,9 +19,9 @@ settings.load_profile("vsim")
 TESTS = Path(__file__).parent
 LONGEST = (
     "wire/test_faults.py", "wire/test_scenarios_calls.py", "wire/test_phone.py", "wire/test_run.py", "wire/test_capture.py",
-    "wire/test_demo.py", "container/test_running.py", "wire/test_inbound_sipp.py", "wire/test_commands.py", "wire/test_magic.py",
-    "wire/test_scenarios_names.py", "wire/test_scenarios_network.py", "wire/test_media.py", "wire/test_scenarios_media.py",
-    "wire/test_inbound_load.py", "cli/test_mistakes.py",
+    "wire/test_demo.py", "wire/test_capture_media.py", "container/test_running.py", "wire/test_inbound_sipp.py", "wire/test_commands.py",
+    "wire/test_magic.py", "wire/test_scenarios_names.py", "wire/test_scenarios_network.py", "wire/test_media.py",
+    "wire/test_scenarios_media.py", "wire/test_inbound_load.py", "cli/test_mistakes.py",
 )  # fmt: skip
 """Files of tests, those that take longest first."""
 
