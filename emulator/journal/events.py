@@ -41,7 +41,8 @@ def line(event: Event) -> str:
 def describe(when: float, kind: str, call: str | None, fields: dict[str, Any]) -> str:
     """The same from an event's parts, as the control API gives them."""
     second = int(when)
-    text = f"{_clock(second)}.{int((when - second) * 1000):03d}  {kind:<14}  {('#' + call) if call else '':<6}"
+    number = f"#{call}" if call else ""
+    text = f"{_clock(second)}.{int((when - second) * 1000):03d}  {kind.ljust(14)}  {number.ljust(6)}"
     for name, value in fields.items():
         if value is not None and value != "":
             text += f"  {name}={printable(value if isinstance(value, str) else str(value), 300)}"

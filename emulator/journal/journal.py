@@ -138,11 +138,13 @@ class CallRecord:
 
     def finding(self, finding: Finding) -> None:
         """Keep a finding, once per code and sight."""
-        if len(self.findings) < _FINDINGS_PER_CALL and all(
-            known.code != finding.code or known.seen != finding.seen for known in self.findings
-        ):
-            self.findings.append(finding)
-            self.noted.append(len(self.messages))
+        if len(self.findings) >= _FINDINGS_PER_CALL:
+            return
+        for known in self.findings:
+            if known.code == finding.code and known.seen == finding.seen:
+                return
+        self.findings.append(finding)
+        self.noted.append(len(self.messages))
 
     def make_room(self, octets: int, most: int, messages: int) -> bool:
         """Whether another message of so many octets may be kept, of `messages` at most that have at most `most` octets. How a call began
@@ -464,7 +466,8 @@ class Journal:
             if stranger is not None:
                 self._drop(stranger)
                 return
-        self._drop(next((record for record in self._by_id.values() if not record.live), None) or next(iter(self._by_id.values())))
+        oldest = next(iter(self._by_id.values()))
+        self._drop(oldest if not oldest.live else next((record for record in self._by_id.values() if not record.live), oldest))
 
     def _drop(self, record: CallRecord) -> None:
         del self._by_id[record.id]

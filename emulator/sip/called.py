@@ -14,7 +14,7 @@ from emulator.sip.message import Request
 from emulator.sip.methods import Methods
 from emulator.sip.refusal import Refusal
 from emulator.sip.reliable import ReliableProvisional
-from emulator.sip.session import Session, SessionState, SessionUser
+from emulator.sip.session import ANSWERED, EARLY, ENDED, Session, SessionState, SessionUser
 from emulator.sip.timers import SessionTimerPolicy
 from emulator.sip.transaction import InviteServer
 
@@ -78,7 +78,7 @@ class CalledSession(Session):
 
         `offers` says that `body` is an offer, whose answer the PRACK will bring.
         """
-        if self.state is not SessionState.EARLY or self._invite is None:
+        if self.state is not EARLY or self._invite is None:
             return
         if self._reliable is None:
             self._invite.respond(status, self._routes + headers, body)
@@ -88,16 +88,16 @@ class CalledSession(Session):
 
     def accept(self, headers: str, body: bytes, offers: bool) -> None:
         """Send the 200; `offers` says that `body` is an offer, whose answer the ACK will bring."""
-        if self.state is SessionState.EARLY and self._invite is not None:
-            self._enter(SessionState.ANSWERED)
+        if self.state is EARLY and self._invite is not None:
+            self._enter(ANSWERED)
             self._start_timer(self._terms)
             self._send_2xx(self._invite, self._routes + headers + (self._terms.headers if self._terms is not None else ""), body, offers)
             self._invite = None
 
     def refuse(self, status: int, headers: str = "", reason: str | None = None) -> None:
         """Send a final refusal; the session is over without a word to its user, who decided it."""
-        if self.state is SessionState.EARLY and self._invite is not None:
-            self._enter(SessionState.ENDED)
+        if self.state is EARLY and self._invite is not None:
+            self._enter(ENDED)
             self._invite.respond(status, headers + self._endpoint.server_line, b"", reason)
             self._invite = None
 
@@ -140,8 +140,8 @@ class CalledSession(Session):
 
     def _on_cancel(self) -> None:
         invite, self._invite = self._invite, None
-        if invite is not None and self.state is SessionState.EARLY:
-            self._enter(SessionState.ENDED)
+        if invite is not None and self.state is EARLY:
+            self._enter(ENDED)
             invite.respond(487, self._endpoint.server_line)
             self._user.on_ended("caller")
 
@@ -154,7 +154,7 @@ class CalledSession(Session):
         super().abandon()
 
     def _enter(self, state: SessionState) -> None:
-        if state is SessionState.ENDED:
+        if state is ENDED:
             if self._reliable is not None:
                 self._reliable.stop()
             self.when_acknowledged = None

@@ -12,7 +12,7 @@ from emulator.sip.headers import HeaderError
 from emulator.sip.message import Request, Response
 from emulator.sip.methods import Methods
 from emulator.sip.refusal import Refusal
-from emulator.sip.session import Session, SessionState, SessionUser
+from emulator.sip.session import ANSWERED, CONFIRMED, EARLY, ENDED, Session, SessionUser
 from emulator.sip.session_timer import Terms
 from emulator.sip.timers import SessionTimerPolicy
 from emulator.sip.transaction import Outgoing
@@ -74,7 +74,7 @@ class CallingSession(Session):
         except HeaderError as error:
             code = "message.malformed" if "contact" in response.headers else "contact.missing"
             self._user.on_finding(Finding(code, f"{response.status}: {error}"))
-        self._enter(SessionState.ANSWERED)
+        self._enter(ANSWERED)
 
     def acknowledge(self, invite: Outgoing, headers: str, body: bytes) -> None:
         """Send the ACK: a request of its own, with the INVITE's CSeq number (13.2.2.4)."""
@@ -94,9 +94,9 @@ class CallingSession(Session):
 
     def acknowledged(self, terms: Terms | None) -> None:
         """The ACK has gone: the session is up, with the timer that the 2xx agreed to (RFC 4028 7.2)."""
-        if self.state is not SessionState.ANSWERED:
+        if self.state is not ANSWERED:
             return  # ended in the meantime, at once
-        self._enter(SessionState.CONFIRMED)
+        self._enter(CONFIRMED)
         self._start_timer(terms)
         if self._hang_up_on_ack:
             self._hang_up_on_ack = False
@@ -104,20 +104,20 @@ class CallingSession(Session):
 
     def dismiss(self) -> None:
         """BYE, and no word to the user, who wants none of it."""
-        if self.state is not SessionState.ENDED:
+        if self.state is not ENDED:
             self._send_bye()
-            self._enter(SessionState.ENDED)
+            self._enter(ENDED)
 
     def _on_reinvite(self, request: Request, flow: Flow) -> None:
-        if self.state is SessionState.EARLY:
+        if self.state is EARLY:
             raise Refusal(491, Finding("reinvite.glare", "an INVITE before our own is answered"))  # 14.2
         super()._on_reinvite(request, flow)
 
     def _on_bye(self, request: Request, flow: Flow) -> None:
         """ "The callee's UA MUST NOT send a BYE on a confirmed dialog until it has received an ACK", and on an early one never (15)."""
-        if self.state is not SessionState.EARLY:
+        if self.state is not EARLY:
             super()._on_bye(request, flow)
             return
-        self._enter(SessionState.ENDED)
+        self._enter(ENDED)
         self._endpoint.non_invite_server(request, flow).respond(200, self._endpoint.server_line)
         self._user.on_finding(Finding("bye.early", "a BYE before the INVITE was answered"))

@@ -138,7 +138,8 @@ class Nonces:
         if count in seen.used or len(seen.used) >= _COUNTS_KEPT:
             return False, highest
         seen.used.add(count)
-        seen.highest = max(highest, count)
+        if count > highest:
+            seen.highest = count
         return True, highest
 
 
@@ -176,8 +177,9 @@ def check(
         return verdict.refuse("digest.malformed", str(error))
     if scheme.lower() != "digest":
         return verdict.refuse("digest.malformed", f"scheme {scheme}")
-    missing = [name for name in ("username", "realm", "nonce", "uri", "response") if not values.get(name)]
-    if missing:
+    given = values.get
+    if not (given("username") and given("realm") and given("nonce") and given("uri") and given("response")):
+        missing = [name for name in ("username", "realm", "nonce", "uri", "response") if not given(name)]
         return verdict.refuse("digest.malformed", f"no {', '.join(missing)}")
     algorithm = values.get("algorithm", "MD5").upper()  # "If it is not present, it is assumed to be "MD5"" (RFC 7616 3.4)
     if algorithm not in nonces.algorithms:

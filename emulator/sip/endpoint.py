@@ -27,6 +27,7 @@ from emulator.sip.transaction import (
 )
 
 MAGIC_COOKIE = "z9hG4bK"
+_COOKIE_LENGTH = len(MAGIC_COOKIE)
 
 
 class DialogUser(Protocol):
@@ -125,7 +126,7 @@ class Endpoint:
     def _on_request(self, request: Request, flow: Flow) -> None:
         flow = self._answer_path(request, flow)
         method = request.method
-        key = _server_key(request, "INVITE" if method == "ACK" else method)
+        request.key = key = _server_key(request, "INVITE" if method == "ACK" else method)
         known = self._servers.get(key)
         if method == "ACK":
             self._on_ack(request, known, flow)
@@ -179,7 +180,7 @@ class Endpoint:
         if not isinstance(invite, InviteServer):
             self.reply(request, flow, 481)
             return
-        server = NonInviteServer(self, _server_key(request, "CANCEL"), request, flow, invite.to_tag)
+        server = NonInviteServer(self, request.key, request, flow, invite.to_tag)
         self._servers[server.key] = server
         server.respond(200, self.server_line)
         invite.cancel()
@@ -260,7 +261,7 @@ class Endpoint:
     def invite_server(self, request: Request, flow: Flow) -> InviteServer:
         """A transaction for an INVITE; `Refusal` 503 when the table is full."""
         self._check_capacity()
-        server = InviteServer(self, _server_key(request, "INVITE"), request, flow, request.to_tag or self.ids.tag())
+        server = InviteServer(self, request.key, request, flow, request.to_tag or self.ids.tag())
         self._servers[server.key] = server
         if not request.to_tag:
             self._first_invites.setdefault(_merge_key(request), server.key)
@@ -269,7 +270,7 @@ class Endpoint:
     def non_invite_server(self, request: Request, flow: Flow) -> NonInviteServer:
         """A transaction for any other request; `Refusal` 503 when the table is full."""
         self._check_capacity()
-        server = NonInviteServer(self, _server_key(request, request.method), request, flow, request.to_tag or self.ids.tag())
+        server = NonInviteServer(self, request.key, request, flow, request.to_tag or self.ids.tag())
         self._servers[server.key] = server
         return server
 
@@ -356,7 +357,7 @@ def _server_key(request: Request, method: str) -> object:
     """17.2.3: branch, sent-by and method; without the magic cookie the old rule of RFC 2543."""
     via = request.via
     branch = via.params.get("branch")
-    if branch is not None and branch.startswith(MAGIC_COOKIE) and len(branch) > len(MAGIC_COOKIE):
+    if branch is not None and branch[:_COOKIE_LENGTH] == MAGIC_COOKIE and len(branch) > _COOKIE_LENGTH:
         return f"{branch}\n{via.host}:{via.port}\n{method}"
     return (request.uri, request.call_id, request.from_tag, request.cseq.number, via.host, via.port, method)
 

@@ -113,7 +113,10 @@ class Via:
 
     def __str__(self) -> str:
         port = f":{self.port}" if self.port is not None else ""
-        return f"SIP/{self.version}/{self.transport} {self.host}{port}{print_params(self.params)}"
+        text = f"SIP/{self.version}/{self.transport} {self.host}{port}"
+        for name, value in self.params.items():
+            text += f";{name}" if value is None else f";{name}={value}"
+        return text
 
 
 class CSeq:
@@ -157,29 +160,27 @@ class NameAddr:
     @classmethod
     def parse(cls, text: str) -> "NameAddr":
         text = text.strip()
-        display = ""
+        quoted = ""
         if text[:1] == '"':
             match = QUOTED_STRING.match(text)
             if match is None:
                 raise HeaderError("a display name whose quotes do not end")
-            display = unquote(match.group())
+            quoted = unquote(match.group())
             text = text[match.end() :].lstrip()
             if text[:1] != "<":
                 raise HeaderError("a display name that no <URI> follows")
-        start = text.find("<")
-        if start < 0:
+        display, bracket, rest = text.partition("<")
+        if not bracket:
             # Without brackets the parameters are the header's, not the URI's (20.10).
             uri, semicolon, rest = text.partition(";")
             return cls("", uri.strip(), parse_params(rest) if semicolon else {})
-        if start:
-            display = text[:start].strip()
-        end = text.find(">", start)
-        if end < 0:
+        uri, bracket, rest = rest.partition(">")
+        if not bracket:
             raise HeaderError("a < that no > follows")
-        rest = text[end + 1 :].strip()
+        rest = rest.strip()
         if rest and rest[0] != ";":
             raise HeaderError(f"{rest[:30]!r} after the URI")
-        return cls(display, text[start + 1 : end].strip(), parse_params(rest))
+        return cls(quoted or display.strip(), uri.strip(), parse_params(rest) if rest else {})
 
     @property
     def tag(self) -> str | None:
@@ -192,6 +193,14 @@ class NameAddr:
 
 def tag_of(text: str) -> str | None:
     """The tag parameter of a From or To value; None without one."""
+    display, _, rest = text.partition("<")
+    _, bracket, params = rest.partition(">")
+    odd = not bracket or ">" in display or "<" in rest or ">" in params or '"' in rest or ('"' in display and display.count('"') != 2)
+    if not odd:  # [name] <URI>[;tag=…], as nearly every message has it
+        if not params and ";" not in text:
+            return None
+        if params[:5] == ";tag=" and ";" not in (tag := params[5:]):
+            return tag.strip()
     if text.count('"') & 1 or text.count("<") != text.count(">"):
         NameAddr.parse(text)  # raises, unless the odd one stands escaped in a display name
     at = text.rfind(";tag=")
@@ -206,9 +215,8 @@ def tag_of(text: str) -> str | None:
 
 _AUTH_PARAM = re.compile(r"\s*([A-Za-z0-9\-.!%*_+`'~]+)\s*=\s*(\"(?:[^\"\\]|\\.)*\"|[^\s,\"]*)\s*(?:,|$)", re.DOTALL)
 
-# The same as every stack writes it: no escapes, values quoted or tokens; matched whole first, then read in one pass.
-_PLAIN_AUTH = re.compile(r"""(?:\s*[A-Za-z]+=(?:"[^"\\]*"|[^\s,"]*)\s*(?:,|$)){1,24}""")
-_PLAIN_AUTH_PARAM = re.compile(r"""([A-Za-z]+)=(?:"([^"]*)"|([^\s,"]*))""")
+# The same as every stack writes it, without escapes; the last group has what follows on the first parameter that is otherwise.
+_PLAIN_AUTH_PARAM = re.compile(r"""\s*([A-Za-z]+)=(?:"([^"\\]*)"|([^\s,"]*))\s*(?:,|$)|(.+)""", re.DOTALL)
 
 
 def parse_credentials(text: str) -> tuple[str, dict[str, str]]:
@@ -219,9 +227,9 @@ def parse_credentials(text: str) -> tuple[str, dict[str, str]]:
     scheme, space, rest = text.strip().partition(" ")
     if not space or TOKEN.fullmatch(scheme) is None:
         raise HeaderError("not a scheme and its parameters")
-    if _PLAIN_AUTH.fullmatch(rest):
-        found = _PLAIN_AUTH_PARAM.findall(rest)
-        values = {name.lower(): quoted or plain for name, quoted, plain in found}
+    found = _PLAIN_AUTH_PARAM.findall(rest)
+    if found and not found[-1][3] and len(found) <= MAX_PARAMS:
+        values = {name.lower(): quoted or plain for name, quoted, plain, _ in found}
         if len(values) == len(found):
             return scheme, values
     values = {}

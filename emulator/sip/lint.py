@@ -13,10 +13,12 @@ UDP_OCTETS = 1300
 """A request larger than this must go over TCP where the path MTU is not known (RFC 3261 18.1.1)."""
 
 _COOKIE = "z9hG4bK"
-_BRANCH = re.compile(rb"^(?:via|v)[ \t]*:[^\r\n]*?;[ \t]*branch[ \t]*=[ \t]*([^;,\s]+)", re.IGNORECASE | re.MULTILINE)
-_CSEQ = re.compile(rb"^cseq[ \t]*:[ \t]*([0-9]{1,10})", re.IGNORECASE | re.MULTILINE)
-_SUSPECT = re.compile(r"127\.|0\.0\.0\.0|\[::1?\]|localhost|\.invalid", re.IGNORECASE)
-"""What a Contact must hold to be worth parsing here."""
+# A line feed to begin with is found many times faster than ^ is.
+_BRANCH = re.compile(rb"\n(?:via|v)[ \t]*:[^\r\n]*?;[ \t]*branch[ \t]*=[ \t]*([^;,\s]+)", re.IGNORECASE)
+_CSEQ = re.compile(rb"\ncseq[ \t]*:[ \t]*([0-9]{1,10})", re.IGNORECASE)
+_SUSPECT_NEAR = re.compile(r"0\.0\.0\.0|\[::\]|localhost|\.invalid", re.IGNORECASE)
+"""What a Contact must hold to be worth parsing here, of somebody on this machine, and of anybody else."""
+_SUSPECT = re.compile(rf"127\.|\[::1\]|{_SUSPECT_NEAR.pattern}", re.IGNORECASE)
 _NOWHERE = frozenset({"0.0.0.0", "[::]", "localhost"})
 
 
@@ -54,8 +56,9 @@ def lint(request: Request, flow: Flow, challenged: bytes | None = None) -> Itera
 
 def _unreachable(request: Request, flow: Flow) -> str | None:
     """The Contact's host when nothing sent to it can arrive: an address of nobody, or a loopback address of another machine."""
-    contact = request.get("contact") or ""
-    if _SUSPECT.search(contact) is None:
+    contact, peer = request.get("contact") or "", flow.peer[0]
+    near = peer[:4] == "127." or peer == "::1"
+    if (_SUSPECT_NEAR if near else _SUSPECT).search(contact) is None:
         return None
     try:
         uri = Uri.parse(NameAddr.parse(contact).uri)
@@ -63,7 +66,6 @@ def _unreachable(request: Request, flow: Flow) -> str | None:
         return None
     host = uri.host.lower()
     loops = host.startswith("127.") or host == "[::1]"
-    peer = flow.peer[0]
-    if host in _NOWHERE or host.endswith(".invalid") or (loops and not (peer.startswith("127.") or peer == "::1")):
+    if host in _NOWHERE or host.endswith(".invalid") or (loops and not near):
         return host
     return None

@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from emulator.sip.grammar import TOKEN
 from emulator.sip.headers import CSeq, HeaderError, Via, split_commas, tag_of
+from emulator.sip.uri import Uri
 
 MAX_HEADERS = 256
 """More header lines than this in one message are refused; the longest real messages have about 60."""
@@ -68,7 +69,8 @@ def header_name(text: str) -> str:
     if name is None:
         name = text.strip(" \t").lower()
         name = COMPACT.get(name, name)
-        if len(_names) < _NAMES_CACHED:  # a peer that invents names can't grow it for ever
+        # A peer that invents names can't grow it for ever. What begins with white space may go on with the line before it.
+        if len(_names) < _NAMES_CACHED and text[:1] not in (" ", "\t"):
             _names[text] = name
     return name
 
@@ -117,15 +119,25 @@ class Message:
 class Request(Message):
     """A request; `uri` is the Request-URI as written."""
 
-    __slots__ = ("_head", "_head_tag", "authenticated", "method", "uri")
+    __slots__ = ("_head", "_head_tag", "_target", "authenticated", "key", "method", "uri")
 
     def __init__(self, method: str, uri: str) -> None:
         self.authenticated = False
         """Whether its sender has shown that it holds a secret; set by whoever checks."""
         self.method = method
         self.uri = uri
+        self.key: object = None
+        """What its transaction is known by; set by the endpoint."""
         self._head: str | None = None
         self._head_tag = ""
+        self._target: Uri | None = None
+
+    @property
+    def target(self) -> Uri:
+        """The Request-URI, parsed when it is first asked for. Raises `UriError`."""
+        if self._target is None:
+            self._target = Uri.parse(self.uri)
+        return self._target
 
     def respond(self, status: int, to_tag: str, headers: str = "", body: bytes = b"", reason: str | None = None) -> bytes:
         """The response to this request as octets (RFC 3261 8.2.6.2).
@@ -143,7 +155,7 @@ class Request(Message):
         """Keep only what matching needs: for a request that has its final response and lives on in a transaction for up to 32 s."""
         self.headers = {}
         self.raw = self.body = b""
-        self._head = None
+        self._head = self._target = None
 
     def _reply_head(self, to_tag: str) -> str:
         """Via, From, To, Call-ID and CSeq: the same in every response to this request, so made once."""
@@ -152,13 +164,15 @@ class Request(Message):
         via = f"Via: {self.via}\r\n"
         if len(vias) > 1 or "," in vias[0]:
             via += "".join(f"Via: {other}\r\n" for other in (*split_commas(vias[0])[1:], *vias[1:]))
-        to = self.get("to") or ""
+        from_, to, call_id, cseq = self.get("from"), self.get("to"), self.call_id, self.get("cseq")
         if to and to_tag and not self.to_tag:
             to = f"{to};tag={to_tag}"
-        fields = (("From", self.get("from")), ("To", to), ("Call-ID", self.call_id), ("CSeq", self.get("cseq")))
-        # what a malformed request lacks is left out: an empty From would be malformed too
-        self._head = head = via + "".join([f"{name}: {value}\r\n" for name, value in fields if value])
-        self._head_tag = to_tag
+        if from_ and to and call_id and cseq:
+            head = f"{via}From: {from_}\r\nTo: {to}\r\nCall-ID: {call_id}\r\nCSeq: {cseq}\r\n"
+        else:  # what a malformed request lacks is left out: an empty From would be malformed too
+            fields = (("From", from_), ("To", to), ("Call-ID", call_id), ("CSeq", cseq))
+            head = via + "".join(f"{name}: {value}\r\n" for name, value in fields if value)
+        self._head, self._head_tag = head, to_tag
         return head
 
 
@@ -180,33 +194,19 @@ def parse(data: bytes) -> Request | Response:
     head_end = data.find(b"\r\n\r\n")
     if head_end < 0:
         raise Malformed("no empty line ends the headers")
-    head = data[:head_end].decode("utf-8", "surrogateescape")
-    if "\r\n " in head or "\r\n\t" in head:
-        head = _unfold(head)
-    lines = head.split("\r\n")
+    lines = data[:head_end].decode("utf-8", "surrogateescape").split("\r\n")
     start = lines[0]
     parts = start.split(" ")
     plain = len(parts) == 3 and parts[2] == "SIP/2.0" and parts[0] and parts[1]
     message: Request | Response = Request(parts[0], parts[1]) if plain else _start(start)
-    if len(lines) > MAX_HEADERS:
+    del lines[0]
+    if len(lines) >= MAX_HEADERS and len(lines := _unfold(lines)) >= MAX_HEADERS:
         raise Malformed(f"more than {MAX_HEADERS} header lines")
     message.raw = data
     message.body = b""
     headers: dict[str, list[str]] = {}
     message.headers = headers
-    named = _names.get
-    broken: str | None = None
-    del lines[0]
-    for line in lines:
-        text, colon, value = line.partition(":")
-        if not colon:
-            broken = broken or f"a header line without a colon: {line[:40]!r}"
-            continue
-        name = named(text) or header_name(text)
-        if name in headers:
-            headers[name].append(value.strip(" \t"))
-        else:
-            headers[name] = [value.strip(" \t")]
+    broken = _fields(lines, headers)
     _base_headers(message, headers)
     if not plain and isinstance(message, Request):
         version = start.split()[-1]
@@ -223,15 +223,37 @@ def parse(data: bytes) -> Request | Response:
     return message
 
 
-def _unfold(head: str) -> str:
-    """Folded lines joined by one space (RFC 3261 7.3.1)."""
+def _fields(lines: list[str], headers: dict[str, list[str]]) -> str | None:
+    """Fill in `headers` from the header lines; what is wrong with one of them, None when nothing is."""
+    named = _names.get
+    broken: str | None = None
+    for line in lines:
+        text, colon, value = line.partition(":")
+        name = named(text)
+        if name is None or not colon:
+            if line[:1] in (" ", "\t") and line is not lines[0]:
+                headers.clear()
+                return _fields(_unfold(lines), headers)
+            if not colon:
+                broken = broken or f"a header line without a colon: {line[:40]!r}"
+                continue
+            name = header_name(text)
+        if name in headers:
+            headers[name].append(value.strip(" \t"))
+        else:
+            headers[name] = [value.strip(" \t")]
+    return broken
+
+
+def _unfold(lines: list[str]) -> list[str]:
+    """Folded header lines joined by one space (RFC 3261 7.3.1)."""
     joined: list[str] = []
-    for line in head.split("\r\n"):
-        if line[:1] in (" ", "\t") and len(joined) > 1:
+    for line in lines:
+        if line[:1] in (" ", "\t") and joined:
             joined[-1] = f"{joined[-1].rstrip()} {line.strip()}"
         else:
             joined.append(line)
-    return "\r\n".join(joined)
+    return joined
 
 
 def _start(line: str) -> Request | Response:

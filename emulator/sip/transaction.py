@@ -44,6 +44,10 @@ class ServerState(Enum):
     TERMINATED = "Terminated"
 
 
+# By names of the module, for CPython 3.11 takes ten times as long to find an attribute of an Enum.
+_TRYING, _PROCEEDING, _COMPLETED, _CONFIRMED, _ACCEPTED, _TERMINATED = ServerState
+
+
 class ClientState(Enum):
     """RFC 3261 figures 5 and 6, and Accepted from RFC 6026 7.2."""
 
@@ -68,7 +72,7 @@ class InviteServer:
         self.request = request
         self.flow = flow
         self.to_tag = to_tag
-        self.state = ServerState.PROCEEDING
+        self.state = _PROCEEDING
         self.on_cancel: Callable[[], None] | None = None
         """Called when a CANCEL matches while no final response has been sent (9.2)."""
         self.on_no_ack: Callable[[], None] | None = None
@@ -81,15 +85,15 @@ class InviteServer:
 
     def respond(self, status: int, headers: str = "", body: bytes = b"", reason: str | None = None) -> None:
         """Send a response; a final one may follow provisional ones, nothing may follow a final one."""
-        if self.state is not ServerState.PROCEEDING:
+        if self.state is not _PROCEEDING:
             raise ValueError(f"{status} after a final response")
         if status == 100 and (stamp := self.request.get("timestamp")):
             headers = f"Timestamp: {stamp}\r\n{headers}"  # "MUST be copied into this 100 (Trying) response" (8.2.6.1)
         self._last = data = self.request.respond(status, self.to_tag, headers, body, reason)
         if status >= 300:
-            self._enter(ServerState.COMPLETED)
+            self._enter(_COMPLETED)
         elif status >= 200:
-            self._enter(ServerState.ACCEPTED)
+            self._enter(_ACCEPTED)
         if status >= 200:
             self.on_cancel = None  # nothing to cancel any more, and nothing to hold for 32 s
         self._send(data)
@@ -97,7 +101,7 @@ class InviteServer:
     @property
     def answered(self) -> bool:
         """The final response has been sent."""
-        return self.state not in (ServerState.TRYING, ServerState.PROCEEDING)
+        return self.state not in (_TRYING, _PROCEEDING)
 
     def resend(self) -> None:
         """Send the last response once more: 13.3.1.4 and RFC 3262 3 leave that to the user of the transaction."""
@@ -105,7 +109,7 @@ class InviteServer:
 
     def retransmission(self, flow: Flow) -> None:
         """The same INVITE came again."""
-        if self.state in (ServerState.PROCEEDING, ServerState.COMPLETED):
+        if self.state in (_PROCEEDING, _COMPLETED):
             self.flow = flow
             if self._last:
                 self._send(self._last)
@@ -113,19 +117,19 @@ class InviteServer:
 
     def ack(self) -> None:
         """The ACK of a refusal: same branch as the INVITE (17.1.1.3)."""
-        if self.state is ServerState.COMPLETED:
-            self._enter(ServerState.CONFIRMED)
+        if self.state is _COMPLETED:
+            self._enter(_CONFIRMED)
 
     def misses_ack(self, to_tag: str) -> bool:
         """Whether an ACK with this To tag was meant for the 2xx, which has another; true once."""
-        if self.state is not ServerState.ACCEPTED or to_tag == self.to_tag or self._missed:
+        if self.state is not _ACCEPTED or to_tag == self.to_tag or self._missed:
             return False
         self._missed = True
         return True
 
     def cancel(self) -> None:
         """A CANCEL matched; only before the final response does it do anything (9.2)."""
-        if self.state is ServerState.PROCEEDING and self.on_cancel is not None:
+        if self.state is _PROCEEDING and self.on_cancel is not None:
             self.on_cancel()
 
     def _enter(self, state: ServerState) -> None:
@@ -137,19 +141,19 @@ class InviteServer:
             self._timer.cancel()
             self._timer = None
         clock, timers = self._keeper.clock, self._keeper.timers
-        if state is ServerState.COMPLETED:
+        if state is _COMPLETED:
             if not self.flow.reliable:
                 self._interval = timers.t1
                 self._g = clock.call_later(timers.t1, self._on_g)
             self._timer = clock.call_later(timers.give_up, self._on_h)
-        elif state is ServerState.CONFIRMED:
+        elif state is _CONFIRMED:
             if self.flow.reliable:  # timer I is zero
-                self._enter(ServerState.TERMINATED)
+                self._enter(_TERMINATED)
             else:
-                self._timer = clock.call_later(timers.t4, self._enter, ServerState.TERMINATED)
-        elif state is ServerState.ACCEPTED:
-            self._timer = clock.call_later(timers.give_up, self._enter, ServerState.TERMINATED)  # timer L
-        elif state is ServerState.TERMINATED:
+                self._timer = clock.call_later(timers.t4, self._enter, _TERMINATED)
+        elif state is _ACCEPTED:
+            self._timer = clock.call_later(timers.give_up, self._enter, _TERMINATED)  # timer L
+        elif state is _TERMINATED:
             self._keeper.forget_server(self)
 
     def _on_g(self) -> None:
@@ -158,14 +162,14 @@ class InviteServer:
         self._send(self._last)
 
     def _on_h(self) -> None:
-        self._enter(ServerState.TERMINATED)
+        self._enter(_TERMINATED)
         if self.on_no_ack is not None:
             self.on_no_ack()
 
     def terminate(self) -> None:
         """Drop the transaction without a word, when the emulator stops."""
-        if self.state is not ServerState.TERMINATED:
-            self._enter(ServerState.TERMINATED)
+        if self.state is not _TERMINATED:
+            self._enter(_TERMINATED)
 
     def _send(self, data: bytes) -> None:
         self._keeper.transmit(self.flow, data, self.request.call_id)
@@ -182,23 +186,23 @@ class NonInviteServer:
         self.request = request
         self.flow = flow
         self.to_tag = to_tag
-        self.state = ServerState.TRYING
+        self.state = _TRYING
         self._last = b""
         self._timer: Timer | None = None  # timer J
 
     def respond(self, status: int, headers: str = "", body: bytes = b"", reason: str | None = None) -> None:
         """Send a response; nothing may follow a final one."""
-        if self.state not in (ServerState.TRYING, ServerState.PROCEEDING):
+        if self.state not in (_TRYING, _PROCEEDING):
             raise ValueError(f"{status} after a final response")
         self._last = data = self.request.respond(status, self.to_tag, headers, body, reason)
         flow, call_id = self.flow, self.request.call_id
-        self._enter(ServerState.COMPLETED if status >= 200 else ServerState.PROCEEDING)
+        self._enter(_COMPLETED if status >= 200 else _PROCEEDING)
         self._keeper.transmit(flow, data, call_id)
 
     @property
     def answered(self) -> bool:
         """The final response has been sent."""
-        return self.state not in (ServerState.TRYING, ServerState.PROCEEDING)
+        return self.state not in (_TRYING, _PROCEEDING)
 
     def retransmission(self, flow: Flow) -> None:
         """The same request came again; in Trying it is discarded (17.2.2)."""
@@ -208,20 +212,20 @@ class NonInviteServer:
 
     def terminate(self) -> None:
         """Drop the transaction without a word, when the emulator stops."""
-        if self.state is not ServerState.TERMINATED:
-            self._enter(ServerState.TERMINATED)
+        if self.state is not _TERMINATED:
+            self._enter(_TERMINATED)
 
     def _enter(self, state: ServerState) -> None:
         self.state = state
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if state is ServerState.COMPLETED:
+        if state is _COMPLETED:
             if self.flow.reliable:  # timer J is zero
-                self._enter(ServerState.TERMINATED)
+                self._enter(_TERMINATED)
             else:
-                self._timer = self._keeper.clock.call_later(self._keeper.timers.give_up, self._enter, ServerState.TERMINATED)
-        elif state is ServerState.TERMINATED:
+                self._timer = self._keeper.clock.call_later(self._keeper.timers.give_up, self._enter, _TERMINATED)
+        elif state is _TERMINATED:
             self._keeper.forget_server(self)
 
 

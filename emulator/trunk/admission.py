@@ -115,15 +115,15 @@ class Admission:
     def challenge(self, proxy: Proxy, request: Request, status: int, finding: Finding | None, stale: bool = False) -> Refusal:
         """A refusal with `status`, 401 or 407, and a fresh challenge for each algorithm."""
         name = "Proxy-Authenticate" if status == 407 else "WWW-Authenticate"
-        values = proxy.nonces.challenges(self._realm(request.uri, proxy), stale)
+        values = proxy.nonces.challenges(self._realm(request, proxy), stale)
         return Refusal(status, finding, tuple((name, value) for value in values))
 
-    def _realm(self, uri: str, proxy: Proxy) -> str:
+    def _realm(self, request: Request, proxy: Proxy) -> str:
         """The addressed host of the service or of a trunk; the old global name for any older name (vonage-facts, default 4)."""
         if self._policy.realm is not None:
             return self._policy.realm
         try:
-            host = Uri.parse(uri).host.lower()
+            host = request.target.host.lower()
         except UriError:
             host = ""
         if host not in self._service_hosts:
@@ -204,7 +204,7 @@ def check_accepted(request: Request) -> None:
 def request_uri(request: Request) -> Uri:
     """A request's URI, of a scheme the trunk knows."""
     try:
-        uri = Uri.parse(request.uri)
+        uri = request.target
     except UriError as error:
         raise Refusal(400, Finding("uri.malformed", str(error))) from None
     if uri.scheme not in ("sip", "sips", "tel"):

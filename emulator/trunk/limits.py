@@ -1,7 +1,7 @@
 """How many calls an account may start in a second, and have up at once (vonage-facts 5 and defaults, item 15)."""
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from emulator.clock import Clock
 from emulator.journal.findings import Finding
@@ -45,6 +45,8 @@ class CallLimits:
         self._started: dict[str, deque[float]] = {}
         self._up: dict[str, int] = {}
         self._told: dict[str, float] = {}
+        self._beyond: dict[str, Excess] = {}
+        """What is said of a call too many a second, by account."""
 
     def start(self, account: str) -> Excess | None:
         """A call of `account` is about to start; None when it may. One that is refused is not counted and not queued."""
@@ -57,11 +59,13 @@ class CallLimits:
             started = self._started[account] = deque(maxlen=self._rate)
         excess = None
         if len(started) == self._rate and now - started[0] < _WINDOW:
-            told = now - self._told.get(account, -_TELL_AGAIN) >= _TELL_AGAIN
-            if told:
+            excess = self._beyond.get(account)
+            if excess is None:
+                finding = Finding("limit.calls-per-second", f"more than {self._rate} calls of {account} in a second")
+                excess = self._beyond[account] = Excess(finding, self._enforced, False)
+            if now - self._told.get(account, -_TELL_AGAIN) >= _TELL_AGAIN:
                 self._told[account] = now
-            finding = Finding("limit.calls-per-second", f"more than {self._rate} calls of {account} in a second")
-            excess = Excess(finding, self._enforced, told)
+                excess = replace(excess, told=True)
             if self._enforced:
                 return excess
         started.append(now)

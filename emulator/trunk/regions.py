@@ -96,6 +96,7 @@ def service_hosts() -> tuple[str, ...]:
 _TRUNK_HOST = re.compile(r"(?P<domain>[a-z0-9-]{1,63})\.sip(?:-(?P<region>us|eu|ap))?\.(?:vonage|nexmo)\.com")
 
 
+@lru_cache(maxsize=256)
 def trunk_domain(host: str) -> tuple[str, str | None] | None:
     """A trunk's own host, `<domain>.sip-<region>.vonage.com`, as domain and region; the region is None where the host names none.
 

@@ -135,7 +135,7 @@ class Trunk:
         if self.witness is not None:
             self.witness(endpoint.name, flow.transport, sent_by(flow.peer), incoming, data)
         record = self.journal.find(call_id)
-        begins = incoming and data.startswith(b"INVITE ")
+        begins = incoming and data[:7] == b"INVITE "
         if record is None or (begins and record.precedes(data)):
             if not begins:
                 return
