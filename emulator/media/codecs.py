@@ -1,7 +1,7 @@
 """The audio codecs of the trunk, and what a description says of each (page: Codecs)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +17,11 @@ class Codec:
     silence: bytes = b""
     """One octet of silence, for the codecs whose samples are octets."""
 
-    @property
-    def key(self) -> tuple[str, int]:
-        return self.name.upper(), self.clock
+    key: tuple[str, int] = field(init=False, repr=False, compare=False)
+    """By which a description names it: encoding name in upper case, and clock."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", (self.name.upper(), self.clock))
 
 
 PCMU = Codec("PCMU", 8000, 0, b"\xff")
@@ -32,8 +34,6 @@ SPEEX = Codec("speex", 16000, 98)
 
 CODECS = (PCMA, PCMU, G722, G729, ILBC, SPEEX)
 """What is accepted, and offered in this order (vonage-facts, default 30)."""
-
-BY_NAME = {codec.key: codec for codec in CODECS}
 
 TELEPHONE_EVENT = "TELEPHONE-EVENT"
 EVENT_PAYLOAD_TYPE = 101

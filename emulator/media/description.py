@@ -9,6 +9,8 @@ from emulator.media.offer import PTIME, Agreement, LocalMedia, NotAcceptable, li
 from emulator.media.sdp import DIRECTIONS, Connection, Media, SessionDescription
 
 _DYNAMIC = range(96, 128)
+_ICE = frozenset({"ice-ufrag", "ice-pwd", "ice-options", "ice-lite", "candidate"})
+_DTLS = frozenset({"fingerprint", "setup"})
 
 
 def answer(
@@ -89,17 +91,19 @@ def restated(description: SessionDescription, local: LocalMedia, refused: Sessio
 
 def _browser(description: SessionDescription) -> Iterator[Finding]:
     """What soft phones and browsers add; the trunk ignores it."""
-    attributes = [*description.attributes, *(text for media in description.media for text in media.attributes)]
-    names = {text.partition(":")[0] for text in attributes}
-    if ice := names & {"ice-ufrag", "ice-pwd", "ice-options", "ice-lite", "candidate"}:
+    names = {text.partition(":")[0] for text in description.attributes}
+    for media in description.media:
+        names.update([text.partition(":")[0] for text in media.attributes])
+    if ice := names & _ICE:
         yield Finding("media.ice", ", ".join(sorted(ice)))
-    if dtls := names & {"fingerprint", "setup"}:
+    if dtls := names & _DTLS:
         yield Finding("media.dtls", ", ".join(sorted(dtls)))
 
 
 def _description(local: LocalMedia) -> SessionDescription:
-    description = SessionDescription(f"- {local.session_id} 1 IN {local.family} {local.address}", "vsim")
-    description.connection = Connection(local.family, local.address)
+    family, address = local.family, local.address
+    description = SessionDescription(f"- {local.session_id} 1 IN {family} {address}", "vsim")
+    description.connection = Connection(family, address)
     return description
 
 

@@ -2,16 +2,16 @@
 
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from emulator.journal.findings import Finding
 from emulator.media import crypto
 from emulator.media.codecs import (
-    BY_NAME,
     CODECS,
     G729,
     ILBC,
+    SPEEX,
     TELEPHONE_EVENT,
     Codec,
 )
@@ -169,25 +169,22 @@ def settle(description: SessionDescription, media: Media, local: LocalMedia) -> 
     if media.profile not in _PLAIN and media.profile not in _SECURE:
         raise NotAcceptable(302, "the transport of the media is not supported", Finding("media.profile", media.profile))
     encodings = media.encodings()
-    known = {codec.key for codec in local.codecs}
-    codec, payload_type = next(
-        ((BY_NAME[name, clock], number) for number, name, clock in encodings if (name, clock) in known),
-        (None, -1),
-    )
+    codec, payload_type = _first_known(encodings, local.codecs)
     if codec is None:
         names = ", ".join(f"{name}/{clock}" for _, name, clock in encodings if name != TELEPHONE_EVENT) or " ".join(media.formats)
         raise NotAcceptable(305, "no codec of the trunk offered", Finding("media.codec", names))
     host, port = _address(description, media)
     on_hold = host in _NOWHERE  # the hold of RFC 2543 (RFC 3264 8.4)
     direction = description.direction_of(media)
-    muxed = media.attribute("rtcp-mux") is not None
+    attributes = media.named()
+    muxed = "rtcp-mux" in attributes
     agreement = Agreement(
         codec=codec,
         payload_type=payload_type,
         event_type=None,
         event_clock=0,
         remote=(host, port),
-        remote_rtcp=None if on_hold else (host, port) if muxed else _rtcp(media, host, port),
+        remote_rtcp=None if on_hold else (host, port) if muxed else _rtcp(attributes.get("rtcp"), host, port),
         send=direction in ("sendrecv", "recvonly") and not on_hold,
         receive=direction in ("sendrecv", "sendonly") and not local.holds,
         muxed=muxed,
@@ -201,24 +198,41 @@ def settle(description: SessionDescription, media: Media, local: LocalMedia) -> 
         agreement.mode = local.ilbc_mode or (int(mode[1]) if mode else 30)
     elif codec is G729 and not _NO_ANNEX_B.search(parameters):
         agreement.findings.append(Finding("media.annex-b", parameters or "no annexb=no"))  # its default is yes (RFC 4856 2.1.9)
-    agreement.ptime = _packet_time(media, codec, agreement.mode)
+    agreement.ptime = _packet_time(attributes, codec, agreement.mode)
     _settle_events(agreement, encodings, media)
-    _settle_keys(agreement, media, local)
+    if media.profile not in _PLAIN or "crypto" in attributes:
+        _settle_keys(agreement, media, local)
     return agreement
 
 
-def _packet_time(media: Media, codec: Codec, mode: int) -> int:
+def _first_known(encodings: list[tuple[int, str, int]], codecs: tuple[Codec, ...]) -> tuple[Codec | None, int]:
+    """The first encoding that is one of `codecs`, and its payload type."""
+    known = {codec.key: codec for codec in codecs}
+    for payload_type, name, clock in encodings:
+        codec = known.get((name, clock))
+        if codec is not None:
+            return codec, payload_type
+    return None, -1
+
+
+def _packet_time(attributes: Mapping[str, str], codec: Codec, mode: int) -> int:
     """Milliseconds of audio a packet that the other side wants to receive: its ptime in whole frames, not above its maxptime."""
-    frame = mode if codec is ILBC else 20 if codec.name == "speex" else 10
-    wanted = _milliseconds(media.attribute("ptime")) or (mode if codec is ILBC else PTIME)
-    most = min(_LONGEST, _milliseconds(media.attribute("maxptime")) or _LONGEST)
-    return max(frame, min(wanted, most) // frame * frame)
+    frame = mode if codec is ILBC else 20 if codec is SPEEX else 10
+    wanted = _milliseconds(attributes.get("ptime")) or (mode if codec is ILBC else PTIME)
+    most = _milliseconds(attributes.get("maxptime"))
+    if most is not None and most < wanted:
+        wanted = most
+    if wanted > _LONGEST:
+        wanted = _LONGEST
+    return wanted // frame * frame or frame
 
 
 def _milliseconds(text: str | None) -> int | None:
     """A ptime; fractions, which RFC 8866 6.4 does not rule out, count down."""
-    whole = (text or "").partition(".")[0]
-    return int(whole) if re.fullmatch("[0-9]{1,4}", whole) and int(whole) >= _SHORTEST else None
+    if text is None:
+        return None
+    whole = text.partition(".")[0]
+    return int(whole) if whole.isascii() and whole.isdigit() and len(whole) <= 4 and int(whole) >= _SHORTEST else None
 
 
 def _settle_events(agreement: Agreement, encodings: list[tuple[int, str, int]], media: Media) -> None:
@@ -229,7 +243,10 @@ def _settle_events(agreement: Agreement, encodings: list[tuple[int, str, int]], 
         agreement.findings.append(Finding("media.no-telephone-event", " ".join(media.formats)))
         return
     clock = agreement.codec.clock
-    agreement.event_type, agreement.event_clock = next((event for event in events if event[1] == clock), events[0])
+    chosen = events[0]
+    if chosen[1] != clock:
+        chosen = next((event for event in events if event[1] == clock), chosen)
+    agreement.event_type, agreement.event_clock = chosen
     if agreement.event_clock != clock:
         agreement.findings.append(
             Finding("media.event-clock", f"telephone-event/{agreement.event_clock} beside {agreement.codec.name}/{clock}")
@@ -276,9 +293,8 @@ def _numeric(address: str) -> str | None:
         return None
 
 
-def _rtcp(media: Media, host: str, port: int) -> tuple[str, int] | None:
-    """Where RTCP goes: a=rtcp (RFC 3605), else the next port up; None when there is none."""
-    value = media.attribute("rtcp")
+def _rtcp(value: str | None, host: str, port: int) -> tuple[str, int] | None:
+    """Where RTCP goes: `value` of a=rtcp (RFC 3605), else the next port up; None when there is none."""
     if value:
         parts = value.split()
         if parts[0].isascii() and parts[0].isdigit() and len(parts[0]) <= 5 and 0 < int(parts[0]) < 65536:

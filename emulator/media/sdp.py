@@ -8,10 +8,12 @@ MAX_MEDIA = 32
 MAX_FORMATS = 64
 MAX_MEDIA_LINE = 1024
 
-_NUMBER = re.compile(r"[0-9]{1,10}")
 _TYPES = frozenset("abcdefghijklmnopqrstuvwxyz")
 # rtpmap: <payload type> <encoding name>/<clock rate>[/<channels>]
 _RTPMAP = re.compile(r"rtpmap:\s*([0-9]{1,3})\s+([^\s/]{1,64})/([0-9]{1,6})(?:/[0-9]{1,3})?\s*")
+_RTPMAPS_KEPT, _LONGEST_KEPT = 1000, 100
+_rtpmaps: dict[str, tuple[int, tuple[str, int]]] = {}
+"""Those read before, for most clients write the same few: payload type, and encoding name in upper case with its clock rate."""
 
 STATIC_TYPES = {
     0: ("PCMU", 8000),
@@ -25,6 +27,7 @@ STATIC_TYPES = {
 """RFC 3551 table 4: payload types that mean something without an rtpmap. G722 says 8000 and samples at 16,000 (4.5.2)."""
 
 DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
+_DIRECTIONS = frozenset(DIRECTIONS)
 
 
 class SdpError(ValueError):
@@ -63,17 +66,24 @@ class Media:
         """The value of the first a=`name`; an empty string for a flag; None when absent."""
         return _attribute(self.attributes, name)
 
+    def named(self) -> dict[str, str]:
+        """What `attribute` says of each name there is."""
+        found: dict[str, str] = {}
+        for text in self.attributes:
+            name, _, value = text.partition(":")
+            if name not in found:
+                found[name] = value.strip()
+        return found
+
     def encodings(self) -> list[tuple[int, str, int]]:
         """Payload type, encoding name in upper case and clock rate of each format, in the order of the m= line; unknown ones left out."""
         mapped: dict[int, tuple[str, int]] = {}
         for text in self.attributes:
-            match = _RTPMAP.fullmatch(text)
-            if match is not None:
-                number, name, clock = match.groups()
-                mapped[int(number)] = (name.upper(), int(clock))
+            if text[:7] == "rtpmap:" and (rtpmap := _rtpmaps.get(text) or _rtpmap(text)) is not None:
+                mapped[rtpmap[0]] = rtpmap[1]
         found: list[tuple[int, str, int]] = []
         for text in self.formats:
-            payload_type = int(text) if _NUMBER.fullmatch(text) else -1
+            payload_type = int(text) if _is_number(text) else -1
             known = mapped.get(payload_type) or STATIC_TYPES.get(payload_type)
             if known is not None and 0 <= payload_type <= 127:
                 found.append((payload_type, *known))
@@ -86,16 +96,21 @@ class Media:
 
     @property
     def direction(self) -> str | None:
-        return next((text for text in self.attributes if text in DIRECTIONS), None)
+        return _direction(self.attributes)
 
     def _lines(self) -> list[str]:
         ports = f"/{self.ports}" if self.ports > 1 else ""
         lines = [f"m={self.kind} {self.port}{ports} {self.profile} {' '.join(self.formats)}"]
-        lines.extend(f"{type_}={value}" for type_, value in self.other if type_ == "i")
+        for type_, value in self.other:
+            if type_ == "i":
+                lines.append(f"i={value}")
         if self.connection is not None:
             lines.append(f"c={self.connection}")
-        lines.extend(f"{type_}={value}" for type_, value in self.other if type_ != "i")
-        lines.extend(f"a={text}" for text in self.attributes)
+        for type_, value in self.other:
+            if type_ != "i":
+                lines.append(f"{type_}={value}")
+        for text in self.attributes:
+            lines.append(f"a={text}")
         return lines
 
 
@@ -128,11 +143,12 @@ class SessionDescription:
         media: Media | None = None
         attributes = description.attributes
         for at, raw in enumerate(lines, 1):
-            type_, equals, value = raw[:1], raw[1:2], raw[2:].rstrip()
-            if equals != "=" or type_ not in _TYPES:
+            type_, equals, value = raw.partition("=")
+            if not equals or type_ not in _TYPES:
                 if not raw.strip():
                     continue
                 raise SdpError(f"line {at}: {raw[:40]!r} is not type=value")
+            value = value.rstrip()
             if type_ == "a" and at > 1:
                 attributes.append(value)
             elif at == 1 or type_ == "v":
@@ -174,7 +190,7 @@ class SessionDescription:
 
     def direction_of(self, media: Media) -> str:
         """The direction that holds for a media section; sendrecv when none is given (RFC 8866 6.7)."""
-        return media.direction or next((text for text in self.attributes if text in DIRECTIONS), "sendrecv")
+        return media.direction or _direction(self.attributes) or "sendrecv"
 
     def attribute(self, name: str) -> str | None:
         """The value of the first session-level a=`name`."""
@@ -185,14 +201,18 @@ class SessionDescription:
         if self.origin:
             lines.append(f"o={self.origin}")
         lines.append(f"s={self.name}")
-        lines.extend(f"{type_}={value}" for type_, value in self.before)
+        for type_, value in self.before:
+            lines.append(f"{type_}={value}")
         if self.connection is not None:
             lines.append(f"c={self.connection}")
-        lines.extend(f"{type_}={value}" for type_, value in self.after)
-        lines.extend(f"a={text}" for text in self.attributes)
+        for type_, value in self.after:
+            lines.append(f"{type_}={value}")
+        for text in self.attributes:
+            lines.append(f"a={text}")
         for media in self.media:
-            lines.extend(media._lines())
-        return "\r\n".join(lines) + "\r\n"
+            lines += media._lines()
+        lines.append("")
+        return "\r\n".join(lines)
 
 
 def _attribute(attributes: list[str], name: str) -> str | None:
@@ -203,6 +223,30 @@ def _attribute(attributes: list[str], name: str) -> str | None:
     return None
 
 
+def _direction(attributes: list[str]) -> str | None:
+    for text in attributes:
+        if text in _DIRECTIONS:
+            return text
+    return None
+
+
+def _is_number(text: str) -> bool:
+    """Of one to ten ASCII digits."""
+    return text.isascii() and text.isdigit() and len(text) <= 10
+
+
+def _rtpmap(text: str) -> tuple[int, tuple[str, int]] | None:
+    """An attribute as a value of `_rtpmaps`; None when it makes no sense."""
+    match = _RTPMAP.fullmatch(text)
+    if match is None:
+        return None
+    number, name, clock = match.groups()
+    read = int(number), (name.upper(), int(clock))
+    if len(_rtpmaps) < _RTPMAPS_KEPT and len(text) <= _LONGEST_KEPT:  # a peer that invents encodings can't grow it for ever
+        _rtpmaps[text] = read
+    return read
+
+
 def _parse_media(value: str, at: int) -> Media:
     if len(value) > MAX_MEDIA_LINE:  # a refused line comes back in the answer, which must fit a datagram
         raise SdpError(f"line {at}: m= of {len(value)} characters")
@@ -210,7 +254,7 @@ def _parse_media(value: str, at: int) -> Media:
     if len(parts) < 4:
         raise SdpError(f"line {at}: m= wants kind, port, profile and formats")
     port, _, ports = parts[1].partition("/")
-    if _NUMBER.fullmatch(port) is None or int(port) > 65535 or (ports and _NUMBER.fullmatch(ports) is None):
+    if not _is_number(port) or int(port) > 65535 or (ports and not _is_number(ports)):
         raise SdpError(f"line {at}: {parts[1][:20]!r} is not a port")
     if len(parts) - 3 > MAX_FORMATS:
         raise SdpError(f"line {at}: more than {MAX_FORMATS} formats")
