@@ -2,7 +2,7 @@
 
 from typing import Self
 
-from emulator.sip.headers import HeaderError, NameAddr
+from emulator.sip.headers import HeaderError, uri_of
 from emulator.sip.message import Message, Request, Response
 from emulator.sip.transaction import Outgoing
 from emulator.sip.uri import Uri, UriError
@@ -101,7 +101,7 @@ class Dialog:
 
         Raises `UriError`.
         """
-        return Uri.parse(_uri_of(self.route_set[0]) if self.route_set else self.target)
+        return Uri.parse(uri_of(self.route_set[0]) if self.route_set else self.target)
 
     def request(self, method: str, via: str, headers: str = "", body: bytes = b"", sequence: int | None = None) -> Outgoing:
         """A request inside the dialog (12.2.1.1). `sequence` is given for an ACK, which has its INVITE's; others count up."""
@@ -109,7 +109,7 @@ class Dialog:
             self.local_sequence = sequence = self.local_sequence + 1
         uri, routes = self.target, self.route_set
         if routes and not _is_loose(routes[0]):  # a strict router wants itself in the Request-URI, and the target last
-            uri, routes = _uri_of(routes[0]), [*routes[1:], f"<{self.target}>"]
+            uri, routes = uri_of(routes[0]), [*routes[1:], f"<{self.target}>"]
         route = "".join(f"Route: {value}\r\n" for value in routes)
         return Outgoing(method, uri, via, self.local, self.remote, self.call_id, sequence, route, headers, body)
 
@@ -119,7 +119,7 @@ def _routes(message: Message) -> list[str]:
     routes = message.all("record-route")
     for route in routes:
         try:
-            _uri_of(route)
+            uri_of(route)
         except HeaderError as error:
             raise HeaderError(f"Record-Route: {error}") from None
     return routes
@@ -131,7 +131,7 @@ def contact_uri(message: Message) -> str:
     if value is None:
         raise HeaderError("no Contact header")
     try:
-        uri = NameAddr.parse(value).uri
+        uri = uri_of(value)
     except HeaderError as error:
         raise HeaderError(f"Contact: {error}") from None
     if not uri or uri == "*":
@@ -139,12 +139,8 @@ def contact_uri(message: Message) -> str:
     return uri
 
 
-def _uri_of(route: str) -> str:
-    return NameAddr.parse(route).uri
-
-
 def _is_loose(route: str) -> bool:
     try:
-        return "lr" in Uri.parse(_uri_of(route)).params
+        return "lr" in Uri.parse(uri_of(route)).params
     except UriError:
         return True

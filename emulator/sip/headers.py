@@ -74,7 +74,11 @@ def print_params(params: Params) -> str:
 
 
 # Via: SIP/2.0/UDP host[:port];branch=…[;rport] or ;rport;branch=… as nearly every stack writes it
-_PLAIN_VIA = re.compile(r"SIP/2\.0/([A-Za-z0-9]+) ([A-Za-z0-9.\-]+)(?::([0-9]{1,5}))?(;rport)?;branch=([A-Za-z0-9\-.!%*_+`'~]+)(;rport)?")
+_PLAIN_SENT_BY = re.compile(r"SIP/2\.0/([A-Za-z0-9]+) ([A-Za-z0-9.\-]+)(?::([0-9]{1,5}))?")
+_PLAIN_BRANCH = re.compile(r"(rport;)?branch=([A-Za-z0-9\-.!%*_+`'~]+)(;rport)?")
+_SENT_BYS_KEPT, _LONGEST_KEPT = 1000, 100
+_sent_bys: dict[str, tuple[str, str, int | None]] = {}
+"""What stood before the parameters of Vias, for it is the same in all of a client: transport, host and port."""
 # the same with the white space, the case and the IPv6 references of the grammar
 _ANY_VIA = re.compile(
     r"\s*SIP\s*/\s*([0-9]{1,4}\.[0-9]{1,4})\s*/\s*([A-Za-z0-9\-.!%*_+`'~]+)\s+(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.\-]+)\s*(?::\s*([0-9]{1,5}))?\s*(?=;|$)",
@@ -83,9 +87,10 @@ _ANY_VIA = re.compile(
 
 
 class Via:
-    """One via-parm: transport, sent-by host and port (None when absent), parameters."""
+    """One via-parm: transport, sent-by host and port (None when absent), parameters. `plain` says that nothing in it was out of the
+    ordinary."""
 
-    __slots__ = ("host", "params", "port", "transport", "version")
+    __slots__ = ("host", "params", "plain", "port", "transport", "version")
 
     def __init__(self, transport: str, host: str, port: int | None, params: Params, version: str = "2.0") -> None:
         self.version = version
@@ -93,15 +98,18 @@ class Via:
         self.host = host
         self.port = port
         self.params = params
+        self.plain = False
 
     @classmethod
     def parse(cls, text: str) -> "Via":
-        plain = _PLAIN_VIA.fullmatch(text)
-        if plain is not None:
-            transport, host, port, before, branch, after = plain.groups()
-            value = int(port) if port else None
-            if value is None or 0 < value < 65536:
-                return cls(transport, host, value, {"branch": branch, "rport": None} if before or after else {"branch": branch})
+        head, _, params = text.partition(";")
+        sent_by = _sent_bys.get(head) or _sent_by(head)
+        plain = _PLAIN_BRANCH.fullmatch(params) if sent_by is not None else None
+        if sent_by is not None and plain is not None:
+            before, branch, after = plain.groups()
+            via = cls(*sent_by, {"branch": branch, "rport": None} if before or after else {"branch": branch})
+            via.plain = True
+            return via
         match = _ANY_VIA.match(text)
         if match is None:
             raise HeaderError(f"{text[:60]!r} is not SIP/2.0/TRANSPORT host[:port]")
@@ -119,8 +127,26 @@ class Via:
         return text
 
 
+def _sent_by(text: str) -> tuple[str, str, int | None] | None:
+    """A value of `_sent_bys`; None for one that must be read with more care."""
+    match = _PLAIN_SENT_BY.fullmatch(text)
+    if match is None:
+        return None
+    transport, host, port = match.groups()
+    value = int(port) if port else None
+    if value is not None and not 0 < value < 65536:
+        return None
+    if len(_sent_bys) < _SENT_BYS_KEPT and len(text) <= _LONGEST_KEPT:  # whoever makes them up can't grow it for ever
+        _sent_bys[text] = transport, host, value
+    return transport, host, value
+
+
+_CSEQS_KEPT = 1000
+_cseqs: dict[str, "CSeq"] = {}
+
+
 class CSeq:
-    """A sequence number, below 2**31 (8.1.1.5), and a method."""
+    """A sequence number, below 2**31 (8.1.1.5), and a method. Not to be changed: many messages share one."""
 
     __slots__ = ("method", "number")
 
@@ -130,9 +156,15 @@ class CSeq:
 
     @classmethod
     def parse(cls, text: str) -> "CSeq":
+        known = _cseqs.get(text)
+        if known is not None:
+            return known
         digits, _, method = text.partition(" ")
         if digits.isdigit() and digits.isascii() and len(digits) < 10 and method.isalpha() and method.isascii():
-            return cls(int(digits), method)
+            cseq = cls(int(digits), method)
+            if len(_cseqs) < _CSEQS_KEPT and len(text) <= _LONGEST_KEPT:
+                _cseqs[text] = cseq
+            return cseq
         if not (method.isascii() and method.isalpha()):
             parts = text.split()
             if len(parts) != 2 or TOKEN.fullmatch(parts[1]) is None:
@@ -191,12 +223,35 @@ class NameAddr:
         return f"{name}<{self.uri}>{print_params(self.params)}"
 
 
+_QUOTED_NAME = re.compile(r'"[^"\\]*"\s*')
+
+
+def _plain_address(text: str) -> tuple[str, str] | None:
+    """URI and parameters of a [name] <URI>[;parameters] as nearly every message has it; None for what must be read with more care."""
+    display, _, rest = text.partition("<")
+    uri, bracket, params = rest.partition(">")
+    if not bracket or "<" in rest or '"' in rest or ">" in params or ">" in display:
+        return None
+    if '"' in display and _QUOTED_NAME.fullmatch(display) is None:
+        return None
+    return uri, params
+
+
+def uri_of(text: str) -> str:
+    """The URI of a value that `NameAddr.parse` takes. Raises `HeaderError` as that does."""
+    plain = _plain_address(text)
+    if plain is not None:
+        uri, params = plain
+        if not params or (params[0] == ";" and len(params) < MAX_PARAMS):
+            return uri.strip()
+    return NameAddr.parse(text).uri
+
+
 def tag_of(text: str) -> str | None:
     """The tag parameter of a From or To value; None without one."""
-    display, _, rest = text.partition("<")
-    _, bracket, params = rest.partition(">")
-    odd = not bracket or ">" in display or "<" in rest or ">" in params or '"' in rest or ('"' in display and display.count('"') != 2)
-    if not odd:  # [name] <URI>[;tag=…], as nearly every message has it
+    plain = _plain_address(text)
+    if plain is not None:
+        params = plain[1]
         if not params and ";" not in text:
             return None
         if params[:5] == ";tag=" and ";" not in (tag := params[5:]):

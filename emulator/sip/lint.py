@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from emulator.journal.findings import Finding
 from emulator.sip.flow import Flow
-from emulator.sip.headers import HeaderError, NameAddr
+from emulator.sip.headers import HeaderError, uri_of
 from emulator.sip.message import Request
 from emulator.sip.uri import Uri, UriError
 
@@ -61,7 +61,7 @@ def _unreachable(request: Request, flow: Flow) -> str | None:
     if (_SUSPECT_NEAR if near else _SUSPECT).search(contact) is None:
         return None
     try:
-        uri = Uri.parse(NameAddr.parse(contact).uri)
+        uri = Uri.parse(uri_of(contact))
     except (HeaderError, UriError):
         return None
     host = uri.host.lower()

@@ -70,7 +70,7 @@ def header_name(text: str) -> str:
         name = text.strip(" \t").lower()
         name = COMPACT.get(name, name)
         # A peer that invents names can't grow it for ever. What begins with white space may go on with the line before it.
-        if len(_names) < _NAMES_CACHED and text[:1] not in (" ", "\t"):
+        if len(_names) < _NAMES_CACHED and text[:1] not in (" ", "\t") and ":" not in text:
             _names[text] = name
     return name
 
@@ -215,7 +215,7 @@ def parse(data: bytes) -> Request | Response:
         if start != f"{message.method} {message.uri} {version}" or " " in message.uri:
             raise Malformed("white space in the start line beyond the two spaces it has", message)
     via = headers["via"][0]
-    if ("," in via or ";;" in via or "; " in via or via[-1:] == ";") and _STRAY.search(via):
+    if ("," in via or not message.via.plain) and _STRAY.search(via):
         raise Malformed("Via: a separator that separates nothing", message)
     if broken:
         raise Malformed(broken, message)
@@ -228,9 +228,10 @@ def _fields(lines: list[str], headers: dict[str, list[str]]) -> str | None:
     named = _names.get
     broken: str | None = None
     for line in lines:
-        text, colon, value = line.partition(":")
+        text, colon, value = line.partition(": ")
         name = named(text)
         if name is None or not colon:
+            text, colon, value = line.partition(":")
             if line[:1] in (" ", "\t") and line is not lines[0]:
                 headers.clear()
                 return _fields(_unfold(lines), headers)

@@ -9,7 +9,7 @@ from emulator.sip.digest import Demands, Verdict, check
 from emulator.sip.endpoint import Endpoint
 from emulator.sip.flow import Flow
 from emulator.sip.grammar import number
-from emulator.sip.headers import HeaderError, NameAddr
+from emulator.sip.headers import HeaderError, uri_of
 from emulator.sip.message import Request
 from emulator.sip.refusal import Refusal
 from emulator.sip.uri import Uri, UriError
@@ -161,7 +161,7 @@ class Admission:
         asserted = None
         for value in request.all("p-asserted-identity"):
             try:
-                asserted = Uri.parse(NameAddr.parse(value).uri).number
+                asserted = Uri.parse(uri_of(value)).number
             except (HeaderError, UriError) as error:
                 raise BadNumber(400, Finding("message.malformed", f"P-Asserted-Identity: {error}")) from None
             break
@@ -215,14 +215,14 @@ def request_uri(request: Request) -> Uri:
 def _user_of(value: str) -> str:
     """The user part of a From or P-Asserted-Identity value, decoded; empty when there is none."""
     try:
-        return Uri.parse(NameAddr.parse(value).uri).number
+        return Uri.parse(uri_of(value)).number
     except (HeaderError, UriError):
         return ""
 
 
 def _is_ours(value: str, hosts: frozenset[str]) -> bool:
     try:
-        return Uri.parse(NameAddr.parse(value).uri).host.lower() in hosts
+        return Uri.parse(uri_of(value)).host.lower() in hosts
     except (HeaderError, UriError):
         return False
 
