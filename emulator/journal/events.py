@@ -42,7 +42,7 @@ def describe(when: float, kind: str, call: str | None, fields: dict[str, Any]) -
     """The same from an event's parts, as the control API gives them."""
     second = int(when)
     number = f"#{call}" if call else ""
-    text = f"{_clock(second)}.{int((when - second) * 1000):03d}  {kind.ljust(14)}  {number.ljust(6)}"
+    text = f"{_clock(second)}.{str(int((when - second) * 1000)).zfill(3)}  {kind.ljust(14)}  {number.ljust(6)}"
     for name, value in fields.items():
         if value is not None and value != "":
             text += f"  {name}={printable(value if isinstance(value, str) else str(value), 300)}"

@@ -191,12 +191,11 @@ def settle(description: SessionDescription, media: Media, local: LocalMedia) -> 
     )
     if (":" in host) != (local.family == "IP6") and not on_hold:
         agreement.findings.append(Finding("media.family", f"c={host} where the trunk is at {local.address}"))
-    parameters = media.format_parameters(payload_type)
     if codec is ILBC:
-        mode = _MODE.search(parameters)
+        mode = _MODE.search(media.format_parameters(payload_type))
         # "If the mode parameter is absent, 30 is assumed"; 30 of either side is 30 for both (RFC 3952 5)
         agreement.mode = local.ilbc_mode or (int(mode[1]) if mode else 30)
-    elif codec is G729 and not _NO_ANNEX_B.search(parameters):
+    elif codec is G729 and not _NO_ANNEX_B.search(parameters := media.format_parameters(payload_type)):
         agreement.findings.append(Finding("media.annex-b", parameters or "no annexb=no"))  # its default is yes (RFC 4856 2.1.9)
     agreement.ptime = _packet_time(attributes, codec, agreement.mode)
     _settle_events(agreement, encodings, media)

@@ -53,14 +53,16 @@ class CalledSession(Session):
         super().__init__(endpoint, Dialog.as_server(invite.request, invite.to_tag), invite.flow, user, policy, methods)
         self._invite: InviteServer | None = invite
         # "MUST copy all Record-Route header field values from the request into the response ... and MUST maintain the order" (12.1.1)
-        self._routes = "".join(f"Record-Route: {value}\r\n" for value in invite.request.headers.get("record-route", ()))
+        routes = invite.request.headers.get("record-route")
+        self._routes = "".join(f"Record-Route: {value}\r\n" for value in routes) if routes is not None else ""
         self._reliable: ReliableProvisional | None = None
         if reliable:
             self._reliable = ReliableProvisional(invite, endpoint.clock, endpoint.timers, endpoint.ids.number(1 << 31), self._on_no_prack)
         self.when_acknowledged: Callable[[], None] | None = None
         """Called once, when the PRACK of an outstanding reliable response has come and has been answered."""
         invite.on_cancel = self._on_cancel
-        seconds = number(invite.request.get("expires") or "")
+        expires = invite.request.get("expires")
+        seconds = number(expires) if expires is not None else None
         self._expiry = endpoint.clock.call_later(seconds, self._on_expiry, seconds) if seconds is not None else None
 
     @property

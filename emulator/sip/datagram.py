@@ -147,7 +147,7 @@ class UdpListener:
                 self._read_errors()
                 continue
             data = bytes(view[:length])
-            if data in (b"", b"\r\n", b"\r\n\r\n", b"\x00"):
+            if length <= 4 and data in (b"", b"\r\n", b"\r\n\r\n", b"\x00"):
                 continue  # keep-alives that some clients send over UDP; nothing is owed for them
             receive(data, flows.get(address) or self.flow(address[:2]))
 

@@ -282,7 +282,9 @@ class Endpoint:
     def _refuse(self, request: Request, flow: Flow, refusal: Refusal) -> None:
         """The one place where a refusal becomes an answer."""
         finding = refusal.finding
-        headers = "".join(f"{name}: {value}\r\n" for name, value in refusal.headers)
+        headers = ""
+        for name, value in refusal.headers:
+            headers += f"{name}: {value}\r\n"
         if finding is not None:
             self.core.on_finding(self, flow, request.call_id, finding, refusal.status)
             headers += _warning(flow, finding.public)

@@ -9,7 +9,7 @@ TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
 QUOTED_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 # DIGIT sequences that must fit 32 bits are at most ten long; int() alone would take "+5", "1_0" and Arabic digits.
-NUMBER = re.compile(r"[0-9]{1,10}")
+_DIGITS = 10
 
 # port = 1*DIGIT
 PORT = re.compile(r"[0-9]{1,5}")
@@ -28,7 +28,7 @@ _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 
 def number(text: str, highest: int = 0xFFFFFFFF) -> int | None:
     """A decimal number of ASCII digits from 0 to `highest`; None for anything else."""
-    if NUMBER.fullmatch(text) is None:
+    if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS):
         return None
     value = int(text)
     return value if value <= highest else None

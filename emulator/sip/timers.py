@@ -1,6 +1,6 @@
 """Timer values: those of RFC 3261 table 4, and of session timers; all in seconds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,10 +11,11 @@ class Timers:
     t2: float = 4.0
     t4: float = 5.0
 
-    @property
-    def give_up(self) -> float:
-        """64*T1: timers B, F, H, J, L and M, and how long a 2xx waits for its ACK (13.3.1.4)."""
-        return 64 * self.t1
+    give_up: float = field(init=False)
+    """64*T1: timers B, F, H, J, L and M, and how long a 2xx waits for its ACK (13.3.1.4)."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "give_up", 64 * self.t1)
 
 
 LEAST_SESSION_INTERVAL = 90

@@ -152,19 +152,19 @@ class Admission:
         number, findings = called(user, policy.strict or not policy.lenient_numbers)
         for finding in findings:
             record.finding(finding)
-        if not any(number.startswith(prefix) for prefix in policy.destinations):
+        if not number.startswith(policy.destinations):
             raise BadNumber(404, Finding("called.international", number))
         return number
 
     def _caller(self, request: Request, account: Account, record: CallRecord) -> str:
         """The caller ID (vonage-facts, defaults 10 to 12): P-Asserted-Identity before From, and the account's own."""
         asserted = None
-        for value in request.all("p-asserted-identity"):
+        identities = request.all("p-asserted-identity") if "p-asserted-identity" in request.headers else []
+        if identities:
             try:
-                asserted = Uri.parse(uri_of(value)).number
+                asserted = Uri.parse(uri_of(identities[0])).number
             except (HeaderError, UriError) as error:
                 raise BadNumber(400, Finding("message.malformed", f"P-Asserted-Identity: {error}")) from None
-            break
         if self._policy.own_from_host and not _is_ours(request.headers["from"][0], self._service_hosts):
             raise BadNumber(403, Finding("caller-id.host", request.headers["from"][0]))
         from_user = _user_of(request.headers["from"][0])

@@ -429,5 +429,10 @@ def _magic(facts: Facts, behaviour: Behaviour) -> Behaviour:
 
 def _challenged(record: CallRecord) -> bytes | None:
     """The call's first INVITE as it came, when the one at hand is another."""
-    invites = [data for _, incoming, _, data, _ in record.messages[:8] if incoming and data.startswith(b"INVITE ")]
-    return invites[0] if len(invites) > 1 else None
+    first: bytes | None = None
+    for _, incoming, _, data, _ in record.messages[:8]:
+        if incoming and data[:7] == b"INVITE ":
+            if first is not None:
+                return first
+            first = data
+    return None
