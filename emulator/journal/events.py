@@ -7,6 +7,9 @@ from typing import Any
 
 from emulator.journal.findings import printable
 
+_LONGEST = 300
+"""Characters of a value that are shown."""
+
 
 class Event:
     """`id` counts from 1, `time` is Unix time in seconds, `call` the journal's number of the call or None."""
@@ -42,11 +45,12 @@ def describe(when: float, kind: str, call: str | None, fields: dict[str, Any]) -
     """The same from an event's parts, as the control API gives them."""
     second = int(when)
     number = f"#{call}" if call else ""
-    text = f"{_clock(second)}.{str(int((when - second) * 1000)).zfill(3)}  {kind.ljust(14)}  {number.ljust(6)}"
-    for name, value in fields.items():
-        if value is not None and value != "":
-            text += f"  {name}={printable(value if isinstance(value, str) else str(value), 300)}"
-    return text.rstrip()
+    shown = "  ".join([f"{name}={value}" for name, value in fields.items() if value is not None and value != ""])
+    if len(shown) > _LONGEST or not shown.isprintable():
+        given = ((name, value) for name, value in fields.items() if value is not None and value != "")
+        shown = "  ".join(f"{name}={printable(str(value), _LONGEST)}" for name, value in given)
+    milliseconds = str(int((when - second) * 1000)).zfill(3)
+    return f"{_clock(second)}.{milliseconds}  {kind.ljust(14)}  {number.ljust(6)}  {shown}".rstrip()
 
 
 @lru_cache(maxsize=8)

@@ -79,6 +79,8 @@ class UdpListener:
         self._flows: dict[Any, UdpFlow] = {}
         self.failures: dict[Address, str] = {}
         """Why the last datagram to a peer did not arrive, where that was told; forgotten when a new path to it is asked for."""
+        self._held: list[tuple[bytes, Address]] | None = None
+        """What is said while datagrams are read, for whom; None while none are."""
         self.unsent = 0
         """Datagrams the system would not take."""
 
@@ -114,6 +116,7 @@ class UdpListener:
     def stop(self) -> None:
         """Stop reading and close the socket; harmless when done before."""
         if self._socket.fileno() >= 0:
+            self._release()
             self._reactor.removeReader(self)
             self._socket.close()
 
@@ -137,6 +140,19 @@ class UdpListener:
         """Nothing is written through the reactor."""
 
     def doRead(self) -> None:
+        """Read what has come, and send together what is said to it: whoever hears several things is woken once, and that is what costs."""
+        self._held = []
+        try:
+            self._read()
+        finally:
+            self._release()
+
+    def _release(self) -> None:
+        held, self._held = self._held, None
+        for data, peer in held or ():
+            self.send(data, peer)
+
+    def _read(self) -> None:
         recvfrom_into, buffer, view, receive, flows = self._recvfrom_into, self._buffer, self._view, self.receive, self._flows
         for _ in range(_READS_PER_WAKE):
             try:
@@ -165,6 +181,9 @@ class UdpListener:
         return self.flow(peer)
 
     def send(self, data: bytes, peer: Address) -> None:
+        if self._held is not None:
+            self._held.append((data, peer))
+            return
         try:
             self._sendto(data, peer)
         except (OSError, OverflowError) as problem:

@@ -223,17 +223,16 @@ class NameAddr:
         return f"{name}<{self.uri}>{print_params(self.params)}"
 
 
-_QUOTED_NAME = re.compile(r'"[^"\\]*"\s*')
-
-
 def _plain_address(text: str) -> tuple[str, str] | None:
     """URI and parameters of a [name] <URI>[;parameters] as nearly every message has it; None for what must be read with more care."""
     display, _, rest = text.partition("<")
     uri, bracket, params = rest.partition(">")
     if not bracket or "<" in rest or '"' in rest or ">" in params or ">" in display:
         return None
-    if '"' in display and _QUOTED_NAME.fullmatch(display) is None:
-        return None
+    if '"' in display:
+        name = display.rstrip()
+        if "\\" in name or '"' in name[1:-1] or not name[0] == name[-1] == '"' or len(name) == 1:
+            return None
     return uri, params
 
 

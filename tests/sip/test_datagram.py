@@ -1,5 +1,6 @@
 """UDP of one proxy: ICMP errors read from the error queue (RFC 3261 18.4), on loopback sockets."""
 
+import select
 import socket
 import struct
 from collections.abc import Iterator
@@ -109,6 +110,50 @@ def test_the_socket_lives_on_and_serves_others(turned: Loop) -> None:
             turned.until(lambda: len(site.received) == count)  # noqa: B023
             site.udp.flow(phone.getsockname()).send(b"hello")
             assert phone.recv(100) == b"hello"
+
+
+def test_what_is_said_while_datagrams_are_read_leaves_after_them_in_its_order(turned: Loop) -> None:
+    site = Site(turned)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phone:
+        phone.bind(("127.0.0.1", 0))
+        phone.setblocking(False)
+        came_early: list[bool] = []
+
+        def answer(data: bytes, flow: Flow) -> None:
+            flow.send(b"100 " + data)
+            flow.send(b"200 " + data)
+            came_early.append(waits(phone))
+
+        site.udp.receive = answer  # type: ignore[method-assign]
+        for data in (b"one", b"two"):
+            phone.sendto(data, site.udp.bound)
+        turned.until(lambda: len(came_early) == 2)
+        assert came_early == [False, False]
+        assert [phone.recv(100) for _ in range(4)] == [b"100 one", b"200 one", b"100 two", b"200 two"]
+        site.udp.flow(phone.getsockname()).send(b"at once")
+        assert phone.recv(100) == b"at once"
+
+
+def test_what_was_said_before_the_socket_is_closed_leaves(turned: Loop) -> None:
+    site = Site(turned)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phone:
+        phone.bind(("127.0.0.1", 0))
+        phone.settimeout(5)
+
+        def answer(data: bytes, flow: Flow) -> None:
+            flow.send(b"last words")
+            site.udp.stop()
+
+        site.udp.receive = answer  # type: ignore[method-assign]
+        phone.sendto(b"one", site.udp.bound)
+        turned.until(lambda: waits(phone))
+        assert phone.recv(100) == b"last words"
+        assert site.udp.unsent == 0
+
+
+def waits(sock: socket.socket) -> bool:
+    """Whether something can be read from a socket."""
+    return bool(select.select([sock], [], [], 0)[0])
 
 
 def test_the_error_of_one_peer_does_not_swallow_the_datagram_to_another(turned: Loop) -> None:
