@@ -101,7 +101,7 @@ class Nonces:
         self._mark = _mark(name)
         self._serial = 0
         self._names = {_mark(sibling): sibling for sibling in (*siblings, name)}
-        self._counts: dict[str, _Counts] = {}  # nonce-counts seen, by nonce, oldest nonce first
+        self._counts: dict[str, int | _Counts] = {}  # nonce-counts seen, by nonce, oldest nonce first; a number is all from 1 to it
         self.userhash = userhash
 
     def issue(self) -> str:
@@ -129,11 +129,14 @@ class Nonces:
 
     def count(self, nonce: str, count: int) -> tuple[bool, int]:
         """Take note of a nonce-count: whether it is new (RFC 2617 3.2.2; gaps and disorder are no replay), and the highest before it."""
-        seen = self._counts.get(nonce)
-        if seen is None:
-            if len(self._counts) >= _COUNTS_KEPT:
-                del self._counts[next(iter(self._counts))]
-            seen = self._counts[nonce] = _Counts()
+        seen = self._counts.get(nonce, 0)
+        if not seen and len(self._counts) >= _COUNTS_KEPT:
+            del self._counts[next(iter(self._counts))]
+        if isinstance(seen, int):
+            if count == seen + 1 <= _COUNTS_KEPT:  # as nearly all clients count
+                self._counts[nonce] = count
+                return True, seen
+            seen = self._counts[nonce] = _Counts(seen)
         highest = seen.highest
         if count in seen.used or len(seen.used) >= _COUNTS_KEPT:
             return False, highest
@@ -148,9 +151,10 @@ class _Counts:
 
     __slots__ = ("highest", "used")
 
-    def __init__(self) -> None:
-        self.used: set[int] = set()
-        self.highest = 0
+    def __init__(self, highest: int) -> None:
+        """`highest` and all from 1 on below it are used."""
+        self.used = set(range(1, highest + 1))
+        self.highest = highest
 
 
 def _mark(name: str) -> str:

@@ -150,9 +150,9 @@ class InviteServer:
             if self.flow.reliable:  # timer I is zero
                 self._enter(_TERMINATED)
             else:
-                self._timer = clock.call_later(timers.t4, self._enter, _TERMINATED)
+                self._timer = clock.call_later(timers.t4, self.terminate)
         elif state is _ACCEPTED:
-            self._timer = clock.call_later(timers.give_up, self._enter, _TERMINATED)  # timer L
+            self._timer = clock.call_later(timers.give_up, self.terminate)  # timer L
         elif state is _TERMINATED:
             self._keeper.forget_server(self)
 
@@ -167,7 +167,7 @@ class InviteServer:
             self.on_no_ack()
 
     def terminate(self) -> None:
-        """Drop the transaction without a word, when the emulator stops."""
+        """Go without a word: its time is over, or the emulator stops."""
         if self.state is not _TERMINATED:
             self._enter(_TERMINATED)
 
@@ -211,7 +211,7 @@ class NonInviteServer:
             self._keeper.transmit(flow, self._last, self.request.call_id)
 
     def terminate(self) -> None:
-        """Drop the transaction without a word, when the emulator stops."""
+        """Go without a word: its time is over, or the emulator stops."""
         if self.state is not _TERMINATED:
             self._enter(_TERMINATED)
 
@@ -224,7 +224,7 @@ class NonInviteServer:
             if self.flow.reliable:  # timer J is zero
                 self._enter(_TERMINATED)
             else:
-                self._timer = self._keeper.clock.call_later(self._keeper.timers.give_up, self._enter, _TERMINATED)
+                self._timer = self._keeper.clock.call_later(self._keeper.timers.give_up, self.terminate)
         elif state is _TERMINATED:
             self._keeper.forget_server(self)
 
@@ -298,7 +298,7 @@ class NonInviteClient:
             self.user.on_transport_failure()
 
     def terminate(self) -> None:
-        """Drop the transaction without a word, when the emulator stops."""
+        """Go without a word: its time is over, or the emulator stops."""
         if self.state is not ClientState.TERMINATED:
             self._enter(ClientState.TERMINATED)
 
@@ -317,7 +317,7 @@ class NonInviteClient:
             if self.flow.reliable:  # timer K is zero
                 self._enter(ClientState.TERMINATED)
             else:
-                self._timer = clock.call_later(timers.t4, self._enter, ClientState.TERMINATED)
+                self._timer = clock.call_later(timers.t4, self.terminate)
         elif state is ClientState.TERMINATED:
             self._keeper.forget_client(self)
 
@@ -400,7 +400,7 @@ class InviteClient:
             self._a = None
 
     def terminate(self) -> None:
-        """Drop the transaction without a word, when the emulator stops."""
+        """Go without a word: its time is over, or the emulator stops."""
         if self.state is not ClientState.TERMINATED:
             self._enter(ClientState.TERMINATED)
 
@@ -419,9 +419,9 @@ class InviteClient:
             if self.flow.reliable:  # timer D is zero
                 self._enter(ClientState.TERMINATED)
             else:
-                self._timer = clock.call_later(timers.give_up, self._enter, ClientState.TERMINATED)
+                self._timer = clock.call_later(timers.give_up, self.terminate)
         elif state is ClientState.ACCEPTED:
-            self._timer = clock.call_later(timers.give_up, self._enter, ClientState.TERMINATED)  # timer M
+            self._timer = clock.call_later(timers.give_up, self.terminate)  # timer M
         elif state is ClientState.TERMINATED:
             self._keeper.forget_client(self)
 
