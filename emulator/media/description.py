@@ -9,8 +9,11 @@ from emulator.media.offer import PTIME, Agreement, LocalMedia, NotAcceptable, li
 from emulator.media.sdp import DIRECTIONS, Connection, Media, SessionDescription
 
 _DYNAMIC = range(96, 128)
-_ICE = frozenset({"ice-ufrag", "ice-pwd", "ice-options", "ice-lite", "candidate"})
-_DTLS = frozenset({"fingerprint", "setup"})
+_BROWSER = (
+    ("media.ice", frozenset({"ice-ufrag", "ice-pwd", "ice-options", "ice-lite", "candidate"})),
+    ("media.dtls", frozenset({"fingerprint", "setup"})),
+)
+"""What soft phones and browsers add, by the finding about it."""
 
 
 def answer(
@@ -91,13 +94,13 @@ def restated(description: SessionDescription, local: LocalMedia, refused: Sessio
 
 def _browser(description: SessionDescription) -> Iterator[Finding]:
     """What soft phones and browsers add; the trunk ignores it."""
-    names = {text.partition(":")[0] for text in description.attributes}
+    attributes = [*description.attributes]
     for media in description.media:
-        names.update([text.partition(":")[0] for text in media.attributes])
-    if ice := names & _ICE:
-        yield Finding("media.ice", ", ".join(sorted(ice)))
-    if dtls := names & _DTLS:
-        yield Finding("media.dtls", ", ".join(sorted(dtls)))
+        attributes += media.attributes
+    names = {text.partition(":")[0] for text in attributes}
+    for code, theirs in _BROWSER:
+        if not names.isdisjoint(theirs):
+            yield Finding(code, ", ".join(sorted(names & theirs)))
 
 
 def _description(local: LocalMedia) -> SessionDescription:
