@@ -45,7 +45,7 @@ class Player:
         self.stop()
         self._at, self._due = 0, self._clock.seconds()
         self._timestamp = self._line.media_time(self._line.agreement.codec.clock)
-        self._play()
+        self._timer = self._clock.call_later(0.0, self._play)  # behind the message that begins it
 
     def stop(self) -> None:
         if self._timer is not None:

@@ -188,3 +188,31 @@ def test_tshark_counts_what_we_count(serve: Serve, tmp_path: Path) -> None:
     assert (heard["packets"], heard["lost"]) == (int(packets), int(lost)) == (135, 15)
     jitter = [float(number) for number in re.findall(r"\d+\.\d+", line.partition("(")[2])]
     assert any(abs(heard["jitter_ms"] - number) < 1 for number in jitter), f"{heard['jitter_ms']} ms; tshark: {line}"
+
+
+def test_what_is_played_leaves_behind_the_answer(tmp_path: Path) -> None:
+    """One socket takes SIP and RTP, so that what comes is in the order in which it left."""
+    emulator = Serve(tmp_path, "--play", "tone")
+    proxy = emulator.proxy()
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.bind(("127.0.0.1", 0))
+            sock.settimeout(10)
+            host, port = sock.getsockname()
+            phone = Phone(lambda data: sock.sendto(data, (proxy["address"], proxy["udp"])), host, port)
+            body = f"v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\n"
+            phone.invite(body=body)
+            phone.receive(sock.recv(65535))
+            challenged = phone.expect(407)
+            phone.ack(challenged)
+            phone.invite(extra=phone.credentials(challenged), body=body)
+            came = [sock.recv(65535) for _ in range(5)]
+            assert [data[:11] if data.startswith(b"SIP") else data[0] for data in came[:3]] == [
+                b"SIP/2.0 100",
+                b"SIP/2.0 180",
+                b"SIP/2.0 200",
+            ]
+            assert [data[0] for data in came[3:]] == [0x80, 0x80] and came[3][1] == 0x80  # with the marker
+        emulator.check()
+    finally:
+        emulator.stop()
