@@ -36,7 +36,7 @@ class Emulator(telephony.Trunk, faults.Emulator, scenarios.Emulator, Protocol):
 
 _CALLS_QUERY = (("state", "only this state"), ("limit", "at most so many, 1 to 1000"))
 _PCAP_QUERY = (("decrypt", "true: SRTP is left out, and of each packet there is the RTP in it"),)
-_EVENTS_QUERY = (("after", "only those with a higher id"),)
+_EVENTS_QUERY = (("after", "only those with a higher id; 0 is all that are kept. Without it a stream has those from now on, a list all"),)
 
 ROUTES = (
     Route("GET", "/livez", "200 while the process serves", Health, "_livez"),
@@ -177,11 +177,12 @@ class Api:
         return result(Done(f"call {record.id} hung up"))
 
     def _events(self, request: ApiRequest) -> ApiResponse:
-        text = request.headers.get("last-event-id") or request.query.get("after") or "0"
+        streams = "text/event-stream" in request.headers.get("accept", "")
+        text = request.headers.get("last-event-id") or request.query.get("after") or (str(self._journal.last_event) if streams else "0")
         after = number(text)
         if after is None:
             return problem(400, f"after is an event's id, not {text[:20]!r}")
-        if "text/event-stream" in request.headers.get("accept", ""):
+        if streams:
             return ApiResponse(200, b"", "text/event-stream", {"Cache-Control": "no-store"}, after)
         return listing({"events": (event.as_dict() for event in self._journal.events(after))})
 

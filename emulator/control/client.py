@@ -27,8 +27,8 @@ class Refused(Exception):
 class Client:
     """Talks to one emulator."""
 
-    def __init__(self, url: str, timeout: float = 10.0) -> None:
-        """`url` as `http://host:port`; `timeout` in seconds. Raises `Unusable`."""
+    def __init__(self, url: str, timeout: float = 10.0, named_by: str = "") -> None:
+        """`url` as `http://host:port`; `timeout` in seconds. `named_by` is where the URL stands, when nobody gave it. Raises `Unusable`."""
         parts = urlsplit(url)
         try:
             port = parts.port
@@ -40,6 +40,7 @@ class Client:
         self._host = parts.hostname
         self._port = port or 80
         self._timeout = timeout
+        self._told = f"{self.url}, which {named_by} names" if named_by else self.url
 
     def get(self, path: str) -> Any:
         return self._ask("GET", path)
@@ -82,18 +83,19 @@ class Client:
             response = connection.getresponse()
             body = response.read()
         except (OSError, http.client.HTTPException) as error:
-            raise NotReachable(f"no emulator answers at {self.url} ({_plainly(error)})") from None
+            raise NotReachable(f"no emulator answers at {self._told} ({_plainly(error)})") from None
         finally:
             connection.close()
         if response.status >= 400:
             raise Refused(response.status, self._detail(body) or response.reason)
         return response.status, body
 
-    def events(self, after: int = 0) -> Iterator[dict[str, Any]]:
-        """The events as they come; ends when the emulator stops."""
+    def events(self, after: int | None = None) -> Iterator[dict[str, Any]]:
+        """The events as they come, from the one behind `after` on, or from now on; ends when the emulator stops."""
         connection = http.client.HTTPConnection(self._host, self._port, timeout=60)
         try:
-            connection.request("GET", f"/v1/events?after={after}", headers={"Accept": "text/event-stream"})
+            path = "/v1/events" if after is None else f"/v1/events?after={after}"
+            connection.request("GET", path, headers={"Accept": "text/event-stream"})
             response = connection.getresponse()
             if response.status != 200:
                 raise Refused(response.status, self._detail(response.read()) or response.reason)
@@ -101,7 +103,7 @@ class Client:
                 if line.startswith(b"data: "):
                     yield json.loads(line[6:])
         except (OSError, http.client.HTTPException) as error:
-            raise NotReachable(f"no emulator answers at {self.url} ({_plainly(error)})") from None
+            raise NotReachable(f"no emulator answers at {self._told} ({_plainly(error)})") from None
         finally:
             connection.close()
 
@@ -114,15 +116,20 @@ def _plainly(error: OSError | http.client.HTTPException) -> str:
 
 def find(url: str | None, endpoints: str | None) -> Client:
     """The emulator named by a flag, by VSIM_URL, or by the endpoints file. Raises `NotReachable` or `Unusable`."""
-    named = url or os.environ.get("VSIM_URL")
-    if named:
-        return Client(named)
-    return Client(str(read_endpoints(endpoints)["control"]))
+    if url:
+        return Client(url)
+    if named := os.environ.get("VSIM_URL"):
+        return Client(named, named_by="VSIM_URL")
+    return Client(str(read_endpoints(endpoints)["control"]), named_by=str(_path(endpoints)))
+
+
+def _path(endpoints: str | None) -> Path:
+    return Path(endpoints or os.environ.get("VSIM_ENDPOINTS") or "vsim.json")
 
 
 def read_endpoints(endpoints: str | None) -> dict[str, Any]:
     """The endpoints file of a running emulator. Raises `NotReachable`."""
-    path = Path(endpoints or os.environ.get("VSIM_ENDPOINTS") or "vsim.json")
+    path = _path(endpoints)
     try:
         value = json.loads(path.read_bytes())
         if not isinstance(value, dict) or "control" not in value:

@@ -229,6 +229,7 @@ _RTP = (
     Kind("rtp.ssrc-changed", "warning", "one SSRC a call", "keep the SSRC; a new one looks like another speaker", "RFC 3550 8"),
     Kind("rtp.timestamp-jump", "warning", "timestamps that follow the audio", "count the timestamp up by the samples in each packet", "RFC 3550 5.1"),
     Kind("rtp.dtx", "note", "audio without pauses", "turn silence suppression off if the other end clips", "RFC 3551 4.1"),
+    Kind("rtp.no-marker", "note", "the marker bit on the first packet after a pause", "set it when audio goes on, after a hold too", "RFC 3551 4.1"),
     Kind("rtp.ptime", "note", "20 ms of audio a packet", "send packets of the ptime in the answer", "RFC 8866 6.4"),
     Kind("rtp.clock-drift", "warning", "a clock that keeps its rate", "send as many samples a second as the codec has", "RFC 3550 5.1"),
     Kind("rtp.loss", "warning", "every packet", "look at the network, and at sequence numbers that skip", "RFC 3550 6.4.1"),

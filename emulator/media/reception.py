@@ -24,7 +24,7 @@ class Reception:
     __slots__ = (
         "_base", "_began", "_began_at", "_clock", "_cycles", "_drift", "_expected_before", "_highest", "_last", "_others",
         "_received_before", "_runs", "_step", "_step_seen", "_transit", "dtx", "duplicates", "jitter", "jumps", "octets", "packets",
-        "reordered", "source", "sources",
+        "reordered", "source", "sources", "unmarked",
     )  # fmt: skip
 
     def __init__(self, clock: int) -> None:
@@ -42,6 +42,8 @@ class Reception:
         """Timestamps that went elsewhere than the packets before them had them go."""
         self.dtx = 0
         """Pauses: the timestamp moved on, the sequence number did not, and the packet after it bears the marker (RFC 3551 4.1)."""
+        self.unmarked = 0
+        """Such pauses without the marker: the timestamp moved on as far as time did."""
         self.jitter = 0.0
         """Interarrival jitter (A.8)."""
         self._base = 0
@@ -78,7 +80,7 @@ class Reception:
         if step == self._step:
             self._step_seen += 1
         else:
-            self._another_step(step, sequence - highest, marker)
+            self._another_step(step, sequence - highest, marker, arrival * self._clock - timestamp - self._transit)
         transit = arrival * self._clock - timestamp
         off = transit - self._transit
         self._transit = transit
@@ -132,12 +134,16 @@ class Reception:
         self._transit = arrival * self._clock - timestamp
         self._began, self._began_at = arrival, timestamp
 
-    def _another_step(self, step: int, ahead: int, marker: int) -> None:
-        """The timestamp did not move as it did before: with lost packets it should not, and a pause is right with a marker."""
+    def _another_step(self, step: int, ahead: int, marker: int, off: float) -> None:
+        """The timestamp did not move as it did before: with lost packets it should not, and a pause is right with a marker. `off` is by
+        how much further time went."""
         if ahead & 0xFFFF == 1:
             if self._step_seen >= 3:  # a rhythm was there
-                if marker and 0 < step < self._clock * 600:
+                paused = 0 < step < self._clock * 600
+                if marker and paused:
                     self.dtx += 1
+                elif paused and abs(off) < (step - self._step) / 4:  # time went on as far: a pause all the same, as after a hold
+                    self.unmarked += 1
                 else:
                     self.jumps += 1
                 self._step_seen = 1
@@ -215,6 +221,8 @@ class Reception:
             found.append(Finding("rtp.timestamp-jump", f"{self.jumps} times"))
         if self.dtx:
             found.append(Finding("rtp.dtx", f"{self.dtx} pauses"))
+        if self.unmarked:
+            found.append(Finding("rtp.no-marker", f"{self.unmarked} pauses"))
         if self.milliseconds and abs(self.milliseconds - ptime) > 0.5:
             found.append(Finding("rtp.ptime", f"{self.milliseconds:g} ms a packet"))
         if abs(self._drift) > _DRIFT:

@@ -229,6 +229,9 @@ def _fixes(client: Client, met: Sequence[Attempt], found: Sequence[Outage]) -> I
             yield "calls went to what was up, and none was answered there: see with `vsim calls` and `vsim show` what they lacked"
         elif client.refusals:
             yield "a 503 means the next target (RFC 3263 4.3): take the next SRV record, or the next trunk of the list, as after no answer"
+        elif len(client.tried) > 1:
+            tried = ", ".join(client.tried)
+            yield f"each target that was tried was down ({tried}): go on to the next one sooner, and list both sites of the region"
         else:
             yield "no other target was tried: resolve the SRV records of sip-us.vonage.com (or eu, ap), or list both sites of the region"
     if client.longest_gap > _LONG_GAP:

@@ -10,7 +10,7 @@ import pytest
 from emulator.cli.call import Told
 from emulator.cli.session import Reports
 from emulator.config import Unusable
-from emulator.control.client import Client, NotReachable, read_endpoints
+from emulator.control.client import Client, NotReachable, find, read_endpoints
 from emulator.trunk.callers import ring_from
 from tests.support.serve import environment
 
@@ -107,6 +107,20 @@ def test_where_no_emulator_answers_it_is_said_in_words() -> None:
     with pytest.raises(NotReachable) as caught:
         Client("http://127.0.0.1:1").get("/readyz")
     assert str(caught.value) == "no emulator answers at http://127.0.0.1:1 (connection refused)"
+
+
+def test_who_names_an_emulator_that_is_gone_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell that has evaluated `vsim env`, and the file of a process that was killed, name one for longer than it runs."""
+    monkeypatch.setenv("VSIM_URL", "http://127.0.0.1:1")
+    with pytest.raises(NotReachable) as caught:
+        find(None, None).get("/readyz")
+    assert str(caught.value) == "no emulator answers at http://127.0.0.1:1, which VSIM_URL names (connection refused)"
+    monkeypatch.delenv("VSIM_URL")
+    (tmp_path / "vsim.json").write_text('{"control": "http://127.0.0.1:1"}')
+    with pytest.raises(NotReachable, match=r"http://127\.0\.0\.1:1, which .*vsim\.json names \(connection refused\)$"):
+        find(None, str(tmp_path / "vsim.json")).get("/readyz")
+    with pytest.raises(NotReachable, match=r"^no emulator answers at http://127\.0\.0\.1:1 \("):
+        find("http://127.0.0.1:1", None).get("/readyz")
 
 
 def test_an_endpoints_file_that_can_t_be_read_is_another_thing_than_one_that_is_none(tmp_path: Path) -> None:

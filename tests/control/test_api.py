@@ -158,6 +158,9 @@ def test_events_as_a_list_and_as_a_stream(api: Api) -> None:
     assert body(call(api, "GET", "/v1/events", query={"after": "1"}))["events"] == []
     stream = call(api, "GET", "/v1/events", headers={"accept": "text/event-stream", "last-event-id": "1"})
     assert (stream.content_type, stream.events_after) == ("text/event-stream", 1)
+    stream = call(api, "GET", "/v1/events", headers={"accept": "text/event-stream"}, query={"after": "0"})
+    assert stream.events_after == 0, "all that is kept, as in the list"
+    assert call(api, "GET", "/v1/events", headers={"accept": "text/event-stream"}).events_after == 1, "from now on"
     assert call(api, "GET", "/v1/events", query={"after": "x"}).status == 400
 
 

@@ -135,6 +135,17 @@ def test_a_client_that_knows_one_target_alone(story: Story) -> None:
     assert "resolve the SRV records" in client.fixes[0]
 
 
+def test_a_client_that_tries_targets_that_are_all_down(story: Story) -> None:
+    story.faults.down("us-3")
+    story.invite("us-3-1", wait=32)
+    story.invite("us-3-2", wait=8)
+    assert story.client().fixes == [
+        "each target that was tried was down (us-3-1, us-3-2): go on to the next one sooner, and list both sites of the region",
+        "a call stayed 32 s at a target that was down: shorten timer B or the connection timeout to some seconds, or check targets with "
+        "OPTIONS and leave out those that don't answer",
+    ]
+
+
 def test_a_client_that_takes_its_time(story: Story) -> None:
     story.faults.down("us-3-1")
     story.invite("us-3-1", wait=32)

@@ -249,7 +249,9 @@ def test_jitter_is_that_of_the_rfc() -> None:
     [
         ("rtp.ssrc-changed", lambda echo: (echo.hear(1), echo.hear(2, source=2))),
         ("rtp.timestamp-jump", lambda echo: (echo.talk(5), echo.hear(5, timestamp=99999))),
+        ("rtp.timestamp-jump", lambda echo: (echo.talk(5), echo.hear(5, timestamp=-9999))),
         ("rtp.dtx", lambda echo: (echo.talk(5), echo.hear(5, 0x80, timestamp=9999))),
+        ("rtp.no-marker", lambda echo: (echo.talk(5), echo.clock.advance(1), echo.hear(5, timestamp=8800))),
         ("rtp.ptime", lambda echo: echo.talk(10, step=320, pace=0.04)),
         ("rtp.loss", lambda echo: (echo.talk(10), echo.talk(10, first=12))),
         ("rtp.clock-drift", lambda echo: (echo.talk(1200, pace=0.0204), echo.stream.end())),

@@ -285,6 +285,7 @@ def test_events_are_a_stream_that_can_be_resumed(serve: Serve) -> None:
     lines: list[str] = []
     while "event: call.ended" not in lines:
         lines.append(answer.readline().decode().rstrip("\n"))
+    assert "event: ready" in lines, "what was before the stream began"
     last = int(next(line for line in reversed(lines) if line.startswith("id: "))[4:])
     connection.close()
     connection.request("GET", "/v1/events", headers={"Accept": "text/event-stream", "Last-Event-ID": str(last - 1)})
