@@ -434,6 +434,8 @@ def _read(path: str, octets: int) -> Iterator[bytes]:
 
 def _unopened(what: str, setting: str, address: str, port: int, problem: OSError) -> Unusable:
     fix = f"choose another with {setting}"
+    if problem.errno == errno.EADDRINUSE:
+        fix += ", or use --ephemeral"
     if problem.errno == errno.EACCES and 0 < port < FIRST_UNPRIVILEGED:
         fix += ", or allow low ports: capability NET_BIND_SERVICE, or sysctl net.ipv4.ip_unprivileged_port_start=0"
     return Unusable(sent_by((address, port)), f"{what}: {in_words(problem)}; {fix}")

@@ -165,9 +165,11 @@ def media_lines(call: dict[str, Any]) -> list[str]:
         heard, sent = media["heard"], media["sent"]
         rated = f", MOS {heard['mos']}" if heard["mos"] is not None else ""
         seen = f" ({sent['lost']} lost, jitter {sent['jitter_ms']} ms, MOS {sent['mos']} by the client's reports)" if sent["mos"] else ""
+        lost = f", {sent['packets'] - sent['left']} lost on purpose" if sent["left"] < sent["packets"] else ""
         lines.append(f"media: {media['codec']}{' over SRTP' if media['srtp'] else ''}, peer {media['remote']}")
         lines.append(
-            f"  heard {heard['packets']} packets, {heard['lost']} lost, jitter {heard['jitter_ms']} ms{rated}; sent {sent['packets']}{seen}"
+            f"  heard {heard['packets']} packets, {heard['lost']} lost, jitter {heard['jitter_ms']} ms{rated}; "
+            f"sent {sent['left']}{lost}{seen}"
         )
         if media["digits"]:
             lines.append(f"  digits {media['digits']}")

@@ -11,7 +11,7 @@ import click
 import pytest
 
 from emulator.cli.call import Told, follow, lines_of, odd, outcome, ring_of, verdict
-from emulator.cli.calls import summary, table
+from emulator.cli.calls import media_lines, summary, table
 from emulator.config import Unusable
 from emulator.control.client import Refused
 from emulator.journal.ladder import ladder
@@ -240,3 +240,12 @@ def test_the_ladder_has_a_leg_for_each_attempt() -> None:
         f"  1  {ONE}  UDP 192.0.2.10:5080  503 So after 0.000 s: 503 moves on",
         "  2  sip:1234@192.0.2.10:5090  UDP 192.0.2.10:5090  200 So after 0.000 s",
     ]
+
+
+def test_packets_that_a_fault_has_lost_are_not_told_of_as_sent() -> None:
+    heard = {"packets": 150, "lost": 0, "jitter_ms": 0.5, "mos": 4.41}
+    sent = {"packets": 150, "left": 150, "lost": None, "jitter_ms": None, "mos": None}
+    call = {"media": {"codec": "PCMU", "srtp": False, "remote": "127.0.0.1:1", "heard": heard, "sent": sent, "digits": ""}}
+    assert media_lines(call)[1] == "  heard 150 packets, 0 lost, jitter 0.5 ms, MOS 4.41; sent 150"
+    sent["left"] = 0
+    assert media_lines(call)[1] == "  heard 150 packets, 0 lost, jitter 0.5 ms, MOS 4.41; sent 0, 150 lost on purpose"

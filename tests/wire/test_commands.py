@@ -139,7 +139,7 @@ def test_a_taken_port_is_one_line_and_leaves_nothing_behind(tmp_path: Path) -> N
             control.listen()
             taken_port = str(control.getsockname()[1])
             done = attempt(tmp_path, "--layout", "ports", "--bind", "127.0.99.1", VSIM_CONTROL_PORT=taken_port, VSIM_DNS_PORT="0")
-        one_line(done, f"127.0.0.1:{taken_port}", "control API: address already in use", "control.port")
+        one_line(done, f"127.0.0.1:{taken_port}", "control API: address already in use", "control.port", "--ephemeral")
         done = attempt(tmp_path, "--layout", "ports", "--bind", "127.0.99.1", VSIM_DNS_PORT=str(port), VSIM_CONTROL_PORT="0")
         one_line(done, f"127.0.0.1:{port}", "DNS: address already in use", "dns.port")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:  # before the first call, not in each of them
