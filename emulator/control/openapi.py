@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from emulator import __version__
+from emulator.annotations import fields, form
 from emulator.control.api import ROUTES
 from emulator.control.model import Problem
 from emulator.scenario.schema import schema as loosened
@@ -29,6 +30,7 @@ def document() -> dict[str, Any]:
     schemas, components = msgspec.json.schema_components([*kinds, *bodies], ref_template=_TEMPLATE)
     for kind in (FaultSpec, DownSpec, UpSpec):
         components.update({f"faults.{name}": one for name, one in loosened(kind, _FAULTS_TEMPLATE)[1].items()})
+    _take_text(components["Ring"])
     taken = iter(schemas[len(kinds) :])
     schemas = schemas[: len(kinds)]
     error = {
@@ -77,3 +79,12 @@ def document() -> dict[str, Any]:
         "paths": paths,
         "components": {"schemas": components},
     }
+
+
+def _take_text(ring: dict[str, Any]) -> None:
+    """Times of a ring may be text, such as 500ms."""
+    for name, field in fields(Ring).items():
+        if form(field.type) == "duration":
+            time = ring["properties"][name]
+            kinds = time.pop("anyOf", None) or [{key: time.pop(key) for key in ("type", "minimum", "maximum")}]
+            time["anyOf"] = [*kinds, {"type": "string", "pattern": r"^[0-9.]+ ?(ms|s|m|h)?$"}]

@@ -26,42 +26,60 @@ _Place = Annotated[str, Meta(extra={"reads": short_name})]
 class Ring(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One call. Times in seconds; over HTTP also as text such as 500ms or 5s."""
 
-    number: Number
-    """The number that is rung."""
+    number: Annotated[Number, Meta(description="The number that is rung, E.164 digits.")]
     caller: Annotated[
-        str, Meta(pattern="^(\\+?[0-9A-Za-z*#._-]{1,40})?$", extra={"write": "at most 40 digits, letters, or any of + * # . _ -"})
+        str,
+        Meta(
+            pattern="^(\\+?[0-9A-Za-z*#._-]{1,40})?$",
+            extra={"write": "at most 40 digits, letters, or any of + * # . _ -"},
+            description="Its caller ID, shown as it is: networks pass on badly written ones too (vonage-facts 6). Empty: hidden.",
+        ),
     ] = ""
-    """Its caller ID, shown as it is: networks pass on badly written ones too (vonage-facts 6). Empty: hidden."""
-    anonymous: bool = False
-    """Hide the caller ID."""
-    forward: Annotated[str, Meta(max_length=4096)] | None = None
-    """A forward list for this call alone; without it the number's own."""
-    play: Annotated[str, Meta(min_length=1, max_length=64)] = "tone"
-    """What the caller plays once it is answered: echo, tone, silence, nothing, or the name of a prompt of `media.prompts`."""
-    samples: Annotated[bytes, Meta(max_length=MAX_SAMPLES_OCTETS)] = b""
-    """Played instead, over and over: 16-bit samples, the low octet first, 8,000 a second, at most a minute; base64 over HTTP."""
-    digits: Annotated[str, Meta(pattern="^[0-9A-Da-d*#,]{0,64}$", extra={"write": "at most 64 of 0 to 9, *, #, A to D, and commas"})] = ""
-    """Dialled once it is answered; a comma is half a second."""
-    digits_after: Seconds = 1.0
-    record: bool = False
-    """Record both directions, whatever `media.record` says."""
-    talk: Seconds | None = None
-    """The caller hangs up so long after the answer; None waits for the customer."""
-    cancel_after: Seconds | None = None
-    """The caller gives up so long after it began to ring, unless it is answered before."""
-    proxy: _Place | None = None
-    """The proxy that calls the customer; without it one of `region`."""
-    region: _Place | None = None
-    """Without it that of the number."""
-    srtp: bool | None = None
-    """SRTP at every target, or at none; None as each target says."""
-    headers: dict[str, str] = msgspec.field(default_factory=dict)
-    """Further header fields of the INVITE."""
-    again: Annotated[int, Meta(ge=0, le=1000)] = 0
-    """How many times the caller rings again when the call is over."""
-    again_after: Seconds = 1.0
-    voice_status_callback: Annotated[str, Meta(max_length=2048)] | None = None
-    """Told how the call ended; without it the number's own."""
+    anonymous: Annotated[bool, Meta(description="Hide the caller ID.")] = False
+    forward: Annotated[
+        Annotated[str, Meta(max_length=4096)] | None, Meta(description="A forward list for this call alone; without it the number's own.")
+    ] = None
+    play: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=64,
+            description="What the caller plays once it is answered: echo, tone, silence, nothing, or a prompt of media.prompts.",
+        ),
+    ] = "tone"
+    samples: Annotated[
+        bytes,
+        Meta(
+            max_length=MAX_SAMPLES_OCTETS,
+            description="Played instead, over and over: 16-bit samples, the low octet first, 8,000 a second, at most a minute; base64 over "
+            "HTTP.",
+        ),
+    ] = b""
+    digits: Annotated[
+        str,
+        Meta(
+            pattern="^[0-9A-Da-d*#,]{0,64}$",
+            extra={"write": "at most 64 of 0 to 9, *, #, A to D, and commas"},
+            description="Dialled once it is answered; a comma is half a second.",
+        ),
+    ] = ""
+    digits_after: Annotated[Seconds, Meta(description="From the answer to the first digit.")] = 1.0
+    record: Annotated[bool, Meta(description="Record both directions, whatever media.record says.")] = False
+    talk: Annotated[
+        Seconds | None, Meta(description="The caller hangs up so long after the answer; without it the customer does, or a DELETE.")
+    ] = None
+    cancel_after: Annotated[
+        Seconds | None, Meta(description="The caller gives up so long after it began to ring, unless it is answered before.")
+    ] = None
+    proxy: Annotated[_Place | None, Meta(description="The proxy that calls the customer, such as us-3-1; without it one of region.")] = None
+    region: Annotated[_Place | None, Meta(description="us, eu or ap; without it that of the number.")] = None
+    srtp: Annotated[bool | None, Meta(description="SRTP at every target, or at none; without it as each target says.")] = None
+    headers: Annotated[dict[str, str], Meta(description="Further header fields of the INVITE.")] = msgspec.field(default_factory=dict)
+    again: Annotated[int, Meta(ge=0, le=1000, description="How many times the caller rings again when the call is over.")] = 0
+    again_after: Annotated[Seconds, Meta(description="From the end of a call to the next one.")] = 1.0
+    voice_status_callback: Annotated[
+        Annotated[str, Meta(max_length=2048)] | None, Meta(description="A URL that is told how it ended; without it the number's own.")
+    ] = None
 
     def __post_init__(self) -> None:
         """Raises `ValueError` for what no single field can know."""

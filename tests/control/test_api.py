@@ -291,6 +291,21 @@ BODIES = {
 """Of the requests that have one."""
 
 
+def test_the_description_says_what_a_ring_may_hold() -> None:
+    """Whoever has nothing but /openapi.json can place a call."""
+    ring = document()["components"]["schemas"]["Ring"]["properties"]
+    assert {name for name, one in ring.items() if not _described(one)} == set()
+    assert {"string", "number"} <= {kind.get("type") for kind in _kinds(ring["talk"])}, "5s as well as 5"
+
+
+def _described(schema: dict[str, Any]) -> bool:
+    return any("description" in kind for kind in _kinds(schema))
+
+
+def _kinds(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    return [schema, *(inner for kind in schema.get("anyOf", ()) for inner in _kinds(kind))]
+
+
 def test_the_description_is_openapi_and_answers_fit_their_models(api: Api) -> None:
     from openapi_spec_validator import validate
 
