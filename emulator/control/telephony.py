@@ -155,7 +155,8 @@ class Telephony:
             return record if not isinstance(record, CallRecord) else value
         if not self._trunk.hold(record.id, value.hold):
             return problem(
-                409, f"call {record.id} is {record.state}; only one that is answered, and has no re-INVITE under way, can be held"
+                409,
+                f"call {record.id} is {record.state}; only one that is answered and has its ACK, and no re-INVITE under way, can be held",
             )
         return result(Done(f"a re-INVITE that {'holds' if value.hold else 'resumes'} has gone out in call {record.id}"))
 

@@ -5,7 +5,7 @@ from emulator.scenario import model as m
 from emulator.scenario.expect_named import over
 from emulator.scenario.stage import Stage
 from emulator.scenario.terms import ALL
-from emulator.scenario.world import Moment, Outlook, Watch, World
+from emulator.scenario.world import Outlook, Watch, World
 
 
 class Acts:
@@ -60,9 +60,8 @@ class Acts:
         return None, None
 
     def _hold(self, name: str, on: bool) -> tuple[CallRecord, Watch]:
-        record, since = self._world.call(name), self._world.now()
-        self._stage.hold(record, on)
-        return record, _Held(self._world, record, since, on)
+        record = self._world.call(name)
+        return record, _Held(self._world, self._stage, record, on)
 
 
 class _Over:
@@ -78,15 +77,18 @@ class _Over:
 
 
 class _Held:
-    """A re-INVITE that holds, or takes off hold, has come about once the device has taken it."""
+    """A re-INVITE that holds, or takes off hold, has come about once the device has taken it. None may be sent before the ACK of the
+    answer, nor while another one is under way (RFC 3261 14.1): it waits for that."""
 
-    timed = False
-
-    def __init__(self, world: World, record: CallRecord, since: Moment, on: bool) -> None:
+    def __init__(self, world: World, stage: Stage, record: CallRecord, on: bool) -> None:
+        """Raises `Unusable` for a call that is not answered."""
         self._world = world
+        self._stage = stage
         self._record = record
-        self._since = since
+        self._on = on
+        self._since = world.now()
         self._kind = "call.held" if on else "call.resumed"
+        self.timed = not stage.hold(record, on)
 
     def look(self) -> Outlook:
         calls = (self._record.id,)
@@ -95,10 +97,12 @@ class _Held:
                 return Outlook(met=True, calls=calls)
             if noted.event.call == self._record.id and str(noted.event.fields.get("finding", "")).startswith("hold.refused"):
                 return Outlook(hopeless=True, came=str(noted.event.fields["finding"]).partition("; the trunk wants")[0], calls=calls)
-        over_already = over(self._record)
-        return Outlook(
-            hopeless=over_already, came=f"the call is {self._record.state}" if over_already else "no answer to the re-INVITE", calls=calls
-        )
+        if over(self._record):
+            return Outlook(hopeless=True, came=f"the call is {self._record.state}", calls=calls)
+        if self.timed:
+            self.timed = not self._stage.hold(self._record, self._on)
+        missing = "no re-INVITE could be sent: an ACK, or the end of another one, is missing"
+        return Outlook(came=missing if self.timed else "no answer to the re-INVITE", calls=calls)
 
 
 class Listening:

@@ -89,11 +89,10 @@ class LiveStage:
         if not self._trunk.dial(record.id, digits):
             raise Unusable("", f"call #{record.id} is {record.state}; digits need one that is answered")
 
-    def hold(self, record: CallRecord, on: bool) -> None:
-        if not self._trunk.hold(record.id, on):
-            raise Unusable(
-                "", f"call #{record.id} is {record.state}; only one that is answered, and has no re-INVITE under way, can be held"
-            )
+    def hold(self, record: CallRecord, on: bool) -> bool:
+        if record.state != "answered":
+            raise Unusable("", f"call #{record.id} is {record.state}; only one that is answered can be held")
+        return self._trunk.hold(record.id, on)
 
     # -- what goes wrong ------------------------------------------------------------------------------------------
 

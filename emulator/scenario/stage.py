@@ -29,8 +29,8 @@ class Stage(Protocol):
     def dial(self, record: CallRecord, digits: str) -> None:
         """Send digits to the device."""
 
-    def hold(self, record: CallRecord, on: bool) -> None:
-        """Put the device on hold, or take it back."""
+    def hold(self, record: CallRecord, on: bool) -> bool:
+        """Put the device on hold, or take it back; False while that can't be asked, for an ACK or another re-INVITE is under way."""
 
     def down(self, name: str, how: str, seconds: float | None, keep_calls: bool) -> None:
         """Take a proxy, site, region or all down."""

@@ -51,9 +51,10 @@ class MemoryStage:
     def dial(self, record: CallRecord, digits: str) -> None:
         self.done.append(f"dial {digits} in #{record.id}")
 
-    def hold(self, record: CallRecord, on: bool) -> None:
-        if not self.network.trunk.hold(record.id, on):
+    def hold(self, record: CallRecord, on: bool) -> bool:
+        if record.state != "answered":
             raise Unusable("", f"call #{record.id} is {record.state}")
+        return self.network.trunk.hold(record.id, on)
 
     def down(self, name: str, how: str, seconds: float | None, keep_calls: bool) -> None:
         self.done.append(f"down {name} {how} {seconds} {keep_calls}")

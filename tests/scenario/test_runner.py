@@ -718,6 +718,27 @@ def test_hold_waits_until_the_device_has_taken_it() -> None:
     assert play.state == "passed", [verdict.came for verdict in play.runner.report().steps]
 
 
+def test_hold_waits_for_the_ack() -> None:
+    """A story goes on with the 200, and no re-INVITE may be sent before its ACK (RFC 3261 14.1)."""
+    play = Play(steps("expect: {call: {}, as: outbound}", "hold: {call: outbound, within: 5s}")).start()
+    phone = play.phone = play.network.phone()  # type: ignore[attr-defined]
+    phone.dial()
+    answered = phone.expect(100, 180, 200)
+    play.after(0.2)
+    assert play.outcomes == ["met", "running"] and not phone.inbox
+    phone.ack(answered)
+    play.after(0.2)
+    accept(play, "recvonly")
+    assert play.state == "passed", [verdict.came for verdict in play.runner.report().steps]
+
+
+def test_hold_that_can_not_be_asked_for_in_its_time() -> None:
+    play = Play(steps("expect: {call: {}, as: outbound}", "hold: {call: outbound, within: 5s}")).start()
+    play.network.phone().dial()
+    play.after(6)
+    assert play.state == "failed" and play.verdict(1).came == "no re-INVITE could be sent: an ACK, or the end of another one, is missing"
+
+
 def test_hold_that_is_refused_or_never_answered() -> None:
     play = in_call("hold: {call: outbound, within: 5s}")
     play.phone.respond(play.phone.expect("INVITE"), 488, "Not Acceptable Here")  # type: ignore[attr-defined]
