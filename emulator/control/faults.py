@@ -9,7 +9,7 @@ from emulator.control.routes import ApiRequest, ApiResponse, Route, in_pieces, p
 from emulator.journal.journal import Journal
 
 _LISTED = "every fault, what it has struck and what it narrowly missed, and which proxies are down"
-_ADD = "add a fault; the body is a FaultSpec, or text: the same on one line"
+_ADD = "add a fault; the body is a FaultSpec, or a JSON string: the same on one line"
 _A_FAULT = '{"refuse": 503, "where": {"site": "us-3"}}'
 _DOWN = "take a proxy, site, region or all down; the body is a DownSpec"
 

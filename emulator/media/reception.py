@@ -14,6 +14,8 @@ _DRIFT = 0.005
 """A sender's clock may be off by half a percent; sound cards are better than a hundredth of that."""
 _DRIFT_SPAN = 20.0
 """Seconds of audio before its clock is judged: at this length 50 ms of jitter are a quarter of a percent."""
+_UNSTEADY = 4.0
+"""Times the mean of its deviation that a packet may be astray."""
 _WORTH_TELLING = 0.01
 """Loss above which it is a finding."""
 
@@ -142,7 +144,8 @@ class Reception:
                 paused = 0 < step < self._clock * 600
                 if marker and paused:
                     self.dtx += 1
-                elif paused and abs(off) < (step - self._step) / 4:  # time went on as far: a pause all the same, as after a hold
+                elif paused and step > self._step and abs(off) < max((step - self._step) / 4, _UNSTEADY * self.jitter):
+                    # time went on as far, as far as that can be told: a pause all the same, as after a hold
                     self.unmarked += 1
                 else:
                     self.jumps += 1

@@ -16,7 +16,6 @@ from emulator.phone.script import Calling
 from emulator.sip.calling import Failure, Invitation, SharedCall
 from emulator.sip.credentials import Credentials
 from emulator.sip.flow import Flow, Paths
-from emulator.sip.grammar import unquote
 from emulator.sip.locate import Hop, LocateError, Locator, Lookup, Transport
 from emulator.sip.message import REASONS, Response
 from emulator.sip.session import Session
@@ -272,7 +271,7 @@ class _Try(SharedCall):
     def on_refused(self, response: Response) -> None:
         self._hear(response)
         ending: Ending = "cancelled" if response.status == 487 else "refused"
-        self.leave(ending, _warning(response), response)
+        self.leave(ending, "", response)
 
     def on_failed(self, why: str, kind: Failure) -> None:
         self.leave("timeout" if kind == "timeout" else "unreachable", why)
@@ -295,12 +294,6 @@ class _Try(SharedCall):
         if not self._left:
             self._left = True
             self._call.on_try_over(self, ending, why, response)
-
-
-def _warning(response: Response) -> str:
-    """What a refusal says of its reason (RFC 3261 20.43): the text of its Warning, without code and agent; empty without one."""
-    value = response.get("warning") or ""
-    return unquote(value[value.index('"') :].strip()) if '"' in value else value
 
 
 def _text(flow: Flow) -> str:

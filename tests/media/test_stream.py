@@ -244,6 +244,15 @@ def test_jitter_is_that_of_the_rfc() -> None:
     assert echo.stream.heard.jitter == pytest.approx(80, rel=0.01)
 
 
+def pause_unsteadily(echo: Echo) -> None:
+    """Packets that come 15 ms early and late, and a pause of 40 ms: no longer than they are astray."""
+    for k in range(40):
+        echo.clock.advance(0.035 if k % 2 else 0.005)
+        echo.hear(k, timestamp=k * 160)
+    echo.clock.advance(0.1)
+    echo.hear(40, timestamp=39 * 160 + 480)
+
+
 @pytest.mark.parametrize(
     ("code", "how"),
     [
@@ -252,6 +261,7 @@ def test_jitter_is_that_of_the_rfc() -> None:
         ("rtp.timestamp-jump", lambda echo: (echo.talk(5), echo.hear(5, timestamp=-9999))),
         ("rtp.dtx", lambda echo: (echo.talk(5), echo.hear(5, 0x80, timestamp=9999))),
         ("rtp.no-marker", lambda echo: (echo.talk(5), echo.clock.advance(1), echo.hear(5, timestamp=8800))),
+        ("rtp.no-marker", pause_unsteadily),
         ("rtp.ptime", lambda echo: echo.talk(10, step=320, pace=0.04)),
         ("rtp.loss", lambda echo: (echo.talk(10), echo.talk(10, first=12))),
         ("rtp.clock-drift", lambda echo: (echo.talk(1200, pace=0.0204), echo.stream.end())),
