@@ -356,7 +356,7 @@ class EventStream:
         self._paused = self._waits = self._over = False
         self._written = after
         """The newest event, as long as there were others before."""
-        self._behind: Iterator[Event] | None = iter(())
+        self._behind: Iterator[Event] | None = iter(()) if after < owner.journal.last_event else None
         if request.channel is not None:
             request.channel.setTimeout(None)  # a stream may be quiet for long
         request.notifyFinish().addBoth(lambda _: self._ended())
