@@ -240,7 +240,7 @@ class MediaSettings(_Section, frozen=True):
     ] = 64 << 20
     tones: Annotated[bool, _meta("Look for digits that are sent as tones, which the trunk does not relay.", _PAGE)] = True
     silence_timeout: Annotated[float, _seconds("A call without RTP for so long is hung up; 0 never.")] = 60.0
-    tick: Annotated[float, _seconds("Above `tick_above` sockets, how often they are read; 0 at every wake-up.")] = 0.004
+    tick: Annotated[float, _seconds("Above `tick_above` sockets, how often they are read; 0 at every wake-up.")] = 0.002
     tick_above: Annotated[int, _meta("Sockets above which the tick is used.", ge=0)] = 200
 
     @property
