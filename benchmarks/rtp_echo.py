@@ -158,6 +158,9 @@ def measure(secure: bool = False) -> dict[str, Any]:
             rounds = rounds_of(directory, count, secure, paced)
             title = f"{what} echo, {count} calls of {RATE} packets a second, median of {ROUNDS} rounds of {SECONDS} s"
             results[str(count)] = tell(title, columns, rounds)
+            late = {name: [round(one["p99_us"] / 1000, 1) for one in found] for name, found in rounds.items()}
+            print("  p99 of each round, ms: " + "; ".join(f"{name} {' '.join(map(str, found))}" for name, found in late.items()))
+            results[str(count)]["p99_ms"] = late
             pings = [one["pings"] for one in rounds["vsim"]]
             p99, worst = median(pings, "p99_ms"), max(one["worst_ms"] for one in pings)
             unanswered = sum(one["lost"] for one in pings)
