@@ -1,7 +1,7 @@
 #!/bin/sh
 # sbc.sh TARGET…: Kamailio as an SBC before proxies such as us-3-1, in that order, and a caller behind it who calls and calls.
-# SBC_PROBING=0 and SBC_PING=0 take its health checks away; SBC_CALLS are calls per second, SBC_TALK milliseconds. SBC_TRANSPORT=tls is TLS
-# to the targets, whose certificates are verified by the CA of vsim, and not by name: this Kamailio can't.
+# SBC_PROBING=0 and SBC_PING=0 take its health checks away; SBC_CALLS are calls in SBC_EVERY milliseconds (a second), each of SBC_TALK milliseconds.
+# SBC_TRANSPORT=tls is TLS to the targets, whose certificates are verified by the CA of vsim, and not by name: this Kamailio can't.
 set -eu
 here=$(dirname "$0")
 number=${VSIM_VAR_NUMBER:-447700900200}
@@ -44,6 +44,6 @@ sed -e "s|SBC_PORT|$port|" -e "s|SBC_DIRECTORY|$PWD/sbc|" -e "s|SBC_PING|${SBC_P
 kamailio=$(command -v kamailio || echo /usr/sbin/kamailio)
 "$kamailio" $with -f sbc/kamailio.cfg -DD -E -m 64 -M 8 -Y "$PWD/sbc" &
 until grep -qi ":$(printf %04x "$port") " /proc/net/udp; do sleep 0.05; done
-sipp "127.0.0.1:$port" -sf "$here/through_sbc.xml" -t u1 -i 127.0.0.1 -mi 127.0.0.1 -s "$number" -r "${SBC_CALLS:-2}" \
+sipp "127.0.0.1:$port" -sf "$here/through_sbc.xml" -t u1 -i 127.0.0.1 -mi 127.0.0.1 -s "$number" -r "${SBC_CALLS:-2}" -rp "${SBC_EVERY:-1000}" \
   -d "${SBC_TALK:-400}" -nostdin > sbc/sipp.out 2>&1 &
 wait
