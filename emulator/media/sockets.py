@@ -151,6 +151,8 @@ class Selector:
                             ready = self._send(ready)  # what was before it leaves before whatever comes of it
                         receive(slot.buffer, slot.view, length)
                         slot = slots[0]
+                        if readers[number] is not reader:
+                            break  # the packet has closed this socket, or somebody else has it now
             except OSError:
                 self.socket_errors += 1
             except Exception as error:

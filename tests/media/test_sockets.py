@@ -348,6 +348,19 @@ def test_a_capture_has_reports_where_they_came_from(latching: Ground) -> None:
     assert [(one.incoming, one.local, one.peer) for one in reports] == [(True, ours, theirs), (False, ours, theirs)]
 
 
+def test_a_socket_that_its_packet_has_closed_is_not_read_again() -> None:
+    place = ground("pairs", latch=True)
+    place.selector._late = True  # several are read from a socket
+    phone = place.phone()
+    port, stream = place.call(phone, announced=INSIDE, rtcp=(INSIDE[0], INSIDE[1] + 1))
+    phone.say(port.number)
+    place.settle()
+    report_of(phone, port.number)
+    place.settle()
+    assert stream.reports == 1 and place.selector.socket_errors == 0
+    place.close()
+
+
 def test_a_client_that_says_where_it_is_after_all_has_its_reports_there(latching: Ground) -> None:
     phone = latching.phone()
     port, stream = latching.call(phone, announced=INSIDE, rtcp=(INSIDE[0], INSIDE[1] + 1))
