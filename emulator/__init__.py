@@ -43,7 +43,7 @@ meet, and so is `phone/`, which knows nothing of `trunk/`. Nothing imports `serv
       rules sight gate signalling answers outage outages behaviours names seams wiring fault faults likeness    machines
       terms expectation model check placeholders script script_schema reference wording verdict trace report    words     listeners    wire
       trail downtime failover world witness expect expect_calls expect_requests expect_named stage live acts runner scenarios    machines
-    journal/       events findings attempt ladder packet capture    words   journal datagrams    machines
+    journal/       events findings attempt ladder packet pcapng    words   journal record capture datagrams    machines
     control/       model routes    words     api telephony faults scenarios openapi turns    machines
       endpoints server client webhook    wires
     phone/         our own small phone: a stranger to the trunk, built of the same parts

@@ -23,7 +23,8 @@ from emulator.forwarding_settings import entries
 from emulator.ids import Ids
 from emulator.journal.datagrams import Shelf
 from emulator.journal.findings import Finding
-from emulator.journal.journal import CallRecord, Journal
+from emulator.journal.journal import Journal
+from emulator.journal.record import CallRecord
 from emulator.low_ports import FIRST_UNPRIVILEGED, allowed
 from emulator.media.port import Exhausted
 from emulator.media.port_pair import MediaPorts, PortPair

@@ -13,7 +13,7 @@ import click
 from emulator.cli import UNUSABLE, fail
 from emulator.cli.options import client_options
 from emulator.journal.attempt import describe
-from emulator.journal.journal import STATES
+from emulator.journal.record import STATES
 
 _ARROWS = {"outbound": "→", "inbound": "←"}
 """Toward the telephone network, and toward the customer."""

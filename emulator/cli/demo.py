@@ -17,7 +17,7 @@ from emulator.journal.findings import printable
 
 if TYPE_CHECKING:
     from emulator.journal.attempt import Attempt
-    from emulator.journal.journal import CallRecord
+    from emulator.journal.record import CallRecord
     from emulator.phone.line import Line
     from emulator.phone.outcome import Outcome
     from emulator.phone.phone import Phone

@@ -38,7 +38,7 @@ def path(id: str, decrypt: bool) -> str:
 
 def keep(client: "Client", call: dict[str, Any], file: str, decrypt: bool = False) -> None:
     """Fetch the capture of a call, write it, and say so; with `decrypt` its media without SRTP. Raises `Unusable`."""
-    from emulator.journal.capture import count
+    from emulator.journal.pcapng import count
 
     data = client.get_bytes(path(call["id"], decrypt))
     found = f"call #{call['id']}: {_many(count(data), 'packet')}, {_many(len(data), 'octet')}"

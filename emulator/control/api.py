@@ -9,8 +9,10 @@ from emulator import __version__
 from emulator.control import faults, scenarios, telephony
 from emulator.control.model import CallDetail, CallList, Done, Endpoints, EventList, Health, Held
 from emulator.control.routes import ApiRequest, ApiResponse, Route, listing, no_call, problem, result
-from emulator.journal.capture import CONTENT_TYPE
-from emulator.journal.journal import STATES, Journal
+from emulator.journal.capture import captured
+from emulator.journal.journal import Journal
+from emulator.journal.pcapng import CONTENT_TYPE
+from emulator.journal.record import STATES
 from emulator.reading import suggest
 from emulator.sip.grammar import number
 
@@ -166,7 +168,7 @@ class Api:
         except ValueError as error:
             return problem(400, str(error))
         name = {"Content-Disposition": f'attachment; filename="call-{record.id}.pcapng"'}
-        return ApiResponse(200, b"", CONTENT_TYPE, name, pieces=record.captured(decrypt))
+        return ApiResponse(200, b"", CONTENT_TYPE, name, pieces=captured(record, decrypt))
 
     def _hang_up(self, request: ApiRequest, id: str) -> ApiResponse:
         record = self._journal.get(id)

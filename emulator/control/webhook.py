@@ -17,7 +17,8 @@ from zope.interface import implementer
 
 from emulator.clock import Clock, Timer
 from emulator.journal.findings import Finding
-from emulator.journal.journal import CallRecord, Journal
+from emulator.journal.journal import Journal
+from emulator.journal.record import CallRecord
 from emulator.trunk.status_callback import url_problem
 
 _FIRST_PAUSE = 1.0

@@ -1,64 +1,106 @@
-"""A call's SIP messages, and its media where that was kept, as a capture: pcapng, which Wireshark, tshark, tcpdump and sngrep read.
-
-pcapng and not classic pcap, for it has room for words: what was found about a message is a comment of its packet, and what is to be known
-of the capture is a comment of the whole. libpcap reads files of one section whose interfaces are all alike, so these are: raw IP, without
-an Ethernet that never was.
-
-TLS is left out: its messages are shown as TCP on the same ports, where tshark finds SIP in them.
-"""
+"""A call as a capture: its messages, its media where that was kept, and what was found, each at the packet it is about."""
 
 import re
-import struct
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from heapq import merge
 
 from emulator import __version__
-from emulator.journal.packet import UDP_MOST, Streams, datagram
-from emulator.sip.flow import Path
-
-CONTENT_TYPE = "application/x-pcapng"
-
-_SECTION, _INTERFACE, _PACKET = 0x0A0D0D0A, 1, 6  # block types
-_BYTE_ORDER = 0x1A2B3C4D
-_RAW_IP = 101  # LINKTYPE_RAW: a packet begins with its IP header
-_SNAP = 262144  # the most that libpcap takes
-_COMMENT, _NAME, _FLAGS, _PROGRAM = 1, 2, 2, 4  # options; their numbers begin anew in each type of block
-_INBOUND, _OUTBOUND = 1, 2
-_MOST = 65000
-"""Octets of a comment; an option holds 65,535."""
-_CUT = "…"
-
+from emulator.journal.attempt import describe
+from emulator.journal.datagrams import Datagram
+from emulator.journal.findings import Finding
+from emulator.journal.pcapng import Packet, pieces
+from emulator.journal.record import CallRecord
+from emulator.sip.flow import Address, Path, sent_by
 
 _SAVP = re.compile(rb"^(m=audio [^ \r\n]{1,20} RTP/)SAVP(F?)(?= )", re.MULTILINE)
 _CRYPTO = b"\na=crypto:"
 
-
-class Packet(NamedTuple):
-    """A message, or a packet of media. `at` is Unix time in seconds; `incoming` as the emulator sees it; `interface` names the proxy."""
-
-    at: float
-    incoming: bool
-    interface: str
-    path: Path
-    data: bytes
-    comments: Sequence[str] = ()
-
-
-def capture(packets: Sequence[Packet], comment: str) -> bytes:
-    """`captured` as a whole, with the interfaces of its packets."""
-    return b"".join(captured(packets, dict.fromkeys(packet.interface for packet in packets), comment))
+_SIP_ALONE = "SIP alone, as the journal keeps it: its octets, addresses and times. The packets round it are made from these."
+_WITH_MEDIA = (
+    "SIP as the journal keeps it, RTP and RTCP as they passed the media ports: their octets, addresses and times. The packets round "
+    "them are made from these."
+)
+_ABOUT_TLS = "TLS is left out: its messages are shown as TCP. Of a connection there is what it brought for this call, without handshake."
+_WITH_SRTP = "Media is SRTP, as on the wire; vsim show --decrypt, or decrypt=true of the control API, leaves it out."
+_WITHOUT_SRTP = "SRTP is left out as well: of each packet there is the RTP or RTCP in it."
+_CHANGED = "RTP/SAVP reads RTP/AVPF here, for the media of this capture is shown without SRTP"
 
 
-def captured(packets: Iterable[Packet], interfaces: Iterable[str], comment: str) -> Iterator[bytes]:
-    """A file in pieces, one for each message; `comment` is about all of it. Each message is one packet, unless TCP needs several for it."""
-    places = {name: place for place, name in enumerate(interfaces)}
-    section = struct.pack("<IHHq", _BYTE_ORDER, 1, 0, -1) + _options((_COMMENT, _text(comment)), (_PROGRAM, f"vsim {__version__}".encode()))
-    yield _block(_SECTION, section)
-    for name in places or ("none",):  # a file without any is refused by libpcap
-        yield _block(_INTERFACE, struct.pack("<HHI", _RAW_IP, 0, _SNAP) + _options((_NAME, _text(name))))
-    streams = Streams()
-    for packet in packets:  # the first of any interface comes behind all interfaces
-        yield b"".join(_messages(packet, places[packet.interface], streams))
+def capture(record: CallRecord, decrypt: bool = False) -> bytes:
+    """`captured` as a whole."""
+    return b"".join(captured(record, decrypt))
+
+
+def captured(record: CallRecord, decrypt: bool = False) -> Iterator[bytes]:
+    """What there is of a call so far as a pcapng file in pieces, with what was found beside the message after which it was, or beside the
+    packet. With `decrypt` the media is without SRTP."""
+    kept = record.datagrams
+    secure = kept is not None and kept.secure
+    decrypt = decrypt and secure
+    messages = record.messages.copy()
+    said: list[list[str]] = [[] for _ in messages]
+    about = [_SIP_ALONE if kept is None else _WITH_MEDIA, _ABOUT_TLS]
+    if secure:
+        about.append(_WITHOUT_SRTP if decrypt else _WITH_SRTP)
+    for finding, after in zip(record.findings, record.noted, strict=True):
+        (said[after - 1] if after else about).append(_in_a_line(finding))
+    about += [_in_a_line(finding) for finding in (record.media.findings() if record.media is not None else ())]
+    about += [f"attempt {describe(attempt.as_dict()).lstrip()}" for attempt in record.attempts]
+    if record.dropped:
+        what, why = f"{record.dropped} messages of this call", "were not kept: journal.messages and journal.octets bound them"
+        about.append(f"{what} {why}")
+        if said:
+            said[record.gap - 1].append(f"{what}, between this one and the next, {why}")
+    about += _missing(record)
+    call = record.summary()
+    ends = f"{call['caller'] or '?'} to {call['called'] or '?'} at {record.proxy}"
+    title = f"{record.direction} call {record.id} of vsim {__version__}: {ends}"
+    packets: list[Packet] = []
+    for (seconds, incoming, flow, data, path), comments in zip(messages, said, strict=True):
+        if decrypt and (plain := without_savp(data)) != data:
+            data = plain
+            comments.append(_CHANGED)
+        packets.append(Packet(record.wall(seconds), incoming, flow.partition(" ")[0], path, data, comments))
+    interfaces = dict.fromkeys((*(packet.interface for packet in packets), *((record.proxy,) if kept is not None else ())))
+    # Both are in order, and of two at once the message is first.
+    return pieces(merge(packets, _media(record, decrypt), key=_at), interfaces, "\n".join((title, *about)))
+
+
+def _media(record: CallRecord, decrypt: bool) -> Iterator[Packet]:
+    """The packets of its media."""
+    if record.datagrams is None:
+        return
+    paths: dict[tuple[Address, Address], Path] = {}
+    passed: Iterable[tuple[Datagram, str]] = ((datagram, "") for datagram in record.datagrams)
+    if decrypt:
+        from emulator.media.clear import clear  # and with it libsrtp
+
+        passed = clear(record.datagrams)
+    for datagram, problem in passed:
+        ends = (datagram.local, datagram.peer)
+        path = paths.get(ends) or paths.setdefault(ends, Path("UDP", *ends))
+        comments = [_in_a_line(Finding(datagram.note, f"from {sent_by(datagram.peer)}"))] if datagram.note else []
+        if problem:
+            comments.append(f"this is as it was on the wire, for SRTP says of it: {problem}")
+        yield Packet(record.wall(datagram.at), datagram.incoming, record.proxy, path, datagram.data, comments)
+
+
+def _missing(record: CallRecord) -> list[str]:
+    """What is not there of its media, and what is that the emulator did not hear."""
+    kept = record.datagrams
+    if kept is None:
+        return []
+    told: list[str] = []
+    bounds = "media.capture_packets bounds those of a call, media.capture_octets those of all"
+    if kept.made_room:
+        told.append(f"the media of this call, {kept.missed} packets, made room for that of others: media.capture_octets bounds it")
+    elif kept.missed:
+        told.append(f"{kept.missed} further packets of media were not kept: {bounds}")
+    if kept.strangers_missed:
+        told.append(f"{kept.strangers_missed} packets of strangers were not kept: they may be an eighth of media.capture_packets")
+    if record.media is not None and record.media.snapshot()["impairments_heard"]:
+        told.append("impairments of what the trunk hears come after this: what they lose is there, as it came")
+    return told
 
 
 def without_savp(message: bytes) -> bytes:
@@ -75,54 +117,10 @@ def without_savp(message: bytes) -> bytes:
     return changed.replace(_CRYPTO, _CRYPTO + b"0" * lacking, 1)
 
 
-def count(file: bytes) -> int:
-    """How many packets a file of ours has."""
-    found = at = 0
-    while at + 8 <= len(file):
-        kind, length = struct.unpack_from("<II", file, at)
-        found += kind == _PACKET
-        at += max(12, length)
-    return found
+def _at(packet: Packet) -> float:
+    return packet.at
 
 
-def _messages(packet: Packet, interface: int, streams: Streams) -> list[bytes]:
-    path, data, comments = packet.path, packet.data, list(packet.comments)
-    source, target = (path.peer, path.local) if packet.incoming else (path.local, path.peer)
-    if path.transport != "UDP":
-        carried = streams.segments(source, target, data)
-        if not path.connected:
-            comments.insert(0, "this did not leave: the connection has not come about")
-    else:
-        carried = [datagram(source, target, data)]
-        if len(data) > UDP_MOST:
-            comments.insert(
-                0, f"{len(data)} octets are more than a datagram takes: this did not leave; its first {UDP_MOST} octets are shown"
-            )
-    micros = max(0, round(packet.at * 1e6))
-    flags = (_FLAGS, struct.pack("<I", _INBOUND if packet.incoming else _OUTBOUND))
-    blocks: list[bytes] = []
-    for octets in carried:
-        head = struct.pack("<IIIII", interface, micros >> 32, micros & 0xFFFFFFFF, len(octets), len(octets))
-        last = len(blocks) == len(carried) - 1  # the one in whose place a reader shows the message
-        said = ((_COMMENT, _text("\n".join(comments))),) if comments and last else ()
-        blocks.append(_block(_PACKET, head + _padded(octets) + _options(*said, flags)))
-    return blocks
-
-
-def _block(kind: int, content: bytes) -> bytes:
-    length = struct.pack("<I", 12 + len(content))
-    return struct.pack("<I", kind) + length + content + length
-
-
-def _options(*options: tuple[int, bytes]) -> bytes:
-    return b"".join(struct.pack("<HH", code, len(value)) + _padded(value) for code, value in options) + b"\0\0\0\0"
-
-
-def _padded(octets: bytes) -> bytes:
-    return octets + b"\0" * (-len(octets) % 4)
-
-
-def _text(text: str) -> bytes:
-    """As an option has it: UTF-8, of a length that fits."""
-    octets = text.encode("utf-8", "replace")
-    return octets if len(octets) <= _MOST else octets[:_MOST].decode("utf-8", "ignore").encode() + _CUT.encode()
+def _in_a_line(finding: Finding) -> str:
+    kind = finding.kind
+    return f"{kind.severity}: {finding.code}: {finding.seen}; the trunk wants {kind.wants}: {kind.fix} ({kind.source})"

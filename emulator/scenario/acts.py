@@ -1,6 +1,6 @@
 """What steps do to the emulator, and to its calls."""
 
-from emulator.journal.journal import CallRecord
+from emulator.journal.record import CallRecord
 from emulator.scenario import model as m
 from emulator.scenario.expect_named import over
 from emulator.scenario.stage import Stage

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from emulator.journal.journal import CallRecord
+from emulator.journal.record import CallRecord
 from emulator.scenario.expectation import ExpectAttempts, ExpectEnded, ExpectMedia
 from emulator.scenario.terms import bounds, matches, status_fits
 from emulator.scenario.wording import listed, time_in_words

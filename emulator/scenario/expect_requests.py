@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from emulator.journal.events import Event
 from emulator.journal.findings import printable
-from emulator.journal.journal import CallRecord
+from emulator.journal.record import CallRecord
 from emulator.scenario.expectation import AnswerMatch, DnsMatch, EventMatch, FindingMatch, OptionsMatch, RegisterMatch, RequestMatch
 from emulator.scenario.terms import matches, number_fits, status_fits
 from emulator.scenario.witness import Answer, Heard

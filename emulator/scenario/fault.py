@@ -6,7 +6,8 @@ import msgspec
 
 from emulator.chance import Chance
 from emulator.clock import Clock
-from emulator.journal.journal import CallRecord, Journal
+from emulator.journal.journal import Journal
+from emulator.journal.record import CallRecord
 from emulator.scenario.kind import Kind
 from emulator.scenario.rules import Rule
 from emulator.scenario.spec import FaultSpec

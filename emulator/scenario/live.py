@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from emulator.journal.journal import CallRecord
+from emulator.journal.record import CallRecord
 from emulator.scenario.failover import failover, lines
 from emulator.scenario.faults import Faults
 from emulator.scenario.kinds import Down

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from emulator.journal.journal import CallRecord, Journal
+from emulator.journal.journal import Journal
+from emulator.journal.record import CallRecord
 from emulator.sip.digest import Demands, Nonces, check
 from emulator.sip.flow import Flow, sent_by
 from emulator.sip.headers import HeaderError, NameAddr

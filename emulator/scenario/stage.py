@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from emulator.journal.journal import CallRecord
+from emulator.journal.record import CallRecord
 from emulator.scenario.model import Call, Given
 from emulator.scenario.spec import FaultSpec
 

@@ -5,7 +5,8 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 from emulator.journal.events import Event
-from emulator.journal.journal import CallRecord, Journal
+from emulator.journal.journal import Journal
+from emulator.journal.record import CallRecord
 from emulator.sip.message import Malformed, Request, Response, parse
 
 NO_ANSWER = "no answer"

@@ -7,7 +7,8 @@ from typing import Protocol
 
 from emulator.clock import Clock
 from emulator.journal.findings import printable
-from emulator.journal.journal import CallRecord, Journal
+from emulator.journal.journal import Journal
+from emulator.journal.record import CallRecord
 from emulator.scenario.terms import matches
 from emulator.scenario.witness import Try, Witness
 from emulator.sip.headers import HeaderError, NameAddr

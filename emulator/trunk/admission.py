@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from emulator.journal.findings import Finding
-from emulator.journal.journal import CallRecord
+from emulator.journal.record import CallRecord
 from emulator.sip.digest import Demands, Verdict, check
 from emulator.sip.endpoint import Endpoint
 from emulator.sip.flow import Flow

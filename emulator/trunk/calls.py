@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from emulator.clock import Timer
 from emulator.journal.findings import Finding
-from emulator.journal.journal import CallRecord
+from emulator.journal.record import CallRecord
 from emulator.media.offer import Agreement
 from emulator.media.sdp import SessionDescription
 from emulator.sip.called import CalledSession

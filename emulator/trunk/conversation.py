@@ -5,7 +5,7 @@ from typing import Protocol
 
 from emulator.clock import Timer
 from emulator.journal.findings import Finding
-from emulator.journal.journal import CallRecord
+from emulator.journal.record import CallRecord
 from emulator.media.offer import NotAcceptable
 from emulator.sip.endpoint import Endpoint
 from emulator.sip.flow import Flow

@@ -13,7 +13,7 @@ import msgspec
 from emulator.clock import Timer
 from emulator.config import Unusable
 from emulator.journal.findings import Finding
-from emulator.journal.journal import CallRecord
+from emulator.journal.record import CallRecord
 from emulator.trunk import regions
 from emulator.trunk.accounts import Accounts
 from emulator.trunk.behaviour import Behaviour, Facts

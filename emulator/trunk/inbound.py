@@ -14,7 +14,7 @@ from typing import Protocol
 from emulator.clock import Timer
 from emulator.journal.attempt import Attempt
 from emulator.journal.findings import Finding
-from emulator.journal.journal import CallRecord
+from emulator.journal.record import CallRecord
 from emulator.media.offer import NotAcceptable
 from emulator.media.port import Exhausted
 from emulator.media.sdp import SdpError, SessionDescription

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from emulator.clock import Clock, Timer
 from emulator.ids import Ids
 from emulator.journal.findings import Finding
-from emulator.journal.journal import CallRecord, Journal
+from emulator.journal.journal import Journal
+from emulator.journal.record import CallRecord
 from emulator.media.codecs import Codec
 from emulator.media.description import answer, offer, reoffer, restated
 from emulator.media.offer import Agreement, LocalMedia, NotAcceptable, agree, changed_without_a_version

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from emulator.journal.journal import CallRecord
+    from emulator.journal.record import CallRecord
 
 MAX_URL = 2048
 

@@ -13,12 +13,12 @@ import pytest
 from emulator.cli import pcap
 from emulator.config import Unusable
 from emulator.control.client import Refused
-from emulator.journal.capture import Packet, capture
+from emulator.journal.pcapng import Packet, pcapng
 from emulator.sip.flow import Path as Way
 from tests.support.serve import environment
 
 WAY = Way("UDP", ("127.0.13.1", 5060), ("192.0.2.10", 5070))
-ONE = capture([Packet(1.0, True, "us-3-1", WAY, b"x")], "")
+ONE = pcapng([Packet(1.0, True, "us-3-1", WAY, b"x")], "")
 
 
 class Client:

@@ -15,7 +15,8 @@ from emulator.control.model import AccountKey, DnsEndpoint, Endpoints, MediaEndp
 from emulator.control.openapi import document
 from emulator.control.routes import MAX_BODY, ApiRequest, ApiResponse, Route
 from emulator.journal.findings import Finding
-from emulator.journal.journal import CallRecord, Journal
+from emulator.journal.journal import Journal
+from emulator.journal.record import CallRecord
 from emulator.sip.flow import Path
 from emulator.trunk.callers import Ring
 from emulator.trunk.directory import Directory, Entry

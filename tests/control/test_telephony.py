@@ -9,7 +9,7 @@ import pytest
 from emulator.control.api import Api
 from emulator.control.routes import ApiRequest, ApiResponse
 from emulator.control.telephony import RING_OCTETS
-from emulator.journal.journal import CallRecord
+from emulator.journal.record import CallRecord
 from emulator.trunk.callers import Ring
 from emulator.trunk.status_callback import url_problem
 from tests.support.customer import accepts, answers

@@ -10,7 +10,8 @@ import pytest
 from emulator.clock import SteppedClock
 from emulator.control.webhook import Webhook
 from emulator.journal.attempt import Attempt
-from emulator.journal.journal import CallRecord, Journal
+from emulator.journal.journal import Journal
+from emulator.journal.record import CallRecord
 from emulator.trunk.status_callback import payload, url_problem
 from tests.support.loop import Loop, loop
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from emulator.journal.journal import CallRecord
+from emulator.journal.capture import capture
 from emulator.journal.ladder import ladder
+from emulator.journal.record import CallRecord
 from emulator.media.port import Exhausted
 from emulator.media.stream import Stream
 from emulator.sip.calling import Invitation
@@ -982,7 +983,7 @@ def test_an_invite_that_was_withdrawn_does_not_pass_for_one_that_was_sent(networ
     ]  # fmt: skip
     drawn = [row for row in ladder(call) if "─ INVITE" in row]
     assert ["not sent" in row for row in drawn] == [True, False] and "◀" not in drawn[0]
-    comments = [str(packet.comments) for packet in read(record.capture()).packets]
+    comments = [str(packet.comments) for packet in read(capture(record)).packets]
     assert ["this did not leave: the connection has not come about" in one for one in comments] == [True, False, False, False]
 
 

@@ -10,7 +10,7 @@ import pytest
 from emulator.config import Config, Unusable
 from emulator.config_sources import load
 from emulator.forwarding_settings import entries
-from emulator.journal.journal import CallRecord
+from emulator.journal.record import CallRecord
 from emulator.trunk.callers import Ring
 from emulator.trunk_settings import policy
 from tests.support.customer import accepts, answers

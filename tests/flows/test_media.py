@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from emulator.journal.capture import capture
 from emulator.journal.datagrams import Shelf
 from emulator.media import rtcp
 from emulator.media.plan import Plan
@@ -62,7 +63,7 @@ def kept(network: Network, decrypt: bool = False) -> list[Packet]:
     """The media in the capture of the last call."""
     record = network.journal.get("last")
     assert record is not None
-    return [packet for packet in read(record.capture(decrypt)).packets if not packet.payload.endswith(b"\r\n")]
+    return [packet for packet in read(capture(record, decrypt)).packets if not packet.payload.endswith(b"\r\n")]
 
 
 def test_a_capture_has_the_media_of_its_call() -> None:

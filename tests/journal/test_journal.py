@@ -2,6 +2,7 @@
 
 from emulator.clock import SteppedClock
 from emulator.journal.attempt import Attempt, describe
+from emulator.journal.capture import capture
 from emulator.journal.events import Event, line
 from emulator.journal.findings import CATALOGUE, Finding, printable
 from emulator.journal.journal import Journal
@@ -53,7 +54,7 @@ def test_of_very_many_messages_the_first_and_the_newest_are_kept(clock: SteppedC
     assert record.octets == journal.octets == sum(len(data) for _, _, _, data, _ in record.messages)
     rows = ladder(call)
     assert rows[4].strip() == "… 94 messages between were not kept" and "97.000s" in rows[5]
-    packets = read(record.capture()).packets
+    packets = read(capture(record)).packets
     assert [len(packet.comments) for packet in packets] == [0, 0, 1, 0, 1, 0]
     assert "94 messages of this call, between this one and the next, were not kept" in packets[2].comments[0]
     assert "in the middle" in packets[2].comments[0] and "near the end" in packets[4].comments[0]

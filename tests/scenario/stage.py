@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from emulator.clock import SteppedClock
-from emulator.journal.journal import CallRecord
+from emulator.journal.record import CallRecord
 from emulator.scenario.model import Call, Given
 from emulator.scenario.runner import Runner
 from emulator.scenario.scenarios import Scenarios
