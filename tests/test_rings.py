@@ -1,6 +1,7 @@
 """The architecture holds: imports point inward, and only wires know Twisted."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,8 @@ MACHINES = {
     "journal/capture.py", "journal/datagrams.py",
     "control/api.py", "control/telephony.py", "control/openapi.py",
     "control/faults.py", "control/scenarios.py", "control/turns.py",
-    "scenario/rules.py", "scenario/fault.py", "scenario/faults.py", "scenario/sight.py", "scenario/gate.py", "scenario/signalling.py",
+    "scenario/rules.py", "scenario/schedule.py", "scenario/fault.py", "scenario/faults.py", "scenario/sight.py", "scenario/gate.py",
+    "scenario/signalling.py",
     "scenario/answers.py", "scenario/outage.py", "scenario/outages.py", "scenario/seams.py", "scenario/names.py", "scenario/wiring.py",
     "scenario/behaviours.py", "scenario/failover.py", "scenario/downtime.py", "scenario/likeness.py", "scenario/trail.py",
     "scenario/expect.py", "scenario/expect_calls.py", "scenario/expect_named.py", "scenario/expect_requests.py", "scenario/world.py",
@@ -55,7 +57,8 @@ def relative(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-def imports(path: Path) -> set[str]:
+@cache
+def imports(path: Path) -> frozenset[str]:
     """Dotted names of what a file imports, those for type checking alone left out."""
     tree = ast.parse(path.read_text())
     for node in ast.walk(tree):
@@ -68,7 +71,7 @@ def imports(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             found.add(node.module)
             found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+    return frozenset(found)
 
 
 def ours(path: Path) -> set[str]:

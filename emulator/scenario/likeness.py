@@ -11,8 +11,8 @@ import msgspec
 from emulator.clock import Clock, Timer
 from emulator.journal.journal import Journal
 from emulator.scenario import kinds
+from emulator.scenario.conditions import is_below
 from emulator.scenario.fault import Fault
-from emulator.scenario.rules import is_below
 from emulator.scenario.spec import FaultSpec, Where
 from emulator.trunk import regions
 

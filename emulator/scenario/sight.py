@@ -102,7 +102,7 @@ class Message:
         return sent_by(self.flow.peer)
 
     def value(self, condition: str) -> str:
-        """See `emulator.scenario.rules.Sight`."""
+        """See `emulator.scenario.conditions.Sight`."""
         if condition == "proxy":
             return self.proxy
         if condition == "transport":
@@ -157,7 +157,7 @@ class Message:
             return ""
 
     def header(self, name: str) -> str:
-        """See `emulator.scenario.rules.Sight`."""
+        """See `emulator.scenario.conditions.Sight`."""
         message = self.message
         return ", ".join(message.headers.get(header_name(name), ())) if message is not None else ""
 
@@ -183,7 +183,7 @@ class Placed:
         return request.call_id if request is not None else ""
 
     def value(self, condition: str) -> str:
-        """See `emulator.scenario.rules.Sight`."""
+        """See `emulator.scenario.conditions.Sight`."""
         facts = self._facts
         return {
             "proxy": facts.proxy, "transport": facts.transport, "called": facts.called, "caller": facts.caller or "anonymous",
@@ -191,7 +191,7 @@ class Placed:
         }.get(condition, "")  # fmt: skip
 
     def header(self, name: str) -> str:
-        """See `emulator.scenario.rules.Sight`."""
+        """See `emulator.scenario.conditions.Sight`."""
         request = self._facts.request
         return ", ".join(request.headers.get(header_name(name), ())) if request is not None else ""
 
@@ -206,7 +206,7 @@ class Connecting:
         self._values = {"proxy": proxy, "transport": transport}
 
     def value(self, condition: str) -> str:
-        """See `emulator.scenario.rules.Sight`."""
+        """See `emulator.scenario.conditions.Sight`."""
         return self._values.get(condition, "")
 
     def header(self, name: str) -> str:
@@ -224,7 +224,7 @@ class Query:
         self.noun = f"{type} query"
 
     def value(self, condition: str) -> str:
-        """See `emulator.scenario.rules.Sight`."""
+        """See `emulator.scenario.conditions.Sight`."""
         return self._values.get(condition, "")
 
     def header(self, name: str) -> str:

@@ -7,7 +7,8 @@ import pytest
 from emulator.chance import Chance
 from emulator.clock import SteppedClock
 from emulator.ids import Ids
-from emulator.scenario.rules import Match, Rule
+from emulator.scenario.conditions import Match
+from emulator.scenario.rules import Rule
 from emulator.scenario.spec import fault
 
 
