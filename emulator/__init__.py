@@ -41,7 +41,7 @@ meet, and so is `phone/`, which knows nothing of `trunk/`. Nothing imports `serv
     scenario/      what goes wrong on purpose, what clients make of it, and stories with a verdict
       kind kinds media_kinds spec oneline schema alter guide conditions    words       connections wires    wires
       rules schedule sight gate signalling answers outage outages behaviours names seams wiring fault faults likeness    machines
-      terms expectation model check placeholders script script_schema reference wording verdict trace report    words     listeners    wire
+      terms matches expectation model check placeholders script script_schema reference wording verdict trace report  words  listeners  wire
       trail downtime failover world witness expect expect_calls expect_requests expect_named stage live acts runner scenarios    machines
     journal/       events findings attempt ladder packet pcapng    words   journal record capture datagrams    machines
     control/       model routes    words     api telephony faults scenarios openapi turns    machines

@@ -6,6 +6,7 @@ from emulator.journal.findings import CATALOGUE
 from emulator.reading import meant, suggest
 from emulator.scenario import expectation as e
 from emulator.scenario import model as m
+from emulator.scenario.matches import CallMatch, FindingMatch
 from emulator.scenario.spec import FaultSpec
 from emulator.scenario.spec import problems as fault_problems
 from emulator.scenario.terms import ALL, START, Place, bounds, matches
@@ -157,11 +158,11 @@ class _Check:
         if isinstance(match, Place):
             yield from self._place(match, (*at, kind))
         yield from self._known_call(getattr(match, "call", None), (*at, kind, "call"))
-        if isinstance(match, e.CallMatch) and match.tried and match.proxies and not any(
+        if isinstance(match, CallMatch) and match.tried and match.proxies and not any(
             matches(match.tried[-1], proxy) for proxy in match.proxies
         ):  # fmt: skip
             yield ((*at, kind, "tried"), f"ends with {match.tried[-1]}, where the call is not to be; end it with its proxy")
-        if isinstance(match, e.FindingMatch) and not any(matches(match.code, code) for code in CATALOGUE):
+        if isinstance(match, FindingMatch) and not any(matches(match.code, code) for code in CATALOGUE):
             yield ((*at, kind, "code"), f"no finding {match.code!r}{meant(match.code, CATALOGUE) or '; `vsim explain` lists them'}")
         yield from self._known_moment(one.since, (*at, "since"))
         yield from self._named(getattr(one, "as_", None), _CALL if kind == "call" else _MOMENT, (*at, "as"))

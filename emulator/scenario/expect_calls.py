@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from emulator.journal.record import CallRecord
-from emulator.scenario.expectation import CallMatch
+from emulator.scenario.matches import CallMatch
 from emulator.scenario.terms import matches, number_fits, status_fits
 from emulator.scenario.witness import Try
 from emulator.scenario.wording import listed

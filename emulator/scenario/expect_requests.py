@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from emulator.journal.events import Event
 from emulator.journal.findings import printable
 from emulator.journal.record import CallRecord
-from emulator.scenario.expectation import AnswerMatch, DnsMatch, EventMatch, FindingMatch, OptionsMatch, RegisterMatch, RequestMatch
+from emulator.scenario.matches import AnswerMatch, DnsMatch, EventMatch, FindingMatch, OptionsMatch, RegisterMatch, RequestMatch
 from emulator.scenario.terms import matches, number_fits, status_fits
 from emulator.scenario.witness import Answer, Heard
 from emulator.scenario.world import Moment, Outlook, World, counted, header_mismatch, named, shown, the_last, unique

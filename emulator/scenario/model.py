@@ -6,7 +6,8 @@ import msgspec
 from msgspec import Meta
 
 from emulator.config import AccountSettings, NumberSettings, Seed
-from emulator.scenario.expectation import WITHIN, EventMatch, Expectation, Never
+from emulator.scenario.expectation import WITHIN, Expectation, Never
+from emulator.scenario.matches import EventMatch
 from emulator.scenario.spec import FaultSpec
 from emulator.scenario.terms import ALL, Name, Part, Place, PlaceName, ProxyName, RegionName, seconds, told
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from emulator.scenario import expectation as e
 from emulator.scenario import model as m
+from emulator.scenario.matches import AnswerMatch, CallMatch, EventMatch, OptionsMatch, RegisterMatch, RequestMatch
 from emulator.scenario.terms import Place
 
 
@@ -102,7 +103,7 @@ def _happening(one: e.Happening | e.Never) -> str:
     return f"{one.count} times {what}" if one.count > 1 else what
 
 
-def call_in_words(call: e.CallMatch) -> str:
+def call_in_words(call: CallMatch) -> str:
     """`call to 447700900200 at us-4-1 over TLS …`."""
     return (
         "call"
@@ -126,14 +127,14 @@ def _conditions(match: Place) -> str:
     transport = getattr(match, "transport", ())
     status = getattr(match, "status", ())
     said = match.place_in_words + (f" over {listed(transport, 'or')}" if transport else "")
-    if isinstance(match, e.RequestMatch):
+    if isinstance(match, RequestMatch):
         said += (f" in {match.call}" if match.call else "") + (f" to {match.to}" if match.to else "")
         said += _pairs({"host": match.host, "from": match.peer, "body": match.body}) + _headers(match.headers)
-    elif isinstance(match, e.AnswerMatch):
+    elif isinstance(match, AnswerMatch):
         return said + (f" in {match.call}" if match.call else "") + _pairs({"from": match.peer})
-    elif isinstance(match, e.OptionsMatch):
+    elif isinstance(match, OptionsMatch):
         said += _pairs({"from": match.peer})
-    elif isinstance(match, e.RegisterMatch):
+    elif isinstance(match, RegisterMatch):
         said += _pairs({"account": match.account})
     return said + (f", answered {listed(status, 'or')}" if status else "")
 
@@ -178,7 +179,7 @@ def _attempts(expected: e.ExpectAttempts) -> Iterable[str]:
         yield f"the caller gets {listed(expected.status, 'or')}"
 
 
-def _event(event: e.EventMatch) -> str:
+def _event(event: EventMatch) -> str:
     return f"event {event.kind}{f' of {event.call}' if event.call else ''}{_pairs(event.fields)}"
 
 
