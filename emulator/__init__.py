@@ -9,46 +9,96 @@ How it is laid out. Three rings; imports point inward only:
 `from twisted` stands in wire files only. `sip/`, `media/` and `dns/` never import each other or `trunk/`; `trunk/` is where they
 meet, and so is `phone/`, which knows nothing of `trunk/`. Nothing imports `service.py` or `cli/`.
 
-    yaml.py reading.py    words    a person's YAML as nodes with their place, and nodes as typed values, every mistake at once
-    annotations.py schema.py    words    what models say beside types; their JSON Schema
-    config.py settings.py    words    the one typed model behind vsim.yaml, VSIM_* and flags; each setting by its name
-    config_sources.py config_rules.py addresses.py    words    those three read into it; what no single setting can know
-    clock.py ids.py chance.py    time and every random choice, handed in; one seed
-    reactor_clock.py   wire    that time, driven by the reactor
-    authority.py   wire     the CA and the server certificate on disk
-    own_address.py low_ports.py    wires    what a container needs: its own address, and port 53 without being root
-    problems.py    words    what the operating system refuses, in words
-    trunk_settings.py forwarding_settings.py    machines    what the settings say of the trunk, and of calls to the account's numbers
-    proxy_listeners.py    wire    the sockets of one proxy
-    service.py     wire     the composition root: builds each object once, opens listeners, stops in order
+Each line: the ring, the files, what they are about. `tests/test_rings.py` reads the rings here, and holds them.
 
-    sip/           RFC 3261 and friends; knows nothing of Vonage
-      grammar uri headers message body framing refusal timers methods flow lint icmp certificate     words
-      digest credentials transaction endpoint dialog dialog_request session session_timer reinvite called reliable calling
-      calling_session locate                                           machines
-      transport datagram dialling tls tls_client                       wires
-    media/         SDP, RTP, SRTP, DTMF; knows nothing of SIP
-      codecs sdp crypto offer description rtp rtcp dtmf dtmf_sender reception quality plan g711 tone shipped packing resample port    words
-      stream echo wire clear reports events summary srtp dialler player far_end ear recording recorder wav decoder    machines
-      impair losing holding rewriting chain course                     machines
-      sockets port_pair shared_port                                    wires
-    dns/           zone answer hosts question    words                       exchange nameserver resolver    wires
-    trunk/         what Vonage does with a call: the only place where SIP and media meet
-      regions numbers codes behaviour magic names callers contact invite template status_callback             words
-      forward_list forward_reader forward_uri forward_place forward_parameters forward_field forward_target    words
-      policy accounts proxy admission trunk leg conversation calls studio limits registrar                    machines
-      exchange directory inbound rung forwarding                                                              machines
-    scenario/      what goes wrong on purpose, what clients make of it, and stories with a verdict
-      kind kinds media_kinds spec oneline schema alter guide conditions    words       connections wires    wires
-      rules schedule sight gate signalling answers outage outages behaviours names seams wiring fault faults likeness    machines
-      terms matches expectation model check placeholders script script_schema reference wording verdict trace report  words  listeners  wire
-      trail downtime failover world witness expect expect_calls expect_requests expect_named stage live acts runner scenarios    machines
-    journal/       events findings attempt ladder packet pcapng    words   journal record capture datagrams    machines
-    control/       model routes    words     api telephony faults scenarios openapi turns    machines
-      endpoints server client webhook    wires
-    phone/         our own small phone: a stranger to the trunk, built of the same parts
-      signal script    words    echo handset outcome report call placed taken phone    machines    line    wire
-    cli/           a file per group of commands; the one place that names the reactor
+    words      addresses problems           addresses as people write them; what the operating system refuses, in words
+               yaml reading                 a person's YAML as nodes with their place, and nodes as typed values, every mistake at once
+               annotations schema           what models say beside types; their JSON Schema
+               config settings              the one typed model behind vsim.yaml, VSIM_* and flags; each setting by its name
+               config_sources config_rules  those three read into it; what no single setting can know
+    machines   clock ids chance             time and every random choice, handed in; one seed
+               trunk_settings forwarding_settings    what the settings say of the trunk, and of calls to the account's numbers
+    wires      reactor_clock                that time, driven by the reactor
+               authority                    the CA and the server certificate on disk
+               own_address low_ports        what a container needs: its own address, and port 53 without being root
+               proxy_listeners              the sockets of one proxy
+               service __main__             the composition root: builds each object once, opens listeners, stops in order
+
+    sip/       RFC 3261 and friends; knows nothing of Vonage
+    words      grammar uri headers message body framing    octets to messages and values, and back
+               methods lint refusal         what is served, what is odd, and the exception that becomes an answer
+               timers flow icmp certificate
+    machines   endpoint transaction         from octets to requests and responses of one proxy; states and timers
+               dialog session called calling calling_session    who talks to whom; a call from the INVITE to the BYE, either side
+               reinvite session_timer reliable dialog_request    what happens in it: RFC 3261 14, RFC 4028, RFC 3262
+               digest credentials           authentication, the server's side and the client's
+               locate                       a target's name to addresses (RFC 3263)
+    wires      transport datagram           streams and UDP
+               dialling tls tls_client      connections that we open; TLS on either side
+
+    media/     SDP, RTP, SRTP, DTMF; knows nothing of SIP
+    words      sdp crypto offer description codecs    what descriptions say, and what two of them settle
+               rtp rtcp reception quality   packets, and what is counted of those heard
+               dtmf dtmf_sender             telephone-events, heard and sent
+               g711 tone shipped packing resample    sound as samples and as payloads
+               plan port                    what a call is to play, and what it asks of its ports
+    machines   stream echo summary reports  one call's audio, there and back; what is told of it, and its RTCP
+               srtp                         one direction of one call, by libsrtp
+               events dialler ear           digits heard, digits sent, digits as tones
+               far_end player wav           what the other end plays
+               recording recorder decoder   calls as WAV files
+               wire clear                   packets kept for captures, and those without SRTP
+               chain course impair losing holding rewriting    what is done to packets on purpose
+    wires      sockets port_pair shared_port
+
+    dns/       the service names
+    words      zone answer question hosts
+    wires      nameserver resolver exchange
+
+    trunk/     what Vonage does with a call: the only place where SIP and media meet
+    words      regions names numbers codes  the tables: proxies and their names, numbers, statuses
+               behaviour magic              how one call shall go, and the numbers that choose it
+               forward_list forward_reader forward_target forward_uri forward_place forward_parameters forward_field    "Forward to SIP"
+               callers invite template contact status_callback    calls to the account's numbers: who rings, what the customer gets
+    machines   trunk proxy policy           requests outside dialogs, at twelve proxies
+               accounts admission limits registrar    who may
+               calls conversation leg studio    a call out, and what calls have in common: dialog, media, what is played and recorded
+               exchange directory inbound rung forwarding    a call in, to one target after the other
+
+    scenario/  what goes wrong on purpose, what clients make of it, and stories with a verdict
+    words      kind kinds media_kinds spec oneline conditions    faults as data: what, how they are written, where they strike
+               schema guide alter           their JSON Schema, docs/faults.md, octets changed
+               terms model matches expectation    stories as data: steps, and what is expected
+               script placeholders check    a scenario file as it is written, and its mistakes
+               script_schema reference wording    its JSON Schema, docs/scenarios.md, steps in words
+               verdict trace report         what became of it
+    machines   faults fault rules schedule sight    faults that are on: which of all that happens they strike
+               seams wiring gate signalling answers behaviours names    where they strike: messages, answers, calls, DNS
+               outage outages likeness downtime    proxies that are down
+               trail failover               what clients did about it
+               runner scenarios stage live acts    a story, step by step
+               world witness expect expect_calls expect_named expect_requests    what it sees, and whether that is what it expects
+    wires      wires connections listeners  sockets in the hands of faults; who listens on this machine
+
+    journal/   what happened
+    words      events findings attempt ladder    the kinds of things that are noted, and a call as a picture
+               packet pcapng                captures, as octets
+    machines   journal record               everything, bounded; one call
+               capture datagrams            a call as a capture, and the packets of its media
+
+    control/   the control API
+    words      model routes
+    machines   api telephony faults scenarios    what is asked, by subject
+               openapi turns                its description; work that takes long, a little at a time
+    wires      server client endpoints webhook
+
+    phone/     our own small phone: a stranger to the trunk, built of the same parts
+    words      script signal                how a call shall go, and what is played
+    machines   phone placed taken call handset    calls either way, and their media
+               echo outcome report          what came back, and what came of it
+    wires      line
+
+    cli/       a file per group of commands, all wires; the one place that names the reactor
 
 Four seams end the part without I/O: `Endpoint.receive(data, flow)` and `flow.send(data)` for SIP, `stream.reader(buffer, view, length)`
 and its `send` for RTP, `zone.answer(query)` for DNS, `api.handle(request)` for control. Everything between them runs in a unit test
