@@ -90,7 +90,8 @@ Each line: the ring, the files, what they are about. `tests/test_rings.py` reads
     words      model routes
     machines   api telephony faults scenarios    what is asked, by subject
                openapi turns                its description; work that takes long, a little at a time
-    wires      server client endpoints webhook
+    wires      server long_response event_stream    HTTP, what may be long, and events as they happen
+               client endpoints webhook     the CLI's side; the file that says where everything listens; status callbacks
 
     phone/     our own small phone: a stranger to the trunk, built of the same parts
     words      script signal                how a call shall go, and what is played

@@ -1,9 +1,6 @@
-"""The control API over HTTP, on twisted.web: bounded bodies, bounded streams, no traceback to a client.
+"""The control API over HTTP, on twisted.web: bounded connections, bodies and streams, no traceback to a client."""
 
-What may be long is written in turns, and no faster than it is read: neither calls nor memory shall feel it.
-"""
-
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -11,24 +8,22 @@ from twisted.internet import defer
 from twisted.web import http, server
 from twisted.web.resource import Resource
 
-from emulator.clock import Clock, Timer
+from emulator.clock import Clock
 from emulator.control.api import LONGEST_BODY, Api
+from emulator.control.event_stream import EventStream
+from emulator.control.long_response import LongResponse
 from emulator.control.routes import ApiRequest, ApiResponse, problem
 from emulator.control.turns import Turns
-from emulator.journal.events import Event
 from emulator.journal.journal import Journal
 
 _STREAMS = 50
-_HEARTBEAT_SECONDS = 15.0
-_UNREAD_EVENTS = 1000
-_IDLE_SECONDS = 60
 _CONNECTIONS = 200
+_IDLE_SECONDS = 60
+"""How long a connection may ask for nothing."""
 _BUNCH = 8
-_UNREAD_SECONDS = 60.0
-"""How long a client may read nothing of a response that is not whole."""
+"""Requests read at once that are answered, at most."""
 _CLOSING_SECONDS = 0.5
-_WRITTEN = 1 << 16
-"""Octets of one turn, about."""
+"""How long connections may take to end when the emulator stops."""
 
 
 class ControlServer:
@@ -215,12 +210,13 @@ class _Root(Resource):
         if response.events_after is not None:
             if request.method == b"HEAD":
                 return b""
-            owner.streams.add(EventStream(owner, request, response.events_after))
+            stream = EventStream(request, response.events_after, owner.journal, owner.turns, owner.clock, owner.streams.discard)
+            owner.streams.add(stream)
             return server.NOT_DONE_YET
         if response.pieces is not None:
             if request.method == b"HEAD":
                 return b""  # how long it would be is known when it is made
-            _Written(owner, request, response.pieces, response.length)
+            LongResponse(request, response.pieces, response.length, owner.turns, owner.clock)
             return server.NOT_DONE_YET
         request.setHeader(b"Content-Length", str(len(response.body)).encode())
         return b"" if request.method == b"HEAD" else response.body
@@ -250,178 +246,3 @@ class _Waiting:
         if self._request is not None:
             self._request = None
             self._stop()
-
-
-class _Written:
-    """A response that is written piece by piece. One that fits into a turn has its length; others come in chunks (RFC 9112 7.1), and
-    where something goes wrong or nobody reads on they end with their connection, so that half of one does not pass for the whole."""
-
-    def __init__(self, owner: ControlServer, request: Any, pieces: Iterator[bytes], length: int | None) -> None:
-        self._owner = owner
-        self._request: Any = request  # None when it is over
-        self._pieces = pieces
-        self._length = length
-        self._made = 0
-        self._begun = self._whole = False
-        self._paused = self._waits = False
-        self._deadline: Timer | None = None
-        request.notifyFinish().addErrback(lambda _: self._end())
-        request.registerProducer(self, True)
-        self._go_on()
-
-    def _go_on(self) -> None:
-        if not self._waits:
-            self._waits = True
-            self._owner.turns.take(self._turn)
-
-    def _turn(self, until: float) -> bool:
-        self._waits = False
-        request, seconds = self._request, self._owner.clock.seconds
-        if request is None or self._paused:
-            return False
-        written: list[bytes] = []
-        octets = 0
-        try:
-            while octets < _WRITTEN and seconds() < until and not self._whole:
-                piece = next(self._pieces, None)
-                if piece is None:
-                    self._whole = True
-                else:
-                    written.append(piece)
-                    octets += len(piece)
-            self._made += octets
-            if self._whole and self._begun and self._length not in (None, self._made):
-                raise ValueError(f"{self._made} octets were made of {self._length}")
-        except Exception:
-            self._cut()
-            raise
-        if not self._begun:
-            self._begun = True
-            length = octets if self._whole else self._length
-            if length is not None:
-                request.setHeader(b"Content-Length", str(length).encode())
-        request.write(b"".join(written))
-        if not self._paused and self._whole:
-            self._finish()
-        self._waits = self._request is not None and not self._paused
-        return self._waits
-
-    def _finish(self) -> None:
-        request = self._end()
-        request.unregisterProducer()
-        request.finish()
-
-    def _cut(self) -> None:
-        self._end().transport.abortConnection()
-
-    def _end(self) -> Any:
-        """Nothing more is made or written. The request, where it was not over already."""
-        request, self._request = self._request, None
-        self._pieces = iter(())
-        self._mind(None)
-        return request
-
-    def _mind(self, seconds: float | None) -> None:
-        """How long nothing may be read from now on."""
-        if self._deadline is not None:
-            self._deadline.cancel()
-        self._deadline = self._owner.clock.call_later(seconds, self._cut) if seconds is not None else None
-
-    def pauseProducing(self) -> None:
-        self._paused = True
-        if self._request is not None:
-            self._mind(_UNREAD_SECONDS)
-
-    def resumeProducing(self) -> None:
-        self._paused = False
-        self._mind(None)
-        if self._request is None:
-            return
-        if self._whole:
-            self._finish()
-        else:
-            self._go_on()
-
-    def stopProducing(self) -> None:
-        """The client has gone; `notifyFinish` cleans up."""
-
-
-class EventStream:
-    """Server-sent events to one client; one that does not read is cut off when too many wait for it."""
-
-    def __init__(self, owner: ControlServer, request: Any, after: int) -> None:
-        self._owner = owner
-        self._request = request
-        self._unread = 0
-        self._paused = self._waits = self._over = False
-        self._written = after
-        """The newest event, as long as there were others before."""
-        self._behind: Iterator[Event] | None = iter(()) if after < owner.journal.last_event else None
-        if request.channel is not None:
-            request.channel.setTimeout(None)  # a stream may be quiet for long
-        request.notifyFinish().addBoth(lambda _: self._ended())
-        request.registerProducer(self, True)
-        request.write(b": events of vsim\n\n")
-        self._stop_listening = owner.journal.listen(self._hear)
-        self._timer = owner.clock.call_later(_HEARTBEAT_SECONDS, self._beat)
-        self._go_on()
-
-    def _hear(self, event: Event) -> None:
-        if self._paused:
-            self._unread += 1
-            if self._unread > _UNREAD_EVENTS:
-                self._request.transport.abortConnection()
-                return
-        if self._behind is None:
-            self._write(event)
-
-    def _write(self, event: Event) -> None:
-        self._request.write(f"id: {event.id}\nevent: {event.kind}\ndata: {event.as_json()}\n\n".encode())
-
-    def _go_on(self) -> None:
-        if self._behind is not None and not self._waits:
-            self._waits = True
-            self._owner.turns.take(self._catch_up)
-
-    def _catch_up(self, until: float) -> bool:
-        """What was before comes from the journal, and so does what happens meanwhile; True when more is left."""
-        self._waits = False
-        while self._behind is not None and not self._paused and not self._over:
-            event = next(self._behind, None)
-            if event is not None:
-                self._write(event)
-                self._written = event.id
-            else:
-                newer = self._owner.journal.events(self._written)
-                self._behind = iter(newer) if newer else None
-            if self._owner.clock.seconds() >= until:
-                self._waits = self._behind is not None
-                break
-        return self._waits
-
-    def _beat(self) -> None:
-        self._timer = self._owner.clock.call_later(_HEARTBEAT_SECONDS, self._beat)
-        if not self._paused:
-            self._request.write(b": still here\n\n")
-
-    def _ended(self) -> None:
-        self._timer.cancel()
-        self._over = True
-        self._stop_listening()
-        self._owner.streams.discard(self)
-
-    def end(self) -> None:
-        """The emulator stops."""
-        self._request.unregisterProducer()
-        self._request.finish()
-
-    def pauseProducing(self) -> None:
-        self._paused = True
-
-    def resumeProducing(self) -> None:
-        self._paused = False
-        self._unread = 0
-        self._go_on()
-
-    def stopProducing(self) -> None:
-        """The client has gone; `notifyFinish` cleans up."""
