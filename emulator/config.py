@@ -11,7 +11,6 @@ import msgspec
 from msgspec import Meta, Struct
 
 from emulator.annotations import OTHERWISE
-from emulator.reading import duration as duration
 from emulator.trunk.regions import REGIONS, hosts_of, short_name
 from emulator.yaml import Unusable as Unusable
 

@@ -15,6 +15,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from emulator.annotations import fields, inside, is_struct, noun, optional, peel, struct_of, tagged, wanted
+from emulator.did_you_mean import meant, suggest
+from emulator.quantities import FORMS
 from emulator.yaml import At, List, Map, Node, Scalar, Unusable, from_value, is_null, to_value
 
 _MANY = 8
@@ -343,26 +345,6 @@ def _none_of(text: str, choices: Sequence[str]) -> str:
 _BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
-def duration(text: str) -> float | None:
-    """Seconds of `500ms`, `10s`, `2m`, `1h` or a plain number; None for anything else."""
-    match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*(ms|s|m|h)?", text.strip())
-    return float(match[1]) * {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}[match[2]] if match else None
-
-
-def share(text: str) -> float | None:
-    """`5%` or `0.05` as a fraction from 0 to 1; None for anything else."""
-    match = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,15})?)\s*(%)?", text.strip())
-    value = float(match[1]) / (100 if match[2] else 1) if match else 2.0
-    return value if value <= 1 else None
-
-
-FORMS: Mapping[str, tuple[Callable[[str], float | None], str]] = {
-    "duration": (duration, "no time; write seconds, or text such as 500ms, 10s, 2m"),
-    "share": (share, "no share; write a fraction from 0 to 1, or text such as 5%"),
-}
-"""Values with a way of writing of their own: how they are read, and what to say of one that can't be."""
-
-
 def _takes_maps(kind: Any) -> bool:
     """Whether an item of a list may be a mapping, so that one mapping may stand for a list of one."""
     plain, _ = peel(kind)
@@ -375,16 +357,3 @@ def _may_be_bare(hint: Any) -> bool:
     if model is None:
         return inside(hint)[0] is bool
     return not any(field.required for field in fields(model).values())
-
-
-def meant(text: str, known: Iterable[object]) -> str:
-    """`; did you mean 'x'?` where something known is close, else nothing."""
-    names = {str(name).lower().replace("_", "-"): str(name) for name in known}
-    close = difflib.get_close_matches(text.lower().replace("_", "-"), names, 1)
-    return f"; did you mean {names[close[0]]!r}?" if close else ""
-
-
-def suggest(text: str, known: Iterable[object]) -> str:
-    """`; did you mean 'x'?`, or all that is known where nothing is close."""
-    names = sorted(str(name) for name in known)
-    return meant(text, names) or (f"; known here: {', '.join(names)}" if names else "; none is known here")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from emulator.config import Config, Unusable
 from emulator.config_sources import load
-from emulator.reading import duration
+from emulator.quantities import duration
 from emulator.settings import schema
 
 

@@ -44,7 +44,7 @@ class Group(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError:
-            from emulator.reading import meant
+            from emulator.did_you_mean import meant
 
             known = self.list_commands(ctx)
             hint = meant(args[0], known) or f"; there are {', '.join(known)}"

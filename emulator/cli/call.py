@@ -12,10 +12,11 @@ import click
 
 from emulator.cli import MEDIA_FAILED, OK, SIGNALLING_FAILED, say
 from emulator.cli.options import client_options
-from emulator.config import Unusable, duration
+from emulator.config import Unusable
 from emulator.journal.attempt import describe
 from emulator.journal.findings import printable
 from emulator.problems import in_words
+from emulator.quantities import duration
 
 if TYPE_CHECKING:
     from emulator.control.client import Client

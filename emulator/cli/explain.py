@@ -37,7 +37,7 @@ def explain(what: str | None, magic: bool) -> None:
     elif section := [kind for kind in CATALOGUE.values() if kind.code.startswith(what.rstrip(".") + ".")]:
         _list(section)
     else:
-        from emulator.reading import meant
+        from emulator.did_you_mean import meant
 
         known = [*CATALOGUE, *dict.fromkeys(code.partition(".")[0] for code in CATALOGUE)]
         raise click.UsageError(f"no code or finding {what!r}{meant(what, known) or '; `vsim explain` lists all findings'}")

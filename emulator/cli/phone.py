@@ -12,8 +12,9 @@ from emulator.cli import NOT_REACHABLE, Group
 from emulator.cli.desk import Desk, say
 from emulator.cli.options import client_options
 from emulator.cli.reactor import INTERRUPTED
-from emulator.config import Unusable, duration
+from emulator.config import Unusable
 from emulator.journal.findings import printable
+from emulator.quantities import duration
 
 if TYPE_CHECKING:
     from emulator.phone.outcome import Outcome

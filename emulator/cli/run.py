@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from emulator.config import Unusable, duration
+from emulator.config import Unusable
+from emulator.quantities import duration
 
 if TYPE_CHECKING:
     from emulator.scenario.script import Script

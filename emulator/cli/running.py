@@ -7,7 +7,8 @@ import click
 
 from emulator.cli import NOT_REACHABLE, fail
 from emulator.cli.options import client_options
-from emulator.config import Unusable, duration
+from emulator.config import Unusable
+from emulator.quantities import duration
 
 _PAUSE_SECONDS = 0.1
 

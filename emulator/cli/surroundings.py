@@ -10,9 +10,9 @@ from typing import Any
 from emulator.addresses import is_address, parse_host_port
 from emulator.config import Unusable
 from emulator.control.client import NotReachable, find, read_endpoints
+from emulator.did_you_mean import suggest
 from emulator.phone.placed import Destination
 from emulator.problems import in_words
-from emulator.reading import suggest
 from emulator.sip.flow import Address
 from emulator.sip.locate import Hop, Transport
 from emulator.trunk import regions

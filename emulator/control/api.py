@@ -9,11 +9,11 @@ from emulator import __version__
 from emulator.control import faults, scenarios, telephony
 from emulator.control.model import CallDetail, CallList, Done, Endpoints, EventList, Health, Held
 from emulator.control.routes import ApiRequest, ApiResponse, Route, listing, no_call, problem, result
+from emulator.did_you_mean import suggest
 from emulator.journal.capture import captured
 from emulator.journal.journal import Journal
 from emulator.journal.pcapng import CONTENT_TYPE
 from emulator.journal.record import STATES
-from emulator.reading import suggest
 from emulator.sip.grammar import number
 
 _PAGE = 100

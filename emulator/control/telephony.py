@@ -4,12 +4,13 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-from emulator.config import Unusable, duration
+from emulator.config import Unusable
 from emulator.control.model import Digits, Done, ForwardProblem, Hold, NumberChange, NumberList, NumberModel, Placed
 from emulator.control.routes import ApiRequest, ApiResponse, Finish, Route, listing, no_call, problem, result
 from emulator.journal.events import Event
 from emulator.journal.journal import Journal
 from emulator.journal.record import CallRecord
+from emulator.quantities import duration
 from emulator.reading import read
 
 RING_OCTETS = 1_400_000

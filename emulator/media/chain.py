@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from emulator.chance import Chance
 from emulator.clock import Clock
+from emulator.did_you_mean import suggest
 from emulator.media.holding import Delay, Holding, Jitter, Reorder, Room
 from emulator.media.impair import Duplicate, Impairment, Packets, Pattern, discard
 from emulator.media.losing import Burst, EarlyStop, LateStart, LosePattern, Loss, OneWay
@@ -24,7 +25,6 @@ from emulator.media.rewriting import (
     Truncate,
     WrongPayloadType,
 )
-from emulator.reading import suggest
 
 Specs = Sequence[tuple[str, Mapping[str, float | str]]]
 """Names and parameters of impairments, in the order in which packets meet them."""

@@ -2,8 +2,8 @@
 
 from collections.abc import Container, Iterator, Mapping
 
+from emulator.did_you_mean import meant, suggest
 from emulator.journal.findings import CATALOGUE
-from emulator.reading import meant, suggest
 from emulator.scenario import expectation as e
 from emulator.scenario import model as m
 from emulator.scenario.matches import CallMatch, FindingMatch

@@ -9,9 +9,9 @@ from emulator.chance import Chance
 from emulator.clock import Clock
 from emulator.config import Unusable
 from emulator.control.model import FaultModel
+from emulator.did_you_mean import meant
 from emulator.ids import Ids
 from emulator.journal.journal import Journal
-from emulator.reading import meant
 from emulator.scenario import answers, kinds, signalling
 from emulator.scenario.behaviours import changed
 from emulator.scenario.fault import Fault

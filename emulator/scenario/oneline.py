@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from emulator.annotations import fields, form, struct_of, wanted
-from emulator.reading import suggest
+from emulator.did_you_mean import suggest
 from emulator.scenario.kinds import KINDS
 from emulator.yaml import Unusable
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from emulator.reading import suggest
+from emulator.did_you_mean import suggest
 from emulator.yaml import List, Map, Node, Scalar
 
 MAX_TEXT = 8192

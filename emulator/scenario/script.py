@@ -12,7 +12,8 @@ from typing import Any
 
 from emulator.config import Config
 from emulator.config_sources import problems as config_problems
-from emulator.reading import Reader, suggest
+from emulator.did_you_mean import suggest
+from emulator.reading import Reader
 from emulator.scenario.check import check
 from emulator.scenario.model import MAX_FILE_OCTETS, MAX_RUNS, MAX_STEPS, Scenario
 from emulator.scenario.placeholders import Filling, Values

@@ -15,7 +15,8 @@ import msgspec
 from msgspec import Struct
 
 from emulator.annotations import fields
-from emulator.reading import Reader, meant, suggest
+from emulator.did_you_mean import meant, suggest
+from emulator.reading import Reader
 from emulator.scenario import kinds
 from emulator.scenario.kind import PLACE, Kind, meta, named, several, share, span
 from emulator.scenario.kinds import KINDS

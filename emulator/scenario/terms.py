@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from emulator.annotations import OTHERWISE
-from emulator.reading import duration
+from emulator.quantities import duration
 from emulator.trunk.regions import PROXIES, REGIONS, SITES, hosts_of, proxies_of, short_name
 
 START = "start"
