@@ -17,6 +17,7 @@ Each line: the ring, the files, what they are about. `tests/test_rings.py` reads
                annotations schema           what models say beside types; their JSON Schema
                config settings              the one typed model behind vsim.yaml, VSIM_* and flags; each setting by its name
                config_sources config_rules  those three read into it; what no single setting can know
+               sdp_body                     the session description in a SIP message
     machines   clock ids chance             time and every random choice, handed in; one seed
                trunk_settings forwarding_settings    what the settings say of the trunk, and of calls to the account's numbers
     wires      reactor_clock                that time, driven by the reactor

@@ -9,9 +9,10 @@ from emulator.journal.findings import Finding
 from emulator.media.dialler import DURATION, GAP
 from emulator.media.dtmf_sender import PAUSE
 from emulator.media.offer import NotAcceptable
-from emulator.phone.handset import SDP_TYPE, Handset
+from emulator.phone.handset import Handset
 from emulator.phone.outcome import Outcome, judge_end, judge_media
 from emulator.phone.script import Script
+from emulator.sdp_body import SDP_TYPE
 from emulator.sip.endpoint import Endpoint
 from emulator.sip.flow import Flow
 from emulator.sip.message import Request, Response

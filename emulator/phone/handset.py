@@ -12,28 +12,16 @@ from emulator.media.offer import Agreement, LocalMedia, NotAcceptable, agree
 from emulator.media.plan import NOTHING, Plan
 from emulator.media.player import Player
 from emulator.media.port import Port
-from emulator.media.sdp import SdpError, SessionDescription
+from emulator.media.sdp import SessionDescription
 from emulator.media.stream import Stream
 from emulator.phone.echo import Echo
 from emulator.phone.script import SIGNAL
 from emulator.phone.signal import Signal, signal
-from emulator.sip.body import BrokenBody, WrongBody, part_of
+from emulator.sdp_body import answered, offered
 from emulator.sip.message import Message
 from emulator.sip.refusal import Refusal
 
-SDP_TYPE = "application/sdp"
 _CNAME = "vsim phone"
-
-
-def described(message: Message) -> SessionDescription | None:
-    """The description in a message; None when it has none. Raises `Refusal` 415 or 400."""
-    try:
-        body = part_of(message, SDP_TYPE)
-        return SessionDescription.parse(body) if body is not None else None
-    except WrongBody as wrong:
-        raise Refusal(415, Finding("body.type", wrong.type), (("Accept", SDP_TYPE),)) from None
-    except (BrokenBody, SdpError) as error:
-        raise Refusal(400, Finding("sdp.malformed", str(error))) from None
 
 
 class Handset:
@@ -85,7 +73,7 @@ class Handset:
     def answer(self, message: Message) -> tuple[bytes, bool]:
         """The body of our answer to the offer in a request, or of our own offer where it has none, and whether it is that. Raises
         `Refusal`."""
-        theirs = described(message)
+        theirs = offered(message)
         if theirs is None:
             return self.offer(), True
         try:
@@ -99,14 +87,7 @@ class Handset:
     def agree(self, message: Message) -> None:
         """Their answer to our last description. Raises `NotAcceptable`."""
         assert self.description is not None
-        try:
-            theirs = described(message)
-        except Refusal as refusal:
-            assert refusal.finding is not None
-            raise NotAcceptable(399, refusal.reason, refusal.finding) from None
-        if theirs is None:
-            raise NotAcceptable(399, "no answer", Finding("sdp.answer", "no SDP where the answer to our offer was due"))
-        self._settle(self.description, agree(self.description, theirs, self._local))
+        self._settle(self.description, agree(self.description, answered(message), self._local))
 
     def _settle(self, description: SessionDescription, agreement: Agreement) -> None:
         self.description = description

@@ -11,12 +11,13 @@ from emulator.media.crypto import KEY_OCTETS
 from emulator.media.offer import LocalMedia
 from emulator.media.port import Exhausted, Port
 from emulator.phone.call import METHODS, PhoneCall
-from emulator.phone.handset import SDP_TYPE, Handset
+from emulator.phone.handset import Handset
 from emulator.phone.outcome import Outcome
 from emulator.phone.placed import Destination, PlacedCall
 from emulator.phone.script import SIGNAL, Answering, Calling, Script
 from emulator.phone.signal import prepare
 from emulator.phone.taken import TakenCall
+from emulator.sdp_body import SDP_TYPE
 from emulator.sip.credentials import Credentials
 from emulator.sip.endpoint import Endpoint
 from emulator.sip.flow import Flow, Path, Paths, of_transaction, sent_by

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from emulator.journal.findings import Finding
 from emulator.journal.record import CallRecord
+from emulator.sdp_body import SDP_TYPE
 from emulator.sip.digest import Demands, Verdict, check
 from emulator.sip.endpoint import Endpoint
 from emulator.sip.flow import Flow
@@ -15,7 +16,6 @@ from emulator.sip.refusal import Refusal
 from emulator.sip.uri import Uri, UriError
 from emulator.trunk import regions
 from emulator.trunk.accounts import Account, Accounts
-from emulator.trunk.leg import SDP_TYPE
 from emulator.trunk.numbers import ANONYMOUS_USERS, BadNumber, called, caller, is_emergency
 from emulator.trunk.policy import Policy
 from emulator.trunk.proxy import Proxy

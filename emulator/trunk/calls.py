@@ -7,6 +7,7 @@ from emulator.journal.findings import Finding
 from emulator.journal.record import CallRecord
 from emulator.media.offer import Agreement
 from emulator.media.sdp import SessionDescription
+from emulator.sdp_body import offered
 from emulator.sip.called import CalledSession
 from emulator.sip.endpoint import Endpoint
 from emulator.sip.flow import Flow
@@ -16,7 +17,6 @@ from emulator.sip.transaction import InviteServer
 from emulator.trunk.behaviour import Behaviour
 from emulator.trunk.contact import contact
 from emulator.trunk.conversation import WITH_SDP, Calls, Conversation
-from emulator.trunk.leg import offered
 
 
 class Call(Conversation):

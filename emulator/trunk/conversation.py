@@ -7,6 +7,7 @@ from emulator.clock import Timer
 from emulator.journal.findings import Finding
 from emulator.journal.record import CallRecord
 from emulator.media.offer import NotAcceptable
+from emulator.sdp_body import SDP_TYPE, offered
 from emulator.sip.endpoint import Endpoint
 from emulator.sip.flow import Flow
 from emulator.sip.message import Request, Response
@@ -15,7 +16,7 @@ from emulator.sip.reinvite import GONE
 from emulator.sip.session import Session
 from emulator.sip.session_timer import SUPPORTED
 from emulator.trunk.behaviour import Behaviour
-from emulator.trunk.leg import SDP_TYPE, Keeper, Leg, offered
+from emulator.trunk.leg import Keeper, Leg
 
 _ACCEPT = f"Accept: {SDP_TYPE}\r\n"
 _TRY_AGAIN = 0.5

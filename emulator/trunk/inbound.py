@@ -18,6 +18,7 @@ from emulator.journal.record import CallRecord
 from emulator.media.offer import NotAcceptable
 from emulator.media.port import Exhausted
 from emulator.media.sdp import SdpError, SessionDescription
+from emulator.sdp_body import offered
 from emulator.sip.calling import Invitation
 from emulator.sip.flow import Flow
 from emulator.sip.locate import Hop, Locator
@@ -30,7 +31,7 @@ from emulator.trunk.conversation import WITH_SDP, Calls, Conversation
 from emulator.trunk.forward_list import Target
 from emulator.trunk.forwarding import Hunt, Line, Result, Try, Unable
 from emulator.trunk.invite import Invite, Parties, compose
-from emulator.trunk.leg import Leg, LegUser, offered
+from emulator.trunk.leg import Leg, LegUser
 from emulator.trunk.policy import ForwardingPolicy, InviteForm
 from emulator.trunk.proxy import Proxy
 from emulator.trunk.rung import Rung, finding_of

@@ -12,9 +12,11 @@ from emulator.media.codecs import Codec
 from emulator.media.description import answer, offer, reoffer, restated
 from emulator.media.offer import Agreement, LocalMedia, NotAcceptable, agree, changed_without_a_version
 from emulator.media.port import Port
-from emulator.media.sdp import SdpError, SessionDescription
+from emulator.media.sdp import SessionDescription
 from emulator.media.stream import Stream
-from emulator.sip.body import BrokenBody, WrongBody, part_of
+from emulator.sdp_body import SDP_TYPE as SDP_TYPE
+from emulator.sdp_body import answered
+from emulator.sdp_body import offered as offered
 from emulator.sip.message import Message
 from emulator.sip.refusal import Refusal
 from emulator.trunk.behaviour import Behaviour
@@ -23,8 +25,6 @@ from emulator.trunk.studio import Set, Studio
 if TYPE_CHECKING:
     from emulator.media.dtmf import Digit
     from emulator.media.wire import Wire
-
-SDP_TYPE = "application/sdp"
 
 
 class Keeper(Protocol):
@@ -41,20 +41,6 @@ class LegUser(Protocol):
 
     def on_silence(self) -> None:
         """Nothing was heard for as long as the behaviour allows; the finding has been made."""
-
-
-def offered(message: Message) -> SessionDescription | None:
-    """The description in a message; None when it has none. Raises `Refusal` 415 or 400."""
-    try:
-        body = part_of(message, SDP_TYPE)
-        return SessionDescription.parse(body) if body is not None else None
-    except WrongBody as wrong:
-        wants = ("Accept-Encoding", "identity") if wrong.encoded else ("Accept", SDP_TYPE)  # 8.2.3
-        raise Refusal(415, Finding("body.encoding" if wrong.encoded else "body.type", wrong.type), (wants,)) from None
-    except BrokenBody as broken:
-        raise Refusal(400, Finding("body.malformed", str(broken))) from None
-    except SdpError as error:
-        raise Refusal(400, Finding("sdp.malformed", str(error))) from None
 
 
 class Leg:
@@ -181,13 +167,7 @@ class Leg:
     def agree(self, message: Message) -> None:
         """Their answer to our last description, in a response, an ACK or a PRACK. Raises `NotAcceptable` with the finding."""
         assert self.description is not None
-        try:
-            described = offered(message)
-        except Refusal as refusal:
-            assert refusal.finding is not None
-            raise NotAcceptable(399, refusal.reason, refusal.finding) from None
-        if described is None:
-            raise NotAcceptable(399, "no answer", Finding("sdp.answer", "no SDP where the answer to our offer was due"))
+        described = answered(message)
         self._compare(described)
         agreement = agree(self.description, described, self.local)
         self.local.codecs = self._codecs
