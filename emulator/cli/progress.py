@@ -1,16 +1,13 @@
 """How runs are shown while they run: a live line on a terminal, plain lines elsewhere."""
 
 import threading
-from typing import TYPE_CHECKING, Any, Protocol, TextIO
+from typing import Any, Protocol, TextIO
 
 from emulator.cli import say
 from emulator.journal.findings import printable
 from emulator.scenario.report import Result, failover_lines, failure_lines, step_line
 from emulator.scenario.verdict import Report
 from emulator.scenario.wording import time_in_words
-
-if TYPE_CHECKING:
-    pass
 
 _OVER = ("done", "met", "held", "failed", "timed out")
 _REFRESH = 8
@@ -91,33 +88,32 @@ class _Plain:
         waiting += lines
         if waiting and (last or not self._parallel):
             with self._lock:
-                say("\n".join(waiting), self._stream)
+                self._print(waiting)
             waiting.clear()
+
+    def _print(self, lines: list[str]) -> None:
+        say("\n".join(lines), self._stream)
 
     def close(self) -> None:
         """Nothing to put away."""
 
 
-class _Live:
+class _Live(_Plain):
     """The same, in colour, with a line below for the step under way in each run."""
 
     def __init__(self, parallel: bool, stream: TextIO) -> None:
         from rich.console import Console
         from rich.live import Live
 
-        self._parallel = parallel
+        super().__init__(parallel, stream)
         self._console: Console = Console(file=stream, highlight=False)
-        self._lock = threading.Lock()
-        self._lines: dict[int, list[str]] = {}
-        self._steps: dict[int, _Steps] = {}
         self._now: dict[int, str] = {}
         self._live: Live = Live(console=self._console, refresh_per_second=_REFRESH, transient=True, get_renderable=self._running)
         self._live.start()
 
     def begin(self, result: Result) -> None:
-        self._steps[id(result)] = _Steps()
         self._now[id(result)] = f"  … {printable(result.name, 60)}: starting"
-        self._say(result, [heading(result)])
+        super().begin(result)
 
     def step(self, result: Result, report: Report) -> None:
         waiting = next((verdict for verdict in report.steps if verdict.outcome == "running"), None)
@@ -126,20 +122,15 @@ class _Live:
             since = time_in_words(round(max(0.0, report.seconds - waiting.at), 1))
             name = f"{printable(report.name, 40)}: " if self._parallel else ""
             self._now[id(result)] = f"  … {name}{printable(waiting.text, 200)}{within} ({since})"
-        self._say(result, self._steps[id(result)].new(report))
+        super().step(result, report)
 
     def end(self, result: Result) -> None:
         self._now.pop(id(result), None)
-        self._say(result, ending(result), last=True)
+        super().end(result)
 
-    def _say(self, result: Result, lines: list[str], last: bool = False) -> None:
-        waiting = self._lines.setdefault(id(result), [])
-        waiting += lines
-        if waiting and (last or not self._parallel):
-            with self._lock:
-                for line in waiting:
-                    self._console.print(_coloured(line), soft_wrap=True)
-            waiting.clear()
+    def _print(self, lines: list[str]) -> None:
+        for line in lines:
+            self._console.print(_coloured(line), soft_wrap=True)
 
     def _running(self) -> Any:
         from rich.text import Text
