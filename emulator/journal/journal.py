@@ -9,9 +9,10 @@ from emulator.journal.datagrams import Datagrams, Shelf
 from emulator.journal.events import Event
 from emulator.journal.record import STATES as STATES
 from emulator.journal.record import CallRecord as CallRecord
+from emulator.pace import Pace
 from emulator.sip.flow import Path
 
-_STRANGERS_EVENTS = 200
+_STRANGERS_EVENTS = 200.0
 _STRANGERS_EVENTS_PER_SECOND = 50.0
 
 
@@ -70,8 +71,7 @@ class Journal:
         self._event_number = 0
         self._call_number = 0
         self._listeners: dict[object, Callable[[Event], None]] = {}
-        self._allowance = float(_STRANGERS_EVENTS)
-        self._allowance_at = clock.seconds()
+        self._pace = Pace(_STRANGERS_EVENTS, _STRANGERS_EVENTS_PER_SECOND, clock.seconds())
         self._unsaid = 0
         self._telling: Timer | None = None
 
@@ -190,15 +190,8 @@ class Journal:
                 listener(event)
 
     def event_of_stranger(self, kind: str, record: CallRecord | None = None, **fields: Any) -> None:
-        """Note an event that anybody can bring about, as `event` does, unless there were very many lately: then only their count.
-
-        A flood must fill neither the log nor the list of events.
-        """
-        now = self._clock.seconds()
-        left = self._allowance + (now - self._allowance_at) * _STRANGERS_EVENTS_PER_SECOND
-        self._allowance, self._allowance_at = min(left, _STRANGERS_EVENTS), now
-        if self._allowance >= 1:
-            self._allowance -= 1
+        """Note an event that anybody can bring about, as `event` does, unless there were very many lately: then only their count."""
+        if self._pace.allows(self._clock.seconds()):
             self.event(kind, record, **fields)
             return
         self._unsaid += 1

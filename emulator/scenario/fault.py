@@ -8,13 +8,14 @@ from emulator.chance import Chance
 from emulator.clock import Clock
 from emulator.journal.journal import Journal
 from emulator.journal.record import CallRecord
+from emulator.pace import Pace
 from emulator.scenario.kind import Kind
 from emulator.scenario.rules import Rule
 from emulator.scenario.spec import FaultSpec
 
 _BURST = 20.0
 _PER_SECOND = 5.0
-"""Hits of one fault that are told of: a fault of every message must fill neither the log nor the list of events."""
+"""Hits of one fault that are told of."""
 
 
 class Fault:
@@ -33,8 +34,7 @@ class Fault:
         """It strikes no more: its time is over, or it was taken away."""
         self._clock = clock
         self._journal = journal
-        self._allowance = _BURST
-        self._allowance_at = clock.seconds()
+        self._pace = Pace(_BURST, _PER_SECOND, clock.seconds())
         self._unsaid = 0
 
     @property
@@ -57,13 +57,9 @@ class Fault:
 
     def hit(self, record: CallRecord | None, **fields: Any) -> None:
         """Tell of a hit, unless there were very many lately: then the next one says how many."""
-        now = self._clock.seconds()
-        left = self._allowance + (now - self._allowance_at) * _PER_SECOND
-        self._allowance, self._allowance_at = min(left, _BURST), now
-        if self._allowance < 1:
+        if not self._pace.allows(self._clock.seconds()):
             self._unsaid += 1
             return
-        self._allowance -= 1
         unsaid, self._unsaid = self._unsaid, 0
         self._journal.event("fault.hit", record, fault=self.id, what=self.kind, **fields, unsaid=unsaid or None)
 
