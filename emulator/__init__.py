@@ -42,11 +42,11 @@ Each line: the ring, the files, what they are about. `tests/test_rings.py` reads
     media/     SDP, RTP, SRTP, DTMF; knows nothing of SIP
     words      sdp crypto offer description codecs    what descriptions say, and what two of them settle
                rtp rtcp reception quality   packets, and what is counted of those heard
-               dtmf dtmf_sender             telephone-events, heard and sent
+               telephone_event dtmf dtmf_sender    RFC 4733: the payload, digits heard, digits sent
                g711 tone shipped packing resample    sound as samples and as payloads
                plan port                    what a call is to play, and what it asks of its ports
     machines   stream echo summary reports  one call's audio, there and back; what is told of it, and its RTCP
-               srtp                         one direction of one call, by libsrtp
+               srtp libsrtp                 one direction of one call under its key; the library that does it
                events dialler ear           digits heard, digits sent, digits as tones
                far_end player wav           what the other end plays
                recording recorder decoder   calls as WAV files

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Iterator
 
 from emulator.journal.datagrams import Datagram
+from emulator.media.libsrtp import TRAILER_OCTETS, Fault, SrtpError
 from emulator.media.rtp import HEADER_OCTETS, VERSION_2, VERSION_MASK
-from emulator.media.srtp import TRAILER_OCTETS, Fault, Inbound, SrtpError
+from emulator.media.srtp import Inbound
 
 _LONGEST = 0xFFFF
 

@@ -43,7 +43,7 @@ class Dialler:
         self.sent = 0
 
     def dial(self, digit: str, duration: float = DURATION) -> None:
-        """One more digit, a name of `emulator.media.dtmf`, of `duration` seconds. Nothing happens where no event was agreed."""
+        """One more digit, a name of `emulator.media.telephone_event`, of `duration` seconds. Nothing happens where no event was agreed."""
         if self._stopped or self._line.agreement.event_type is None or len(self._waiting) >= _WAITING or digit.startswith("event "):
             return
         self._waiting.append((digit, min(_LONGEST, max(0.02, duration))))

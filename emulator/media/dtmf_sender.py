@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import NamedTuple
 
-from emulator.media.dtmf import NAMES, Event, code_of
+from emulator.media.telephone_event import NAMES, Event, code_of
 
 PAUSE = 0.5
 """Seconds that a comma in a string of digits stands for."""

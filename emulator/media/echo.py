@@ -12,8 +12,9 @@ from functools import cache
 from types import MethodType
 from typing import Any, Protocol
 
+from emulator.media.libsrtp import TRAILER_OCTETS, Library, fault, library
 from emulator.media.rtp import HEADER, HEADER_OCTETS, VERSION_2
-from emulator.media.srtp import TAG_OCTETS, TRAILER_OCTETS, Inbound, Library, Outbound, fault, library
+from emulator.media.srtp import TAG_OCTETS, Inbound, Outbound
 
 Reader = Callable[[bytearray, memoryview, int], None]
 """Takes a datagram of so many octets at the start of the buffer, and the buffer's memoryview; see `Stream.receive`."""

@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 from emulator.journal.findings import Finding
+from emulator.media.libsrtp import Fault
 from emulator.media.offer import PTIME
 from emulator.media.quality import mos
-from emulator.media.srtp import Fault
 
 if TYPE_CHECKING:
     from emulator.media.stream import Stream

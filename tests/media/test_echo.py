@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator.media import srtp
+from emulator.media import libsrtp
+from emulator.media.libsrtp import Fault, Public
 from emulator.media.offer import Keys
 from emulator.media.plan import Plan
 from emulator.media.reception import Reception
-from emulator.media.srtp import Fault, Outbound, Public
+from emulator.media.srtp import Outbound
 from tests.support.echo import OURS, THEIRS, Echo, agreement
 
 KEYS = Keys(OURS, THEIRS)
@@ -190,7 +191,7 @@ def test_a_reader_from_before_a_change_uses_no_old_key() -> None:
 
 
 def test_without_the_binding_it_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(srtp, "_library", Public())
+    monkeypatch.setattr(libsrtp, "_library", Public())
     echo, secured = Echo(keys=KEYS), sender(KEYS)
     crooked = Crooked(echo)
     for plain in voice(40):

@@ -2,29 +2,15 @@
 
 import gc
 import struct
-import subprocess
-import sys
-import types
 from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator.media import srtp
-from emulator.media.srtp import (
-    MAX_SOURCES,
-    TAG_OCTETS,
-    TRAILER_OCTETS,
-    WINDOW,
-    Binding,
-    Fault,
-    Inbound,
-    Outbound,
-    Public,
-    SrtpError,
-    bad_tag,
-)
+from emulator.media import libsrtp
+from emulator.media.libsrtp import TRAILER_OCTETS, WINDOW, Binding, Fault, Public, SrtpError
+from emulator.media.srtp import MAX_SOURCES, TAG_OCTETS, Inbound, Outbound, bad_tag
 from tests.support.srtp_reference import Reference, Refused, derive, keystream
 
 KEY = bytes.fromhex("e1f97a0d3e018be0d64fa32c06de41390ec675ad498afeebb6960b3aabe6")
@@ -35,7 +21,7 @@ SSRC = 0xCAFEBABE
 @pytest.fixture(autouse=True, params=["binding", "public"])
 def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Every test runs through the binding and through the documented interface."""
-    monkeypatch.setattr(srtp, "_library", Binding() if request.param == "binding" else Public())
+    monkeypatch.setattr(libsrtp, "_library", Binding() if request.param == "binding" else Public())
     yield
 
 
@@ -417,72 +403,3 @@ def test_closing_lets_go_of_the_buffer() -> None:
 def test_no_repr_shows_a_key() -> None:
     assert "e1f97a" not in repr(Inbound(KEY)) and repr(KEY)[2:10] not in repr(Outbound(KEY))
     assert str(SrtpError(Fault.FORGED)) == "authentication failed"
-
-
-# Which library.
-
-
-def test_the_binding_is_used_when_it_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(srtp, "_library", None)
-    assert type(srtp.library()) is Binding and srtp.library() is srtp.library()
-
-
-def _without(name: str) -> Callable[[types.ModuleType], None]:
-    def change(binding: types.ModuleType) -> None:
-        real = binding.lib
-        binding.lib = types.SimpleNamespace(**{key: getattr(real, key) for key in dir(real) if key != name})
-
-    return change
-
-
-def _wrong(binding: types.ModuleType) -> None:
-    real = binding.lib
-    binding.lib = types.SimpleNamespace(**{key: getattr(real, key) for key in dir(real)})
-    binding.lib.srtp_protect = lambda context, packet, length: 0
-
-
-def _failing(binding: types.ModuleType) -> None:
-    _wrong(binding)
-    binding.lib.srtp_create = lambda context, policy: 3
-
-
-def _another_ffi(binding: types.ModuleType) -> None:
-    binding.ffi = object()
-
-
-def _emptied(binding: types.ModuleType) -> None:
-    del binding.lib
-
-
-@pytest.mark.parametrize("change", [_without("srtp_unprotect"), _without("srtp_create"), _wrong, _failing, _another_ffi, _emptied])
-def test_a_binding_that_has_changed_is_not_used(change: Callable[[types.ModuleType], None], monkeypatch: pytest.MonkeyPatch) -> None:
-    import pylibsrtp
-    from pylibsrtp import _binding as real
-
-    changed = types.ModuleType("pylibsrtp._binding")
-    changed.ffi, changed.lib = real.ffi, real.lib  # type: ignore[attr-defined]
-    change(changed)
-    monkeypatch.setattr(pylibsrtp, "_binding", changed)
-    monkeypatch.setitem(sys.modules, "pylibsrtp._binding", changed)
-    monkeypatch.setattr(srtp, "_library", None)
-    assert type(srtp.library()) is Public
-    assert through(Inbound(KEY).unprotect, SECURE) == PLAIN
-
-
-def test_pylibsrtp_is_imported_with_the_first_call_that_needs_it() -> None:
-    script = (
-        "import sys; from emulator.media.srtp import Inbound; assert 'pylibsrtp' not in sys.modules;"
-        "Inbound(bytes(30)); assert 'pylibsrtp' in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=30)
-
-
-def test_what_the_public_interface_cannot_take_is_refused() -> None:
-    """1500 octets with room for the trailer: 1356 of RTP."""
-    buffer = bytearray(rtp(1, bytes(1400))) + bytes(TRAILER_OCTETS)
-    if type(srtp.library()) is Binding:
-        assert Outbound(KEY).protect(buffer, 1412) == 1422
-    else:
-        with pytest.raises(SrtpError) as caught:
-            Outbound(KEY).protect(buffer, 1412)
-        assert caught.value.kind is Fault.MALFORMED
