@@ -25,6 +25,7 @@ Each line: the ring, the files, what they are about. `tests/test_rings.py` reads
                authority                    the CA and the server certificate on disk
                own_address low_ports        what a container needs: its own address, and port 53 without being root
                proxy_listeners              the sockets of one proxy
+               recording_file               the recording of a call, read in pieces
                service __main__             the composition root: builds each object once, opens listeners, stops in order
 
     sip/       RFC 3261 and friends; knows nothing of Vonage

@@ -58,9 +58,6 @@ _SPARED = 128
 """File descriptors that media leaves, where there are so many."""
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """Where a process on this machine reaches what listens on every address of it."""
-_RECORDING_OCTETS = 32 << 20
-"""The longest recording that is read for the control API: a quarter of an hour."""
-_PIECE = 1 << 16
 
 
 class Service:
@@ -310,16 +307,10 @@ class Service:
         return self.trunk.hold(id, holds)
 
     def recording(self, record: CallRecord) -> tuple[Iterator[bytes], int]:
-        """A call's recording. The path is our own; nothing of it comes from a request."""
-        if not record.recording:
-            raise Unusable("", f"call {record.id} was not recorded; ring with record, or set media.record")
-        try:
-            octets = os.stat(record.recording).st_size
-        except OSError as error:
-            raise Unusable("", f"the recording of call {record.id} is not there any more ({in_words(error)})") from None
-        if octets > _RECORDING_OCTETS:
-            raise Unusable("", f"the recording of call {record.id} is longer than can be had this way; it is {record.recording}")
-        return _read(record.recording, octets), octets
+        """A call's recording in pieces, and its octets. Raises `Unusable`."""
+        from emulator.recording_file import opened
+
+        return opened(record)
 
     @property
     def directory(self) -> "Directory":
@@ -422,15 +413,6 @@ def _media_descriptors() -> int:
         return sys.maxsize
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return sys.maxsize if limit == resource.RLIM_INFINITY else limit - min(_SPARED, limit >> 2)
-
-
-def _read(path: str, octets: int) -> Iterator[bytes]:
-    """A file in pieces. It is open for one at a time: whoever reads slowly holds no descriptor."""
-    for at in range(0, octets, _PIECE):
-        with open(path, "rb") as file:
-            file.seek(at)
-            piece = file.read(min(_PIECE, octets - at))
-        yield piece
 
 
 def _unopened(what: str, setting: str, address: str, port: int, problem: OSError) -> Unusable:
