@@ -167,11 +167,6 @@ def test_tries_and_realms_are_bounded(credentials: Credentials) -> None:
 CHALLENGE = 'Proxy-Authenticate: Digest realm="r", nonce="n1", qop="auth"\r\n'
 
 
-@pytest.fixture(params=["UDP", "TCP"])
-def network(request: pytest.FixtureRequest) -> CallNetwork:
-    return CallNetwork(request.param)
-
-
 def answer_of(message: Received) -> dict[str, str]:
     return parse_credentials(message.get("proxy-authorization") or "")[1]
 

@@ -11,12 +11,14 @@ from emulator.sip.endpoint import Endpoint
 from emulator.sip.flow import Flow
 from emulator.sip.message import Request, Response
 from emulator.sip.session import Session
+from emulator.sip.timers import SessionTimerPolicy
 from tests.support.callee import Callee
 from tests.support.network import MemoryFlow
 
 OFFER = b"v=0\r\no=- 1 1 IN IP4 127.0.13.1\r\ns=-\r\nc=IN IP4 127.0.13.1\r\nt=0 0\r\nm=audio 10000 RTP/AVP 0\r\n"
 SDP_LINE = "Content-Type: application/sdp\r\n"
 CONTACT = "Contact: <sip:447700900000@127.0.13.1:5060>\r\n"
+ASKS = SessionTimerPolicy(ask=True, interval=1800)
 
 
 class Core:
@@ -142,3 +144,9 @@ class CallNetwork:
         """Let every timer run out; whatever still comes is answered by nobody."""
         self.clock.advance(100)
         assert self.idle, (self.endpoint.dialogs, self.endpoint.transactions, self.clock.pending)
+
+    def lose(self) -> None:
+        """The flow breaks."""
+        self.flow.open = False
+        self.flow.failure = "connection reset"
+        self.endpoint.flow_lost(self.flow)
