@@ -9,11 +9,6 @@ from tests.support.network import Network
 from tests.support.phone import SDP, Received, digest
 
 
-@pytest.fixture
-def network() -> Network:
-    return Network()
-
-
 def codes(network: Network) -> list[str]:
     record = network.journal.get("last")
     assert record is not None

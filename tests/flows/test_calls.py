@@ -11,11 +11,6 @@ from tests.support.network import Network
 from tests.support.phone import SDP, Phone
 
 
-@pytest.fixture
-def network() -> Network:
-    return Network()
-
-
 def test_a_call_is_challenged_answered_and_hung_up_by_the_caller(network: Network) -> None:
     phone = network.phone()
     answered = phone.call()

@@ -5,12 +5,6 @@ import pytest
 from tests.support.network import Network
 from tests.support.phone import SDP, Phone
 
-
-@pytest.fixture
-def network() -> Network:
-    return Network()
-
-
 CLIENTS = {
     "FreeSWITCH": (
         "sip:gw+trunk@192.0.2.10:5070;transport=udp;gw=trunk",

@@ -12,11 +12,6 @@ from tests.support.network import MemoryPort, Network
 from tests.support.phone import SDP, Phone, Received
 
 
-@pytest.fixture
-def network() -> Network:
-    return Network()
-
-
 def magic(digits: str) -> str:
     return "447700900" + digits
 

@@ -7,11 +7,6 @@ from tests.support.network import Network
 from tests.support.phone import SDP, Phone, Received
 
 
-@pytest.fixture
-def network() -> Network:
-    return Network()
-
-
 def attempt(phone: Phone, number: str = "442071234567", body: str = SDP, extra: str = "") -> Received:
     """Place a call up to its first answer after the challenge."""
     phone.invite(number, extra, body)

@@ -10,11 +10,6 @@ from tests.support.phone import Phone, Received, digest
 URI = "sip:sip-us.vonage.com"
 
 
-@pytest.fixture
-def network() -> Network:
-    return Network()
-
-
 class Registering(Phone):
     """A phone that registers: it computes its digest over REGISTER."""
 

@@ -10,11 +10,6 @@ from tests.support.phone import SDP, Phone, Received
 REQUIRED = "Require: 100rel\r\n"
 
 
-@pytest.fixture
-def network() -> Network:
-    return Network()
-
-
 def ring(phone: Phone, body: str = SDP) -> Received:
     """A call up to its reliable 180."""
     phone.dial(extra=REQUIRED, body=body)
