@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from emulator.config import Config, Unusable
 from emulator.config_sources import load
-from emulator.quantities import duration
 from emulator.settings import schema
 
 
@@ -181,13 +180,6 @@ def test_a_file_that_is_not_there_or_no_text(tmp_path: Path) -> None:
             path.write_bytes(octets)
         with pytest.raises(Unusable, match=path.name):
             load(str(path))
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("5", 5.0), ("500ms", 0.5), ("1.5s", 1.5), ("2m", 120.0), ("1h", 3600.0), ("", None), ("-1s", None), ("1d", None)]
-)
-def test_durations(text: str, seconds: float | None) -> None:
-    assert duration(text) == seconds
 
 
 @given(st.text(max_size=80))
