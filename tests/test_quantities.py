@@ -26,6 +26,6 @@ def test_durations(text: str, seconds: float | None) -> None:
         ("", None),
         ("-1%", None),
     ],
-)
+)  # fmt: skip
 def test_shares(text: str, fraction: float | None) -> None:
     assert share(text) == fraction

@@ -1,4 +1,4 @@
-"""The endpoints file: where a running emulator listens (the contract of product.md; further keys may follow, these stay)."""
+"""The endpoints file: where a running emulator listens. Programs read it: further keys may follow, these stay."""
 
 import json
 import os
