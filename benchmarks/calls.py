@@ -53,9 +53,9 @@ class Agreed(NamedTuple):
 
 def agreed(description: bytes, tag: int = LONG_TAG) -> Agreed:
     """Their side, with the key of the suite whose tag has `tag` bits."""
-    port = re.search(rb"^m=audio (\d+) RTP/(?:AVP|SAVP) ", description, re.M)
+    port = re.search(rb"^m=audio (\d+) RTP/(?:AVP|SAVP) ", description, re.MULTILINE)
     assert port is not None, description
-    crypto = re.search(rb"^a=crypto:(\d+) %b%d inline:([\w+/]{40})" % (_SUITE.encode(), tag), description, re.M)
+    crypto = re.search(rb"^a=crypto:(\d+) %b%d inline:([\w+/]{40})" % (_SUITE.encode(), tag), description, re.MULTILINE)
     return Agreed(int(port[1]), *((int(crypto[1]), base64.b64decode(crypto[2]).hex()) if crypto is not None else (0, "-")))
 
 

@@ -1,4 +1,4 @@
-"""`vsim certs`."""
+"""`vsim certs`: where the CA is, and a copy of what a client may need of it."""
 
 import os
 from pathlib import Path

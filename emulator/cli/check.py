@@ -1,4 +1,4 @@
-"""`vsim check`."""
+"""`vsim check`: the mistakes of config and scenario files, without a network."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""`vsim dns-zone`."""
+"""`vsim dns-zone`: the service names as a master file, or as a hosts file."""
 
 import os
 

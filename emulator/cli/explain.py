@@ -1,4 +1,4 @@
-"""`vsim explain`."""
+"""`vsim explain`: what a finding, a status or a magic number means, and what to do about it."""
 
 import os
 import shutil

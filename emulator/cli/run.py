@@ -1,4 +1,4 @@
-"""`vsim run`."""
+"""`vsim run`: scenarios, each on an emulator of its own, and what came of them."""
 
 import glob
 import sys

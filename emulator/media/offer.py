@@ -31,8 +31,8 @@ _ANSWERS = {
 }  # fmt: skip
 """What may answer each direction (RFC 3264 6.1)."""
 _SLOWEST_CLOCK = 8000
-_MODE = re.compile(r"(?:^|[;\s])mode\s*=\s*(20|30)(?:\s|;|$)", re.I)
-_NO_ANNEX_B = re.compile(r"(?:^|[;\s])annexb\s*=\s*no(?:\s|;|$)", re.I)
+_MODE = re.compile(r"(?:^|[;\s])mode\s*=\s*(20|30)(?:\s|;|$)", re.IGNORECASE)
+_NO_ANNEX_B = re.compile(r"(?:^|[;\s])annexb\s*=\s*no(?:\s|;|$)", re.IGNORECASE)
 
 
 class NotAcceptable(Exception):
