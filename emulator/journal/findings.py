@@ -73,7 +73,7 @@ _SIGNALLING = (
     Kind("uri.no-region", "error", "a trunk host that names its region", "dial NUMBER@DOMAIN.sip-us.vonage.com, .sip-eu. or .sip-ap.", "vonage-facts 8; the status is invented"),
     Kind("uri.other-region", "warning", "a Request-URI of the region it is sent to", "resolve the host that the Request-URI names, by SRV", "page: Regions"),
     Kind("dialog.none", "error", "a To tag in requests that belong to a call", "copy the tag of the 2xx into To", "RFC 3261 12.2.2"),
-    Kind("reinvite.refused", "error", "no new offer in a call that is up", "set policy.reinvite to accept, as the labs' trunks did", "vsim's own setting"),
+    Kind("reinvite.refused", "error", "no new offer in a call that is up", "set policy.reinvites to accept, as the labs' trunks did", "vsim's own setting"),
     Kind("response.large-over-udp", "note", "answers of at most 1300 octets over UDP", "send fewer Record-Routes, or use TCP or TLS", "RFC 3261 18.1.1; vonage-facts, default 53"),
     Kind("require.unsupported", "error", "no option tag the trunk lacks in Require", "move the option to Supported", "RFC 3261 8.2.2.3"),
     Kind("session-timer.too-small", "error", "a session interval of at least its Min-SE", "repeat the INVITE with the Min-SE of the 422", "RFC 4028 9; vonage-facts, default 38"),

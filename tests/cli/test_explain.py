@@ -8,9 +8,10 @@ from click.testing import CliRunner
 
 import emulator
 from emulator.cli.explain import explain
-from emulator.journal.findings import CATALOGUE
+from emulator.journal.findings import CATALOGUE, Kind
+from emulator.settings import settings
 from emulator.sip.message import REASONS
-from emulator.trunk.codes import CODES
+from emulator.trunk.codes import CODES, Code
 
 
 def said(*arguments: str) -> tuple[int, str]:
@@ -28,6 +29,13 @@ def no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_each_finding(code: str) -> None:
     status, text = said(code)
     assert status == 0 and CATALOGUE[code].fix in text and CATALOGUE[code].source in text
+
+
+@pytest.mark.parametrize("kind", [*CATALOGUE.values(), *CODES.values()], ids=lambda kind: getattr(kind, "code", kind.fix))
+def test_the_settings_that_a_fix_names_are_there(kind: Kind | Code) -> None:
+    known = {setting.name for setting in settings()}
+    sections = "|".join({name.partition(".")[0] for name in known})
+    assert set(re.findall(rf"\b(?:{sections})\.[a-z_0-9]+", kind.fix)) - CATALOGUE.keys() <= known | {"numbers.NUMBER"}
 
 
 def test_each_status_that_stands_in_the_code_is_explained() -> None:
