@@ -220,6 +220,7 @@ _MEDIA = (
     Kind("sdp.origin", "warning", "the same o= user and session id throughout a call", "change only the version", "RFC 3264 8"),
     Kind("media.no-telephone-event", "warning", "telephone-event for digits", "offer telephone-event/8000, or leave it in your answer", "page: DTMF"),
     Kind("media.other-lines", "note", "one audio line", "leave the others out; they are answered with port 0", "RFC 3264 6"),
+    Kind("media.nothing-heard", "warning", "RTP from the client while a call is up", "send RTP to the address and port of the trunk's SDP; look at the address in your own SDP, at NAT, and at the firewall", "page: Media traffic"),
     Kind("media.silence", "warning", "RTP while a call is up", "send audio or comfort noise, and hang up when done", "vsim's own bound"),
     Kind("sdp.direction", "warning", "a direction in an answer that fits the offer's", "answer a=sendonly with a=recvonly or a=inactive", "RFC 3264 6.1"),
     Kind("sdp.answer", "error", "an answer that fits the offer", "answer each m= line of the offer in its place", "RFC 3264 6"),

@@ -10,6 +10,9 @@ from emulator.media.quality import mos
 if TYPE_CHECKING:
     from emulator.media.stream import Stream
 
+_SOON = 3.0
+"""Seconds. Who hangs up before them may not have come to speak."""
+
 
 def findings(stream: "Stream") -> list[Finding]:
     """What was odd about the media as a whole."""
@@ -41,6 +44,14 @@ def findings(stream: "Stream") -> list[Finding]:
     if sender is not None and sender.ssrc == stream.heard.source and sender.packets > came * 1.05 + 50:
         found.append(Finding("rtcp.counts", f"{sender.packets} sent by its own account, {stream.heard.packets} came"))
     return found
+
+
+def nothing_heard(stream: "Stream", seconds: float) -> Finding | None:
+    """One-way audio in a call that was up for `seconds`; None when something came, be it of no use, or none was due."""
+    came = stream.heard.packets + stream.strangers + stream.unknown_type + stream.unwanted + stream.bad + sum(stream.refused.values())
+    if came or seconds < _SOON or not stream.agreement.receive:
+        return None
+    return Finding("media.nothing-heard", f"no RTP in {seconds:.1f} s; by its SDP the client is at {_at(stream.agreement.remote)}")
 
 
 def _from_elsewhere(stream: "Stream") -> str:

@@ -210,6 +210,8 @@ class Conversation:
         self.hang_up()
 
     def on_ended(self, by: str) -> None:
+        if by != "no-ack":  # who never took the answer may not have begun to speak
+            self.leg.look_back()
         self._close(by)
         self.record.state = "ended"
         self._calls.journal.event("call.ended", self.record, by=by, **self._summary())

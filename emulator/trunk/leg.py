@@ -14,6 +14,7 @@ from emulator.media.offer import Agreement, LocalMedia, NotAcceptable, agree, ch
 from emulator.media.port import Port
 from emulator.media.sdp import SessionDescription
 from emulator.media.stream import Stream
+from emulator.media.summary import nothing_heard
 from emulator.sdp_body import SDP_TYPE as SDP_TYPE
 from emulator.sdp_body import answered
 from emulator.sdp_body import offered as offered
@@ -70,6 +71,8 @@ class Leg:
         self._watch: Timer | None = None
         self._heard = -1  # packets at the last look
         self._answered = False
+        self._answered_at = 0.0
+        self._silence_told = False
 
     # -- offer and answer -----------------------------------------------------------------------------------------
 
@@ -190,7 +193,7 @@ class Leg:
 
     def answered(self) -> None:
         """The call is answered: media flows, and is missed when it does not."""
-        self._answered = True
+        self._answered, self._answered_at = True, self._keeper.clock.seconds()
         if self.stream is not None:
             if not self.early and not self.quiet:  # who waits for the answer can't tell what overtook it
                 self.stream.answered()
@@ -222,6 +225,7 @@ class Leg:
         heard = stream.heard.packets if stream is not None else 0
         on_hold = stream is not None and not (stream.agreement.send and stream.agreement.receive)  # who holds may play nothing
         if (heard == self._heard or (heard == 0 and self._heard < 0)) and not on_hold:
+            self._silence_told = True
             self.record.finding(Finding("media.silence", f"no RTP for {seconds:g} s"))
             self._keeper.journal.event("media.silence", self.record, seconds=seconds)
             if self._user is not None:
@@ -231,6 +235,13 @@ class Leg:
         self._watch = self._keeper.clock.call_later(seconds, self._look)
 
     # -- the end, and what was ------------------------------------------------------------------------------------
+
+    def look_back(self) -> None:
+        """The answered call is over: was anything heard in it?"""
+        if self.stream is not None and not self._silence_told:
+            seconds = self._keeper.clock.seconds() - self._answered_at
+            if (finding := nothing_heard(self.stream, seconds)) is not None:
+                self.record.finding(finding)
 
     def close(self) -> None:
         """Give everything back; harmless when done before."""

@@ -148,6 +148,26 @@ def secure(direction: str = "sendrecv", tag: int = 4) -> str:
     return SECURE.replace("sendrecv", direction).replace("crypto:4", f"crypto:{tag}")
 
 
+@pytest.mark.parametrize("hears", ["nothing", "a packet", "nothing it can open", "less than it takes", "nothing, held"])
+def test_a_call_in_which_nothing_is_heard_is_told_of(hears: str) -> None:
+    """One-way audio: where the trunk sends to, and how long it listened. What came and was no use has findings of its own."""
+    network = Network()
+    phone = network.phone()
+    phone.call()
+    if hears == "a packet":
+        network.ports[0].hear(rtp(1))
+    elif hears == "nothing it can open":
+        network.ports[0].hear(rtp(1, payload_type=77))
+    elif hears == "nothing, held":
+        reinvite(phone, SDP.replace("sendrecv", "inactive"))
+    network.clock.advance(2.9 if hears == "less than it takes" else 4)
+    end(phone)
+    record = network.journal.get("last")
+    assert record is not None
+    seen = [finding.seen for finding in record.all_findings if finding.code == "media.nothing-heard"]
+    assert seen == (["no RTP in 4.0 s; by its SDP the client is at 192.0.2.10:4000"] if hears == "nothing" else [])
+
+
 def answer_reinvite(phone: Phone, request: Received, body: str) -> None:
     lines = ["SIP/2.0 200 OK"]
     lines += [f"{name.title()}: {value}" for name, value in request.headers if name in ("via", "from", "to", "call-id", "cseq")]
