@@ -156,13 +156,13 @@ _DIGEST = (
 
 _NUMBERS = (
     Kind("called.not-a-number", "error", "an E.164 number as the user part of the Request-URI", "dial digits only: country code, then number", "page: Recipient"),
-    Kind("called.too-short", "error", "a whole E.164 number, 7 to 15 digits", "dial the number with its country code", "page: Recipient"),
+    Kind("called.too-short", "error", "a whole E.164 number, 7 to 15 digits", "dial the country code and the number, without a prefix such as 0, 011 or 9", "page: Recipient"),
     Kind("called.plus", "warning", "a called number without a leading +", "dial the digits only; sources disagree on whether the real trunk takes a +", "vonage-facts 4"),
     Kind("called.double-zero", "warning", "a called number without the prefix 00", "dial the country code first", "vonage-facts 4"),
     Kind("called.separators", "warning", "digits without separators", "dial digits only", "page: Recipient"),
     Kind("called.international", "error", "a destination the account may call", "dial a number of the account's own countries, or allow international calls", "vonage-facts 4"),
     Kind("called.emergency", "error", "no emergency number", "never point emergency calls at an emulator", "vonage-facts, default 51"),
-    Kind("caller-id.not-e164", "error", "an E.164 number in From or P-Asserted-Identity", "set the From user to one of the account's numbers", "page: Caller ID"),
+    Kind("caller-id.not-e164", "error", "an E.164 number in From or P-Asserted-Identity", "set the user part there to one of the account's numbers; P-Asserted-Identity goes before From, other headers are not looked at", "page: Caller ID; vonage-facts, default 10"),
     Kind("caller-id.not-owned", "error", "a caller ID that belongs to the account", "use one of the account's numbers, or add it to accounts[].verified", "vonage-facts 4"),
     Kind("caller-id.api-key", "warning", "a caller ID, not the API key, in From", "set the From user to one of the account's numbers", "page: Caller ID"),
     Kind("caller-id.plus", "note", "a caller ID without a leading +", "send the digits only", "page: Caller ID"),

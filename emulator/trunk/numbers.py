@@ -106,4 +106,5 @@ def caller(
     code = "caller-id.not-owned" if _E164.fullmatch(number) else "caller-id.not-e164"
     if unknown:
         return "unknown", [*findings, Finding("caller-id.replaced", user or "nobody")]
-    raise BadNumber(403, Finding(code, user or "nobody"))
+    header = "From" if asserted is None else "P-Asserted-Identity"
+    raise BadNumber(403, Finding(code, f"{user or 'nobody'} in {header}"))

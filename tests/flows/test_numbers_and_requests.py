@@ -101,6 +101,23 @@ def test_caller_ids(network: Network, caller: str, extra: str, status: int, code
     assert network.journal.get("last").caller == shown  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize(
+    ("caller", "asserted", "seen"),
+    [
+        ("15551230000", "", "15551230000 in From"),
+        ("alice", "", "alice in From"),
+        ("447700900000", "P-Asserted-Identity: <sip:1001@x>\r\n", "1001 in P-Asserted-Identity"),
+        ("447700900000", "P-Asserted-Identity: <tel:+15551230000>\r\n", "+15551230000 in P-Asserted-Identity"),
+        ("447700900000", "P-Asserted-Identity: <sip:x.example>\r\n", "nobody in P-Asserted-Identity"),
+    ],
+)
+def test_a_caller_id_that_is_refused_is_named_with_its_header(network: Network, caller: str, asserted: str, seen: str) -> None:
+    """Who wrote the right number into From must learn that the other header goes before it (vonage-facts, default 10)."""
+    attempt(network.phone(caller=caller), extra=asserted)
+    record = network.journal.get("last")
+    assert record is not None and [finding.seen for finding in record.findings] == [seen]
+
+
 def test_a_foreign_caller_id_can_be_shown_as_unknown() -> None:
     network = Network(Policy(caller_id="unknown"))
     assert attempt(network.phone(caller="15551230000")).status == 100

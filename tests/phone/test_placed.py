@@ -170,7 +170,7 @@ def test_an_invite_whose_connection_does_not_come_about_was_not_sent() -> None:
 
 @pytest.mark.parametrize(("number", "caller", "said"), [
     ("44207", "447700900000", "484 Address Incomplete where 200 was wanted: called.too-short: 44207: 5 digits"),
-    ("442071234567", "123", "403 Forbidden where 200 was wanted: caller-id.not-e164: 123"),
+    ("442071234567", "123", "403 Forbidden where 200 was wanted: caller-id.not-e164: 123 in From"),
 ])  # fmt: skip
 def test_a_refusal_is_told_with_what_it_says_of_itself(number: str, caller: str, said: str) -> None:
     """Its Warning (RFC 3261 20.43): for the reason a person should not have to look elsewhere."""
