@@ -34,7 +34,7 @@ def answer(
             problem = problem or error
     if chosen is None:
         if problem is None:
-            kinds = ", ".join(media.kind for media in offer_.media)
+            kinds = ", ".join(media.kind if media.port else f"{media.kind} with port 0" for media in offer_.media)
             problem = NotAcceptable(304, "no audio offered", Finding("media.no-audio", kinds))
         raise problem
     place, agreement = chosen

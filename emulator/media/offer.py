@@ -171,8 +171,7 @@ def settle(description: SessionDescription, media: Media, local: LocalMedia) -> 
     encodings = media.encodings()
     codec, payload_type = _first_known(encodings, local.codecs)
     if codec is None:
-        names = ", ".join(f"{name}/{clock}" for _, name, clock in encodings if name != TELEPHONE_EVENT) or " ".join(media.formats)
-        raise NotAcceptable(305, "no codec of the trunk offered", Finding("media.codec", names))
+        raise NotAcceptable(305, "no codec of the trunk offered", Finding("media.codec", media.named_formats()))
     host, port = _address(description, media)
     on_hold = host in _NOWHERE  # the hold of RFC 2543 (RFC 3264 8.4)
     direction = description.direction_of(media)
@@ -239,7 +238,7 @@ def _settle_events(agreement: Agreement, encodings: list[tuple[int, str, int]], 
     # a rate at which no codec runs, 0 above all, is none to count durations in
     events = [(number, clock) for number, name, clock in encodings if name == TELEPHONE_EVENT and clock >= _SLOWEST_CLOCK]
     if not events:
-        agreement.findings.append(Finding("media.no-telephone-event", " ".join(media.formats)))
+        agreement.findings.append(Finding("media.no-telephone-event", media.named_formats()))
         return
     clock = agreement.codec.clock
     chosen = events[0]

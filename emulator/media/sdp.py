@@ -89,6 +89,12 @@ class Media:
                 found.append((payload_type, *known))
         return found
 
+    def named_formats(self) -> str:
+        """The formats as their sender wrote them, for a person: `opus/48000/2, GSM/8000, 96 without a=rtpmap`."""
+        mapped = dict(parts for text in self.attributes if text[:7] == "rtpmap:" and len(parts := text[7:].split(None, 1)) == 2)
+        static = {str(number): f"{name}/{clock}" for number, (name, clock) in STATIC_TYPES.items()}
+        return ", ".join(mapped.get(text) or static.get(text) or f"{text} without a=rtpmap" for text in self.formats)
+
     def format_parameters(self, payload_type: int) -> str:
         """The fmtp text of a payload type, empty without one."""
         prefix = f"fmtp:{payload_type} "

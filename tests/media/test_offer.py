@@ -54,6 +54,28 @@ def test_the_telephone_event_of_the_codecs_clock_is_taken() -> None:
 
 
 @pytest.mark.parametrize(
+    ("lines", "code", "seen"),
+    [
+        (("m=audio 4000 RTP/AVP 3 96", "a=rtpmap:96 opus/48000/2"), "media.codec", "GSM/8000, opus/48000/2"),
+        (("m=audio 4000 RTP/AVP 11 96 x",), "media.codec", "11 without a=rtpmap, 96 without a=rtpmap, x without a=rtpmap"),
+        (("m=audio 4000 RTP/AVP 101", "a=rtpmap:101 telephone-event/8000"), "media.codec", "telephone-event/8000"),
+        (("m=audio 4000 RTP/AVP " + " ".join(map(str, range(20, 84))),), "media.codec", None),
+        (("m=audio 4000 RTP/AVP 8 101",), "media.no-telephone-event", "PCMA/8000, 101 without a=rtpmap"),
+        (("m=audio 0 RTP/AVP 8",), "media.no-audio", "audio with port 0"),
+        (("m=video 4000 RTP/AVP 97", "m=audio 0 RTP/AVP 8"), "media.no-audio", "video, audio with port 0"),
+    ],
+)
+def test_what_does_not_fit_is_named_as_the_offer_has_it(lines: tuple[str, ...], code: str, seen: str | None) -> None:
+    """Also what the trunk can't read: who forgot an a=rtpmap sees no mistake in a list of numbers."""
+    try:
+        findings = answered(*lines)[1].findings
+    except NotAcceptable as error:
+        findings = [error.finding]
+    (finding,) = findings
+    assert finding.code == code and (finding.seen == seen or seen is None) and len(finding.seen) <= 200
+
+
+@pytest.mark.parametrize(
     ("attribute", "ours", "send", "receive"),
     [
         ("a=sendrecv", "a=sendrecv", True, True),
