@@ -78,17 +78,18 @@ class Leg:
 
     def negotiate(self, described: SessionDescription) -> tuple[SessionDescription, Agreement]:
         """Our answer to their offer, which holds once it is handed to `settle`; `Refusal` 488 when nothing fits (RFC 3261 13.3.1.3)."""
+        self._compare(described)  # whatever comes of it: their next version follows this one
         kinds = {media.kind for media in described.media if media.port}
         if "image" in kinds and "audio" not in kinds:
             raise Refusal(self._behaviour.t38_status, Finding("media.t38", "m=image without m=audio"))
-        self._compare(described)
         try:
             return answer(described, self.local, self.description)
         except NotAcceptable as error:
+            more = error.text != error.finding.public  # which the refusal says by itself
             warning = f'{error.warning} {self.local.address} "{error.text}"'
             for finding in error.findings:
                 self.record.finding(finding)
-            raise Refusal(488, error.finding, (("Warning", warning),)) from None
+            raise Refusal(488, error.finding, (("Warning", warning),) if more else ()) from None
 
     def settle(self, description: SessionDescription, agreement: Agreement) -> None:
         """An offer and its answer are done: `description` is ours. Media follows it at once."""

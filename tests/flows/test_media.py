@@ -501,9 +501,26 @@ def test_an_offer_that_fits_nothing_gets_488_with_a_warning(line: str, warning: 
     phone = network.phone()
     phone.dial(body=SDP.partition("m=")[0] + line + "\r\n")
     refused = phone.expect(488)
-    assert (refused.get("warning") or "").startswith(f'{warning} 127.0.13.1 "')
+    warnings = [value for name, value in refused.headers if name == "warning"]
+    assert warnings[0].startswith(f"{warning} 127.0.13.1")
+    assert len({value.partition('"')[2] for value in warnings}) == len(warnings), "the same is said twice"
     network.clock.advance(40)
     assert network.idle
+
+
+def test_the_offer_after_a_fax_that_was_refused_counts_on_from_it() -> None:
+    """RFC 3264 8: the version goes one up from the description before, taken or not."""
+    network = Network()
+    phone = network.phone()
+    phone.call()
+    for version, body, status in ((2, SDP.replace("audio 4000 RTP/AVP 0 8 101", "image 4000 udptl t38"), 488), (3, SDP, 200)):
+        phone.invite(body=body.replace("1 1 IN", f"1 {version} IN"))
+        challenged = phone.expect(407)
+        phone.ack(challenged)
+        phone.invite(body=body.replace("1 1 IN", f"1 {version} IN"), extra=phone.credentials(challenged))
+        phone.ack(phone.expect(status))
+    end(phone)
+    assert codes(network) == {"media.t38"}
 
 
 def test_a_recording_that_is_cut_short_says_so(tmp_path: Path) -> None:
