@@ -178,6 +178,8 @@ _INBOUND = (
     Kind("inbound.timeout", "warning", "a response within the target's timeout", "answer 100 at once, or raise ;timeout=; look whether the INVITE arrives at all", "page: Inbound configuration"),
     Kind("inbound.no-answer", "note", "an answer while the caller waits", "answer, or refuse with 480 or 5xx so that the next target is tried", "vonage-facts, default 20"),
     Kind("inbound.unreachable", "error", "a target that can be reached", "check address, port and transport of the target, and that something listens there", "vonage-facts, default 21"),
+    Kind("inbound.tls", "error", "a TLS handshake that ends, at a target with transport=tls", "see that TLS is spoken on this port, and look at the listener's log: certificate and key, ciphers; it must ask for no client certificate", "page: Inbound configuration; RFC 5246 7.3"),
+    Kind("inbound.tls-version", "error", "TLS 1.2 at a target with transport=tls", "let TLS 1.2 in at your listener: the trunk speaks neither older versions nor 1.3", "page: Protocols"),
     Kind("inbound.not-forwarded", "error", "a forward list for the number", "set numbers.NUMBER.forward, PUT /v1/numbers/NUMBER, or give --forward", "page: Inbound configuration"),
     Kind("inbound.late-answer", "warning", "an answer before the call has moved on", "answer sooner, or raise ;timeout=; the late call was acknowledged and hung up", "RFC 3261 13.2.2.4; vonage-facts, default 18"),
     Kind("inbound.no-sdp-in-answer", "warning", "SDP in the 2xx", "repeat the SDP of the provisional response in the 2xx", "RFC 3261 13.2.1"),

@@ -64,4 +64,7 @@ def finding_of(attempt: Attempt) -> Finding | None:
     }.get(attempt.outcome)  # fmt: skip
     if code == "inbound.timeout" and attempt.why.startswith(("no connection", "no end of the TLS")):
         code = "inbound.unreachable"  # who has not got the INVITE can't answer it faster
+    if code == "inbound.unreachable" and "TLS" in attempt.why:  # something listens there
+        old = "protocol version" in attempt.why or "unsupported protocol" in attempt.why  # their alert, or our own verdict
+        code = "inbound.tls-version" if old else "inbound.tls"
     return Finding(code, f"{where}: {attempt.why}") if code is not None else None

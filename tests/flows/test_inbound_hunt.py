@@ -79,15 +79,22 @@ def test_a_redirect_is_not_followed(network: Network) -> None:
 
 
 @pytest.mark.parametrize(
-    ("transport", "why"), [("UDP", "port unreachable (ICMP)"), ("TCP", "connection refused"), ("TLS", "TLS handshake failed: self-signed")]
-)
-def test_who_can_not_be_reached_is_passed_over(network: Network, transport: str, why: str) -> None:
+    ("transport", "why", "code"),
+    [
+        ("UDP", "port unreachable (ICMP)", "inbound.unreachable"), ("TCP", "connection refused", "inbound.unreachable"),
+        ("TLS", "connection refused", "inbound.unreachable"), ("TLS", "TLS handshake failed: self-signed", "inbound.tls"),
+        ("TLS", "TLS handshake failed: wrong version number", "inbound.tls"),  # something else than TLS came
+        ("TLS", "TLS handshake failed: tlsv1 alert protocol version", "inbound.tls-version"),
+        ("TLS", "TLS handshake failed: unsupported protocol", "inbound.tls-version"),
+    ],
+)  # fmt: skip
+def test_who_can_not_be_reached_is_passed_over(network: Network, transport: str, why: str, code: str) -> None:
     network.dead[transport, ("192.0.2.10", 5080)] = why
     second = network.customer(5090, accepts)
     record = rung(network, f"{ONE};transport={transport.lower()}, sip:1234@192.0.2.10:5090")
     network.clock.advance(0)
     assert outcomes(record) == [("unreachable", None), ("answered", 200)] and record.attempts[0].why == why
-    assert codes(record)[0] == "inbound.unreachable"
+    assert codes(record)[0] == code
     network.trunk.hang_up(record.id)
     network.clock.advance(0)
     second.call.answer(200, "", to=second.call.inbox[-1])

@@ -153,12 +153,14 @@ def test_what_can_not_be_reached_makes_room_for_the_next(serve: Serve, tmp_path:
             return ring(serve, f"{forward}, {takes.target(parameters=QUICK)}", talk=0), ring(serve, forward)
 
         for case, (first, alone) in zip(cases, together(call, cases), strict=True):
-            _, outcome, why = case
+            forward, outcome, why = case
             assert outcomes(first) == [(1, outcome, None), (2, "answered", 200)] and first["state"] == "ended", (case, first)
             assert first["attempts"][0]["why"].startswith(why), (case, first["attempts"][0])
             assert outcomes(alone) == [(1, outcome, None)] and alone["state"] == "refused", (case, alone)
             assert alone["status"] == (486 if outcome == "timeout" else 503), case
             assert len(codes(first)) == 1 and codes(first) == codes(alone), case
+            version = forward == to(only_1_3, "tls")
+            assert "TLS" not in why or codes(first) == {"inbound.tls-version" if version else "inbound.tls"}, case
     until(lambda: "connection.failed" in serve.events(), "the event")
     assert "connection.refused" not in serve.events()
 

@@ -151,7 +151,7 @@ TABLE = [
     Story(
         "tls-target-broken.yaml",
         lines("TLS 1.3 alone", CERTIFICATE, TLS_13_ALONE.format("BROKEN"), TLS_13_ALONE.format("GOOD"), "wait"), 1,
-        report=[r"the caller got 503$", r"inbound\.unreachable: 127\.0\.0\.1:\d+: TLS handshake failed: "],
+        report=[r"the caller got 503$", r"inbound\.tls-version: 127\.0\.0\.1:\d+: TLS handshake failed: "],
     ),
 ]  # fmt: skip
 
