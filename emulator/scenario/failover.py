@@ -58,6 +58,8 @@ class Client(msgspec.Struct):
     acknowledged: int
     calls_elsewhere: int
     """New calls at what was up, while something was down."""
+    met: int
+    """Requests of it that what was down had, and did not serve."""
     calls_moved: bool | None
     """Whether one of these was answered."""
     calls_kept: int
@@ -65,7 +67,8 @@ class Client(msgspec.Struct):
     should not have taken."""
     checks_moved: bool | None
     seconds_to_success: float | None
-    """From its first attempt at what was down to the first call that was answered elsewhere."""
+    """From its first attempt at what was down to the first call that was answered elsewhere; where no attempt was seen, from the beginning
+    of the outage."""
     longest_gap: float
     came_back: bool | None
     seconds_to_return: float | None
@@ -140,7 +143,7 @@ def _client(address: str, seen: Sequence[Attempt], down: Downtime) -> Generator[
     client = Client(
         address=address, steps=_steps(seen, dead, down.began), steps_left_out=max(0, len(seen) - _STEPS),
         tried=list(dict.fromkeys(one.proxy for one in calls)), refusals=len(refused),
-        acknowledged=sum(bool(one.acknowledged) for one in refused),
+        acknowledged=sum(bool(one.acknowledged) for one in refused), met=len(met),
         calls_elsewhere=len(elsewhere), calls_moved=bool(moved) if any(id(one) not in kept for one in calls) else None,
         calls_kept=sum(id(one) in kept for one in calls),
         checks_moved=any(id(one) not in dead for one in checks if id(one) not in kept) if checks else None,
@@ -282,8 +285,11 @@ def _words(client: Client) -> Iterable[str]:
         if not client.calls_kept:
             yield "no new call was placed"
     elif client.calls_moved:
-        after = f" {client.seconds_to_success:.1f} s after the first attempt" if client.seconds_to_success is not None else ""
-        yield f"new calls moved{after}"
+        seconds = client.seconds_to_success
+        if client.met:
+            yield "new calls moved" + (f" {seconds:.1f} s after the first attempt" if seconds is not None else "")
+        else:  # a closed port tells nobody, and a client may have known already
+            yield "new calls were answered elsewhere" + (f", {seconds:.1f} s after it went down" if seconds is not None else "")
     elif client.calls_elsewhere:
         yield "new calls went elsewhere, unanswered"
     else:

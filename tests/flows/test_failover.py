@@ -230,6 +230,15 @@ def test_in_short_there_are_no_steps(story: Story) -> None:
     ]
 
 
+def test_a_call_that_goes_elsewhere_at_once_is_measured_from_the_beginning(story: Story) -> None:
+    """Nothing says when it was first tried: a closed port tells nobody, and Kamailio remembers who did not answer."""
+    story.faults.down("us-3-1", "refuse")
+    story.clock.advance(5)
+    story.invite("us-4-1")
+    assert "  new calls were answered elsewhere, 5.0 s after it went down" in lines(story.verdict())
+    assert (story.client().met, story.client().seconds_to_success) == (0, 5.0)
+
+
 def test_nobody_is_seen_at_a_closed_port(story: Story) -> None:
     story.faults.down("us-3-1", "refuse")
     assert lines(story.verdict())[1] == "no client was seen meanwhile; at a port that is closed the system answers, and tells nobody"
