@@ -94,7 +94,7 @@ def _lasted(call: dict[str, Any]) -> str:
 @click.option("--decrypt", is_flag=True, help="With --pcap: media that is kept as RTP, where it was SRTP.")
 @client_options
 def show(call: str, decrypt: bool, url: str | None, endpoints: str | None, **forms: Any) -> None:
-    """Show one call: its number from `vsim calls`, or `last`."""
+    """Show one call: its number from `vsim calls`, its Call-ID, or `last`."""
     from emulator.cli import pcap
     from emulator.control.client import Refused, find
     from emulator.journal.ladder import ladder

@@ -46,7 +46,7 @@ ROUTES = (
     Route("GET", "/v1/endpoints", "where everything listens, without the secret", Endpoints, "_endpoints"),
     Route("GET", "/v1/held", "how much of everything that is bounded is held right now", Held, "_held"),
     Route("GET", "/v1/calls", "calls, newest first", CallList, "_calls", _CALLS_QUERY),
-    Route("GET", "/v1/calls/{id}", "one call with its messages; `last` is the newest", CallDetail, "_call"),
+    Route("GET", "/v1/calls/{id}", "one call with its messages, by number or Call-ID; `last` is the newest", CallDetail, "_call"),
     Route(
         "GET", "/v1/calls/{id}/pcap", "its SIP messages, and its media where media.capture keeps that, as a pcapng capture", bytes, "_pcap",
         _PCAP_QUERY, gives=CONTENT_TYPE,

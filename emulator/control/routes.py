@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 
@@ -103,7 +104,7 @@ class Route:
             if want.startswith("{"):
                 if not got:
                     return None
-                arguments.append(got)
+                arguments.append(unquote(got))
             elif want != got:
                 return None
         return arguments

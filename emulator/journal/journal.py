@@ -107,10 +107,10 @@ class Journal:
         return record if record is not None else self._further.get(call_id)
 
     def get(self, id: str) -> CallRecord | None:
-        """A call by its number; `last` is the newest."""
+        """A call by its number or by its Call-ID, of which an attempt to forward it has its own; `last` is the newest."""
         if id == "last":
             return next(reversed(self._by_id.values()), None)
-        return self._by_id.get(id)
+        return self._by_id.get(id) or self.find(id)
 
     def _evict(self) -> None:
         """Drop the oldest call that is over; when all are up, the oldest: its call goes on, only its record is gone.

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 import pytest
@@ -131,6 +132,8 @@ def test_a_limit_that_is_none(api: Api, limit: str) -> None:
 def test_one_call(api: Api) -> None:
     assert body(call(api, "GET", "/v1/calls/last"))["messages"][0]["text"].startswith("INVITE")
     assert call(api, "GET", "/v1/calls/77").status == 404
+    by_call_id = call(api, "GET", f"/v1/calls/{quote(body(call(api, 'GET', '/v1/calls/last'))['call_id'], safe='')}")
+    assert body(by_call_id) == body(call(api, "GET", "/v1/calls/last"))
 
 
 def test_a_capture_of_one_call(api: Api) -> None:

@@ -277,6 +277,15 @@ def test_a_call_may_have_several_call_ids(clock: SteppedClock) -> None:
     assert journal.find("a") is None and journal.find("b") is None and len(journal) == 2 and not journal._further
 
 
+def test_a_call_is_got_by_its_number_by_each_call_id_and_as_the_last(clock: SteppedClock) -> None:
+    """Call-IDs stand in the log of whoever called; a number is never taken for one."""
+    journal = Journal(clock)
+    first, second = journal.call("a1@192.0.2.1"), journal.call("1")
+    journal.also(first, "b")
+    assert journal.get("a1@192.0.2.1") is journal.get("b") is journal.get("1") is first
+    assert journal.get("last") is journal.get("2") is second and journal.get("c") is None
+
+
 def test_what_a_caller_hears_is_kept_once_and_bounded(clock: SteppedClock) -> None:
     record = Journal(clock).call("a")
     for at in range(100):
