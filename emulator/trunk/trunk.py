@@ -97,8 +97,10 @@ class Trunk:
         }
         self.admission = Admission(self.policy, accounts, self.proxies, self)
         methods = self.policy.behaviour.methods
-        self._allow = ("Allow", methods.allowed)
-        self._options_lines = f"{methods.allow}Accept: {SDP_TYPE}\r\n{SUPPORTED}"
+        # 20.5: all methods that are understood; of those none registers inside a dialog
+        allowed = methods.allowed if self.policy.registrar is None else f"{methods.allowed}, REGISTER"
+        self._allow = ("Allow", allowed)
+        self._options_lines = f"Allow: {allowed}\r\nAccept: {SDP_TYPE}\r\n{SUPPORTED}"
         self._methods: dict[str, Callable[[Endpoint, Request, Flow], None]] = {
             "INVITE": self._on_invite,
             "OPTIONS": self._on_options,
