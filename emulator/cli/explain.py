@@ -1,6 +1,7 @@
 """`vsim explain`: what a finding, a status or a magic number means, and what to do about it."""
 
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -12,7 +13,8 @@ from emulator.journal.findings import CATALOGUE, Kind
 from emulator.sip.grammar import number
 from emulator.sip.message import REASONS
 from emulator.trunk.codes import CODES
-from emulator.trunk.numbers import MAGIC_PREFIX
+
+_CALLED = re.compile(r"\+?[0-9]{7,15}")
 
 
 @click.command()
@@ -26,7 +28,7 @@ def explain(what: str | None, magic: bool) -> None:
     """
     if magic:
         _magic()
-    elif what is not None and what.startswith(MAGIC_PREFIX):
+    elif what is not None and _CALLED.fullmatch(what):
         _number(what)
     elif what is None:
         _list(CATALOGUE.values())
@@ -56,14 +58,14 @@ def _magic() -> None:
 
 
 def _number(called: str) -> None:
-    from emulator.trunk.magic import of
+    from emulator.trunk.magic import of, reason_of
 
     found = of(called)
     if found is None:
         raise click.UsageError(f"{called} is no magic number; `vsim explain --magic` lists them")
-    _, row = found
+    digits, row = found
     click.echo(called)
-    _row("  does     ", row.does)
+    _row("  does     ", f"refuses with {digits} {reason_of(int(digits))}" if row.refuses else row.does)
     if row.exactly:
         _row("  exactly  ", row.exactly)
 

@@ -161,11 +161,14 @@ def choose(facts: Facts, behaviour: Behaviour) -> Behaviour:
     return replace(behaviour, **changes)
 
 
+def reason_of(status: int) -> str:
+    """Of a refusal: the registered reason, or its class's name."""
+    return REASONS.get(status, _CLASSES[status // 100])
+
+
 def _refuse(status: int, called: str, behaviour: Behaviour) -> Refuse:
     header = ("Allow", behaviour.methods.allowed) if status == 405 else _HEADERS.get(status)
-    return Refuse(
-        status, Finding("magic.refused", called), (header,) if header is not None else (), REASONS.get(status, _CLASSES[status // 100])
-    )
+    return Refuse(status, Finding("magic.refused", called), (header,) if header is not None else (), reason_of(status))
 
 
 def rows() -> Iterator[tuple[str, str, str]]:

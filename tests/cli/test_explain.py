@@ -46,6 +46,14 @@ def test_each_status_that_stands_in_the_code_is_explained() -> None:
     assert set(CODES) <= set(REASONS)
 
 
+def test_a_number_is_told_what_it_does_itself() -> None:
+    assert "refuses with 486 Busy Here" in said("447700900486")[1] and "rings 5 s" in said("447700900180")[1]
+    assert "refuses with 499 Request Failure" in said("447700900499")[1]
+    for number in ("442071234567", "+442071234567", "447700900999", "02071234567"):
+        status, text = said(number)
+        assert status == 2 and f"{number} is no magic number" in text
+
+
 def test_codes_lists_and_mistakes() -> None:
     assert "Min-SE" in said("422")[1]
     assert "of its own accord" in said("606")[1]
