@@ -183,6 +183,9 @@ class PhoneCall:
         body, offers = self.handset.answer(request)
         return self._headers("Server"), body, offers
 
+    def on_refused_reinvite(self, request: Request) -> None:
+        """See `emulator.sip.session.SessionUser`: a phone keeps no count of versions."""
+
     def on_answer(self, request: Request) -> None:
         """See `emulator.sip.session.SessionUser`: without a usable answer there is no session to go on with."""
         assert self.handset is not None

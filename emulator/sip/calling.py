@@ -58,6 +58,9 @@ class SharedCall:
     def on_reinvite(self, request: Request, flow: Flow) -> tuple[str, bytes, bool]:
         return self._session_user.on_reinvite(request, flow)
 
+    def on_refused_reinvite(self, request: Request) -> None:
+        self._session_user.on_refused_reinvite(request)
+
     def on_answer(self, request: Request) -> None:
         self._session_user.on_answer(request)
 

@@ -45,6 +45,9 @@ class SessionUser(Protocol):
     def on_reinvite(self, request: Request, flow: Flow) -> tuple[str, bytes, bool]:
         """A re-INVITE: header lines and body of the 200, and whether that body is an offer; or `Refusal`."""
 
+    def on_refused_reinvite(self, request: Request) -> None:
+        """Theirs gets a refusal that is no challenge, from here or from `on_reinvite`: what it offers has been offered all the same."""
+
     def on_answer(self, request: Request) -> None:
         """A request that must hold the answer to the offer in our response: the ACK of a 2xx, or the PRACK of a 180."""
 
@@ -142,7 +145,12 @@ class Session:
         elif method == "BYE":
             self._on_bye(request, flow)
         elif method == "INVITE":
-            self._on_reinvite(request, flow)
+            try:
+                self._on_reinvite(request, flow)
+            except Refusal as refusal:
+                if refusal.status not in (401, 407):  # after a challenge the same comes again
+                    self._user.on_refused_reinvite(request)
+                raise
         elif method == "OPTIONS":
             headers, body = self._user.on_options(request)
             self._endpoint.non_invite_server(request, flow).respond(200, headers, body)

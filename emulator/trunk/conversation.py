@@ -176,6 +176,14 @@ class Conversation:
         body = self.leg.offer() if described is None else self.leg.answer(described)
         return self._headers(), body, described is None
 
+    def on_refused_reinvite(self, request: Request) -> None:
+        try:
+            described = offered(request)
+        except Refusal:
+            return
+        if described is not None:
+            self.leg.compare(described)
+
     def _admit(self, request: Request, flow: Flow) -> None:
         """Whether their re-INVITE may be looked at, or `Refusal`."""
 

@@ -78,7 +78,7 @@ class Leg:
 
     def negotiate(self, described: SessionDescription) -> tuple[SessionDescription, Agreement]:
         """Our answer to their offer, which holds once it is handed to `settle`; `Refusal` 488 when nothing fits (RFC 3261 13.3.1.3)."""
-        self._compare(described)  # whatever comes of it: their next version follows this one
+        self.compare(described)  # whatever comes of it: their next version follows this one
         kinds = {media.kind for media in described.media if media.port}
         if "image" in kinds and "audio" not in kinds:
             raise Refusal(self._behaviour.t38_status, Finding("media.t38", "m=image without m=audio"))
@@ -172,7 +172,7 @@ class Leg:
         """Their answer to our last description, in a response, an ACK or a PRACK. Raises `NotAcceptable` with the finding."""
         assert self.description is not None
         described = answered(message)
-        self._compare(described)
+        self.compare(described)
         agreement = agree(self.description, described, self.local)
         self.local.codecs = self._codecs
         self.settle(self.description, agreement)
@@ -185,7 +185,8 @@ class Leg:
         """Somebody else answers our INVITE from here on (RFC 3261 13.2.2.4): that description follows on none of before."""
         self._theirs = None
 
-    def _compare(self, described: SessionDescription) -> None:
+    def compare(self, described: SessionDescription) -> None:
+        """A description of theirs has come, whatever is made of it: does its o= line follow on the one before?"""
         if self._theirs is not None and (odd := changed_without_a_version(self._theirs, described)) is not None:
             self.record.finding(odd)
         self._theirs = described

@@ -523,6 +523,19 @@ def test_the_offer_after_a_fax_that_was_refused_counts_on_from_it() -> None:
     assert codes(network) == {"media.t38"}
 
 
+@pytest.mark.parametrize("version", [2, 3, 5])
+def test_an_offer_counts_whatever_it_was_refused_for(version: int) -> None:
+    """A session interval too small, say, or a glare: the next offer may be the same again, or follow it (RFC 3264 8)."""
+    network = Network()
+    phone = network.phone()
+    phone.call()
+    phone.invite(body=SDP.replace("1 1 IN", "1 2 IN"), extra="Supported: timer\r\nSession-Expires: 20\r\n")
+    phone.ack(phone.expect(422))
+    reinvite(phone, SDP.replace("1 1 IN", f"1 {version} IN"))
+    end(phone)
+    assert codes(network) == {"session-timer.too-small"} | ({"sdp.version"} if version == 5 else set())
+
+
 def test_a_recording_that_is_cut_short_says_so(tmp_path: Path) -> None:
     network = Network()
     network.trunk.studio = Studio(network.clock, record=tmp_path, seconds=0.5)

@@ -79,6 +79,9 @@ class Caller:
         self.heard.append("re-INVITE")
         return CONTACT + SDP_LINE, OFFER, not request.body
 
+    def on_refused_reinvite(self, request: Request) -> None:
+        self.heard.append("re-INVITE refused")
+
     def on_answer(self, request: Request) -> None:
         self.answers.append(request.body)
 
