@@ -140,7 +140,7 @@ class Endpoint:
             elif request.to_tag:
                 user = self.dialogs.get(dialog_key(request.call_id, request.to_tag, request.from_tag))
                 if user is None:
-                    self.reply(request, flow, 481)
+                    self._refuse_unmatched(request, flow, Finding("dialog.unknown", f"{method} in no call that is up"))
                 else:
                     user.on_request(request, flow)
             else:
@@ -178,7 +178,7 @@ class Endpoint:
         """9.2: the CANCEL itself gets 200 when its INVITE is known, whatever that INVITE's state."""
         invite = self._servers.get(_server_key(request, "INVITE"))
         if not isinstance(invite, InviteServer):
-            self.reply(request, flow, 481)
+            self._refuse_unmatched(request, flow, Finding("cancel.unmatched", "no INVITE with the branch of the CANCEL"))
             return
         server = NonInviteServer(self, request.key, request, flow, invite.to_tag)
         self._servers[server.key] = server
@@ -207,7 +207,7 @@ class Endpoint:
         flow = self._answer_path(message, flow)
         self.core.on_message(self, flow, True, message.call_id, data)
         self.core.on_finding(self, flow, message.call_id, finding, malformed.status)
-        self.reply(message, flow, malformed.status, _warning(flow, malformed.what))
+        self.reply(message, flow, malformed.status, warning(flow, malformed.what))
 
     def _answer_path(self, request: Request, flow: Flow) -> Flow:
         """Fill in `received` and `rport` (18.2.1, RFC 3581 4) and choose where responses go (18.2.2).
@@ -287,7 +287,7 @@ class Endpoint:
             headers += f"{name}: {value}\r\n"
         if finding is not None:
             self.core.on_finding(self, flow, request.call_id, finding, refusal.status)
-            headers += _warning(flow, finding.public)
+            headers += warning(flow, finding.public)
         known = request.authenticated or request.to_tag
         if not known or refusal.status in (401, 407, 503) or request.method != "INVITE":
             # A challenge holds no state, or a flood of INVITEs would (26.3.2.4); nor does "too busy". And a stranger, whose address
@@ -305,6 +305,11 @@ class Endpoint:
             )
         else:
             self.invite_server(request, flow).respond(refusal.status, headers + self.server_line, b"", refusal.reason)
+
+    def _refuse_unmatched(self, request: Request, flow: Flow, finding: Finding) -> None:
+        """481 without a transaction, for what it would belong to is not there."""
+        self.core.on_finding(self, flow, request.call_id, finding, 481)
+        self.reply(request, flow, 481, warning(flow, finding.public))
 
     def via(self, flow: Flow) -> tuple[str, str]:
         """A new branch, and the Via value of a request that goes out on `flow` with it."""
@@ -379,7 +384,7 @@ def _merge_key(request: Request) -> str:
     return f"{request.call_id}\n{request.from_tag}\n{request.cseq.number}"
 
 
-def _warning(flow: Flow, text: str) -> str:
+def warning(flow: Flow, text: str) -> str:
     """A Warning line with the miscellaneous code (20.43)."""
     quoted = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'Warning: 399 {flow.sent_by} "{quoted}"\r\n'

@@ -11,7 +11,7 @@ from emulator.sip import session_timer
 from emulator.sip.credentials import Answers
 from emulator.sip.dialog import NO_SEQUENCE, Dialog
 from emulator.sip.dialog_request import DialogRequest
-from emulator.sip.endpoint import Endpoint
+from emulator.sip.endpoint import Endpoint, warning
 from emulator.sip.flow import Flow
 from emulator.sip.headers import HeaderError
 from emulator.sip.message import Request, Response
@@ -139,7 +139,10 @@ class Session:
             raise Refusal(420, Finding("require.unsupported", options), (("Unsupported", options),))
         refused = self._methods.refusal(method)
         if refused is not None:
-            self._endpoint.non_invite_server(request, flow).respond(refused, self._methods.allow + self._endpoint.server_line)
+            finding = Finding("method.not-allowed", f"{method} in a call")
+            headers = self._methods.allow + warning(flow, finding.public) + self._endpoint.server_line
+            self._endpoint.non_invite_server(request, flow).respond(refused, headers)
+            self._user.on_finding(finding)
             if method == "INFO":
                 self._user.on_info(request)
         elif method == "BYE":
@@ -215,7 +218,8 @@ class Session:
     def _on_reinvite(self, request: Request, flow: Flow) -> None:
         if self.state is EARLY or self._hang_up_on_ack:
             # 14.2: a second INVITE before the final response to the first gets 500 and a Retry-After between 0 and 10 s.
-            raise Refusal(500, headers=(("Retry-After", str(self._endpoint.ids.number(11))),))
+            glare = Finding("reinvite.glare", "an INVITE before the first one is answered")
+            raise Refusal(500, glare, (("Retry-After", str(self._endpoint.ids.number(11))),))
         if self._unacknowledged is not None and self._offer_pending:
             raise Refusal(491, Finding("reinvite.glare", "a re-INVITE before the answer to our offer"))  # RFC 5407 3.1.5
         own = self._reinvite

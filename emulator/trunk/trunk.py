@@ -15,7 +15,7 @@ from emulator.media.offer import LocalMedia
 from emulator.media.port import Exhausted, Port
 from emulator.media.sdp import SessionDescription
 from emulator.sip.digest import Nonces
-from emulator.sip.endpoint import Endpoint
+from emulator.sip.endpoint import Endpoint, warning
 from emulator.sip.flow import Flow, sent_by
 from emulator.sip.lint import lint
 from emulator.sip.locate import Locator, Nameless
@@ -162,8 +162,8 @@ class Trunk:
         refused = False
         if record is not None:
             record.finding(finding)
-            # what is refused in a dialog that a call of ours has given up is no call
-            refused = status > 0 and not record.live and record.direction == "outbound"
+            # what is refused when a call is up or over, such as a BYE too many, does not change how it ended
+            refused = status > 0 and record.state in ("challenged", "refused") and record.direction == "outbound"
             if refused:
                 record.status = status
                 if status not in (401, 407):
@@ -195,7 +195,8 @@ class Trunk:
         request_uri(request)
         self.admission.check_required(request)
         status = self.policy.options_status
-        endpoint.reply(request, flow, status, self._options_lines)
+        finding = Finding("health-check.refused", f"policy.options_status is {status}") if status >= 300 else None
+        endpoint.reply(request, flow, status, self._options_lines + (warning(flow, finding.public) if finding is not None else ""))
         source = (endpoint.name, flow.transport, flow.peer[0])
         if source not in self._checked:  # a line for each new source, not for each of its checks
             if len(self._checked) >= _SOURCES_KEPT:
@@ -208,6 +209,7 @@ class Trunk:
                 transport=flow.transport,
                 peer=sent_by(flow.peer),
                 status=status,
+                **({"finding": str(finding)} if finding is not None else {}),
             )
 
     def forget_checks(self) -> None:

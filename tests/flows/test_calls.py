@@ -11,6 +11,12 @@ from tests.support.network import Network
 from tests.support.phone import SDP, Phone
 
 
+def told(network: Network) -> list[str]:
+    """The codes of the findings in the events so far."""
+    findings = [str(event.fields["finding"]) for event in network.journal.events() if "finding" in event.fields]
+    return [finding.partition(":")[0] for finding in findings]
+
+
 def test_a_call_is_challenged_answered_and_hung_up_by_the_caller(network: Network) -> None:
     phone = network.phone()
     answered = phone.call()
@@ -165,7 +171,8 @@ def test_cancel_of_nothing_gets_481(network: Network) -> None:
     phone = network.phone()
     phone.invite_uri, phone.invite_branch, phone.cseq = "sip:1@h", "z9hG4bKnone", 1
     phone.cancel()
-    phone.expect(481)
+    assert phone.expect(481).get("warning") == '399 127.0.13.1:5060 "cancel.unmatched: no INVITE with the branch of the CANCEL"'
+    assert told(network) == ["cancel.unmatched"]
 
 
 def test_bye_in_the_early_dialog_ends_the_invite_with_487(network: Network) -> None:
@@ -254,6 +261,8 @@ def test_a_second_invite_before_the_first_is_answered_gets_500_and_retry_after(n
     phone.invite()
     refused = phone.expect(500)
     assert 0 <= int(refused.get("retry-after") or "-1") <= 10
+    assert "reinvite.glare: an INVITE before the first one is answered" in (refused.get("warning") or "")
+    assert told(network) == ["reinvite.glare"]
 
 
 def test_a_reinvite_that_overtakes_the_ack_is_answered(network: Network) -> None:
@@ -342,6 +351,8 @@ def test_other_methods_inside_the_dialog(network: Network, method: str, status: 
     text = phone.in_dialog(method)
     answered = phone.expect(status)
     assert "UPDATE" not in (answered.get("allow") or "")
+    refused = "method.not-allowed" in told(network)
+    assert refused == (status == 405) == (f"method.not-allowed: {method}" in (answered.get("warning") or ""))
     phone.transmit(text)
     assert phone.expect(status).data == answered.data  # a retransmission gets the same answer
     assert len(network.trunk.calls) == 1
@@ -351,9 +362,30 @@ def test_a_request_for_no_dialog_gets_481_and_a_stray_ack_silence(network: Netwo
     phone = network.phone()
     phone.to_tag, phone.remote_target = "nobody", "sip:1@127.0.13.1"
     phone.in_dialog("BYE")
-    phone.expect(481)
+    assert phone.expect(481).get("warning") == '399 127.0.13.1:5060 "dialog.unknown: BYE in no call that is up"'
+    assert told(network) == ["dialog.unknown"]
     phone.in_dialog("ACK")
     phone.expect_nothing()
+
+
+def test_what_comes_for_a_call_that_is_over_does_not_change_how_it_ended(network: Network) -> None:
+    phone = network.phone()
+    phone.call()
+    phone.in_dialog("BYE")
+    phone.expect(200)
+    record = network.journal.get("last")
+    assert record is not None
+    ended = record.ended
+    network.clock.advance(40)
+    for to_tag in (phone.to_tag, ""):
+        phone.to_tag = to_tag
+        for method in ("INFO", "BYE"):
+            phone.in_dialog(method)
+            phone.expect(481)
+    phone.transmit(phone.request("BYE", phone.remote_target).replace("Max-Forwards: 70", "CSeq: 99 BYE"))
+    phone.expect(400)
+    assert (record.state, record.status, record.ended) == ("ended", 200, ended)
+    assert {finding.code for finding in record.findings} == {"dialog.unknown", "dialog.none", "message.malformed"}
 
 
 def test_crossing_byes_both_end(network: Network) -> None:

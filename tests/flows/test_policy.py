@@ -105,9 +105,12 @@ def test_default_6_wrong_passwords_may_end_in_403(network_of) -> None:  # type: 
 
 def test_default_8_options(network_of) -> None:  # type: ignore[no-untyped-def]
     for text, status in (("", 200), ("policy: {options_status: 503}", 503)):
-        phone = network_of(text).phone()
+        network = network_of(text)
+        phone = network.phone()
         phone.transmit(phone.request("OPTIONS", "sip:sip-us.vonage.com"))
-        phone.expect(status)
+        answered = phone.expect(status)
+        told = [event.fields.get("finding", "") for event in network.journal.events()]
+        assert any("health-check.refused" in text for text in told) == (status == 503) == ("Warning: 399" in answered.data.decode())
 
 
 def test_default_9_called_numbers_may_be_exact(network_of) -> None:  # type: ignore[no-untyped-def]
