@@ -1,11 +1,25 @@
-"""docs/conformance.md and docs/robustness.md name only tests that exist."""
+"""What the documents name is there: tests, files, benchmarks, settings, commands and their options."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
+from emulator.cli import vsim
+from emulator.journal.findings import CATALOGUE
+from emulator.settings import settings
+
 ROOT = Path(__file__).parents[1]
+PAGES = [
+    *sorted((ROOT / "docs").glob("*.md")),
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "scenarios/README.md")),
+]
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
 
 
 @pytest.mark.parametrize(("page", "least"), [("conformance.md", 40), ("robustness.md", 30)])
@@ -22,3 +36,63 @@ def test_what_is_called_done_names_a_test_or_another_section() -> None:
         row[2] for row in rows if len(row) == 6 and row[3].strip().startswith("done") and "test_" not in row[4] and "see RFC" not in row[3]
     ]
     assert not unproved
+
+
+@pytest.mark.parametrize("page", PAGES, ids=relative)
+def test_what_a_page_names_is_there(page: Path) -> None:
+    """Files by their paths, with or without `tests/`, `emulator/` and the like before them; links; benchmarks."""
+    text = page.read_text()
+    folders = [ROOT, page.parent, *(ROOT / name for name in ("tests", "emulator", "emulator/scenario", "scenarios"))]
+    files = set(re.findall(r"`((?:[\w-]+/)*[\w.-]+\.(?:py|sh|cfg|xml|yaml|md))[`:]", text)) - {"vsim.yaml"}  # that one is its reader's
+    assert not {file for file in files if not any((folder / file).exists() for folder in folders)}
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text)
+    assert not {link for link in links if not (page.parent / link).exists()}
+    benchmarks = set(re.findall(r"`python -m benchmarks (\w+)`", text))
+    known = set(re.findall(r'^    "(\w+)": ', (ROOT / "benchmarks" / "__main__.py").read_text(), re.M))
+    assert benchmarks <= known
+
+
+def settings_named_in(text: str) -> set[str]:
+    """Words such as `media.tick`, which may be findings or kinds of events as well."""
+    sections = {setting.name.partition(".")[0] for setting in settings() if "." in setting.name}
+    return set(re.findall(rf"(?<![\w./-])(?:{'|'.join(sorted(sections))})\.[a-z][a-z_0-9-]+\b(?!\()", text))
+
+
+SETTINGS = {setting.name for setting in settings()}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=relative)
+def test_the_settings_that_a_page_names_exist(page: Path) -> None:
+    known = {*SETTINGS, *CATALOGUE}
+    assert not {name for name in settings_named_in(page.read_text()) if name not in known and not name.endswith((".py", ".md", ".yaml"))}
+
+
+@pytest.mark.parametrize("code", CATALOGUE)
+def test_the_settings_that_a_finding_names_exist(code: str) -> None:
+    kind = CATALOGUE[code]
+    assert settings_named_in(f"{kind.wants} {kind.fix} {kind.source}") <= SETTINGS
+
+
+def commands(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], set[str]]]:
+    """Each command with its options."""
+    yield path, {"--help", *(name for one in command.params for name in (*one.opts, *one.secondary_opts))}
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            found = command.get_command(context, name)
+            assert found is not None
+            yield from commands(found, (*path, name))
+
+
+COMMANDS = dict(commands(vsim))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=relative)
+def test_the_options_that_a_page_names_exist(page: Path) -> None:
+    unknown = []
+    for line in page.read_text().splitlines():
+        for first, second, rest in re.findall(r"vsim (?!vsim )([a-z][a-z-]*)(?: ([a-z]+))?([^`|#]*)", line):
+            path = (first, second) if (first, second) in COMMANDS else (first,)
+            options = re.findall(r"(?<=\s)--[a-z][a-z-]+", rest.partition(" -- ")[0])
+            unknown += [" ".join((*path, option)) for option in options if option not in COMMANDS.get(path, set())]
+    assert not unknown

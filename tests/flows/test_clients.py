@@ -41,6 +41,40 @@ def test_the_headers_of_a_client_do_no_harm(client: str) -> None:
     assert network.journal.get("last").ended_by == "trunk"  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize(
+    ("uri", "to", "from_"),
+    [
+        ("sip:442071234567@sip-us.vonage.com:5060", "<sip:442071234567@sip-us.vonage.com>", "f: <sip:447700900000@sip-us.vonage.com>"),
+        ("sip:442071234567@127.0.13.1:5061;transport=tls", "<sip:442071234567@sip-us.vonage.com:5061;transport=tls>", ""),
+        ("sip:442071234567@127.0.13.1;transport=tls;transport=tls", "<sip:442071234567@127.0.13.1;transport=tls;transport=tls>", ""),
+        ("sip:442071234567@sip-us.vonage.com", "sip:442071234567@sip-us.vonage.com", "From: sip:447700900000@192.0.2.10"),
+        ("sip:442071234567@sip-us.vonage.com", "<sip:00442071234567@192.0.2.10:5070>", "f: sip:447700900000@192.0.2.10"),
+    ],
+    ids=["a port", "a transport", "a transport twice", "no brackets", "another To"],
+)
+def test_addresses_as_clients_write_them(network: Network, uri: str, to: str, from_: str) -> None:
+    """interop-quirks 19: baresip, PJSIP, linphone. What To and From say comes back as it was, with our tag behind it, and in our BYE."""
+    phone = network.phone()
+    own = f"From: <sip:447700900000@{phone.server}>"
+    from_ = from_ or own
+    send = phone._send
+    phone._send = lambda data: send(data.replace(f"To: <{uri}>".encode(), f"To: {to}".encode()).replace(own.encode(), from_.encode()))
+    phone.invite(uri=uri)
+    challenged = phone.expect(407)
+    phone.ack(challenged)
+    phone.invite(extra=phone.credentials(challenged), uri=uri)
+    answered = phone.expect(100, 180, 200)
+    assert (answered.get("to") or "").startswith(f"{to};tag=") and answered.get(
+        "from"
+    ) == f"{from_.partition(': ')[2]};tag={phone.from_tag}"
+    phone.ack(answered)
+    network.trunk.hang_up("last")
+    bye = phone.expect("BYE")
+    assert bye.get("from") == answered.get("to") and bye.get("to") == answered.get("from")
+    phone.respond(bye, 200)
+    assert network.journal.get("last").findings == []  # type: ignore[union-attr]
+
+
 def test_an_ipv6_address_in_the_sdp_of_an_ipv4_call_leaves_the_call_up() -> None:
     """interop-quirks 7: linphone with IPv6 on."""
     network = Network()
