@@ -85,11 +85,14 @@ class Leg:
         try:
             return answer(described, self.local, self.description)
         except NotAcceptable as error:
-            more = error.text != error.finding.public  # which the refusal says by itself
-            warning = f'{error.warning} {self.local.address} "{error.text}"'
+            # 20.43 has 305 where no format fits, and vonage-facts, default 31, has 304: whoever looks for either finds it
+            numbers = (error.warning, 304) if error.warning == 305 else (error.warning,)
+            warnings = tuple(("Warning", f'{number} {self.local.address} "{error.text}"') for number in numbers)
+            if error.text == error.finding.public:  # which the refusal says by itself
+                warnings = ()
             for finding in error.findings:
                 self.record.finding(finding)
-            raise Refusal(488, error.finding, (("Warning", warning),) if more else ()) from None
+            raise Refusal(488, error.finding, warnings) from None
 
     def settle(self, description: SessionDescription, agreement: Agreement) -> None:
         """An offer and its answer are done: `description` is ours. Media follows it at once."""

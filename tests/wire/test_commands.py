@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from emulator import service
+from emulator.control import server
 from tests.support.serve import VSIM, Serve, environment, run, until
 from tests.wire.test_sipp import sipp_command
 
@@ -237,6 +239,10 @@ def test_without_an_answer_to_its_bye_it_stops_all_the_same(serve: Serve) -> Non
     with a_call_whose_client_is_silent(serve):
         began = time.monotonic()
         assert serve.stop() == 0 and time.monotonic() - began > 3  # it did wait; `stop` gives it ten seconds
+
+
+def test_all_that_a_stop_waits_for_takes_less_than_five_seconds() -> None:
+    assert service._STOP_SECONDS + server._CLOSING_SECONDS < 5
 
 
 def test_requests_in_a_bunch_are_answered_in_part(serve: Serve) -> None:
