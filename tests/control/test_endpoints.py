@@ -33,6 +33,23 @@ def test_its_shape_is_the_contract(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_whoever_reads_it_meanwhile_has_the_old_one_or_the_new_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "vsim.json"
+    endpoints.write(path, described(1))
+    seen: list[int] = []
+    replace = os.replace
+
+    def looked_at(source: str, target: Path) -> None:
+        seen.append(json.loads(path.read_text())["pid"])
+        seen.append(json.loads(Path(source).read_text())["pid"])  # whole before it takes the name
+        replace(source, target)
+        seen.append(json.loads(path.read_text())["pid"])
+
+    monkeypatch.setattr(os, "replace", looked_at)
+    endpoints.write(path, described(2))
+    assert seen == [1, 2, 2]
+
+
 def test_a_second_instance_sees_the_first(tmp_path: Path) -> None:
     path = tmp_path / "vsim.json"
     assert endpoints.running(path) is None
