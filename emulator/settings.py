@@ -68,11 +68,13 @@ def table() -> str:
         "|---|---|---|---|---|",
     ]
     for setting in settings():
-        variable = f"`{setting.variable}`" if setting.variable else ""
+        variable, description = f"`{setting.variable}`" if setting.variable else "", setting.description
+        if setting.name == "accounts":  # a list of several values each, which has a form of its own as a variable
+            variable, description = "`VSIM_ACCOUNT`", f"{description} The variable is `KEY:SECRET[:NUMBER…]`, and so on after a comma."
         default = json.dumps(msgspec.to_builtins(setting.default)).replace("|", "\\|")
         if setting.name == "layout" and sys.platform == "linux":
             default += " on Linux"
-        lines.append(f"| `{setting.name}` | {variable} | `{default}` | {setting.description} | {setting.source} |")
+        lines.append(f"| `{setting.name}` | {variable} | `{default}` | {description} | {setting.source} |")
     return "\n".join(lines) + "\n"
 
 
