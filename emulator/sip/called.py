@@ -6,7 +6,7 @@ from typing import Protocol
 from emulator.journal.findings import Finding
 from emulator.sip import session_timer
 from emulator.sip.dialog import Dialog
-from emulator.sip.endpoint import Endpoint
+from emulator.sip.endpoint import Endpoint, warning
 from emulator.sip.flow import Flow
 from emulator.sip.grammar import number
 from emulator.sip.headers import HeaderError
@@ -126,14 +126,17 @@ class CalledSession(Session):
 
     def _on_no_prack(self) -> None:
         """64*T1 without a PRACK: "the UAS SHOULD reject the original request with a 5xx response" (RFC 3262 3)."""
-        self.refuse(504)
-        self._user.on_unanswered(504, Finding("prack.missing", "no PRACK for the reliable 180"))
+        self._refuse_for(504, Finding("prack.missing", "no PRACK for the reliable 180"))
 
     def _on_expiry(self, seconds: int) -> None:
         """ "If the invitation expires before the UAS has generated a final response, a 487 (Request Terminated) response SHOULD be
         generated" (13.3.1)."""
-        self.refuse(487)
-        self._user.on_unanswered(487, Finding("invite.expired", f"no answer within Expires: {seconds}"))
+        self._refuse_for(487, Finding("invite.expired", f"no answer within Expires: {seconds}"))
+
+    def _refuse_for(self, status: int, finding: Finding) -> None:
+        """A final refusal that was not its user's decision."""
+        self.refuse(status, warning(self.flow, finding.public))
+        self._user.on_unanswered(status, finding)
 
     def _close_invite(self) -> None:
         invite, self._invite = self._invite, None

@@ -9,7 +9,7 @@ from emulator.media.offer import Agreement
 from emulator.media.sdp import SessionDescription
 from emulator.sdp_body import offered
 from emulator.sip.called import CalledSession
-from emulator.sip.endpoint import Endpoint
+from emulator.sip.endpoint import Endpoint, warning
 from emulator.sip.flow import Flow
 from emulator.sip.message import Request
 from emulator.sip.session_timer import SUPPORTED
@@ -87,8 +87,8 @@ class Call(Conversation):
         """Nobody has answered for long enough."""
         behaviour = self._behaviour
         if behaviour.unanswered_status:
-            self.session.refuse(behaviour.unanswered_status)
             finding = Finding("call.unanswered", f"no answer in {behaviour.unanswered_after:g} s")
+            self.session.refuse(behaviour.unanswered_status, warning(self.session.flow, finding.public))
             self._refused(behaviour.unanswered_status, finding)
             return
         self.session.abandon()

@@ -308,7 +308,9 @@ def test_an_invite_that_expires_while_it_rings_gets_487(network: Network, transp
     network.clock.advance(4.9)
     phone.expect_nothing()
     network.clock.advance(0.1)
-    phone.ack(phone.expect(487))
+    refused = phone.expect(487)
+    assert "invite.expired" in (refused.get("warning") or "")
+    phone.ack(refused)
     record = network.journal.get("last")
     assert record is not None and (record.state, record.status) == ("refused", 487)
     assert [finding.code for finding in record.findings] == ["invite.expired"]

@@ -194,7 +194,9 @@ def test_487_gives_up_after_a_minute(network: Network) -> None:
     phone.dial(magic("487"))
     phone.expect(100, 180)
     network.clock.advance(60)
-    phone.ack(phone.expect(480))
+    refused = phone.expect(480)
+    assert "call.unanswered: no answer in 60 s" in (refused.get("warning") or "")
+    phone.ack(refused)
     assert (record(network)["state"], record(network)["status"]) == ("refused", 480) and "call.unanswered" in codes(network)
     over(network)
 

@@ -93,6 +93,7 @@ def test_the_180_is_sent_again_and_at_last_given_up(network: Network, transport:
         phone.expect_nothing()
     network.clock.advance(0.5)
     refused = phone.expect(504)
+    assert "prack.missing" in (refused.get("warning") or "")
     phone.ack(refused)
     record = network.journal.get("last")
     assert record is not None and (record.state, record.status) == ("refused", 504)
