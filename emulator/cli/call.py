@@ -12,6 +12,7 @@ import click
 
 from emulator.cli import MEDIA_FAILED, OK, SIGNALLING_FAILED, say
 from emulator.cli.options import client_options
+from emulator.cli.reactor import ending_signals
 from emulator.config import Unusable
 from emulator.journal.attempt import describe
 from emulator.journal.findings import printable
@@ -67,7 +68,9 @@ def call(number: str, record: str | None, media: bool, as_json: bool, url: str |
     for line in odd(how["forward"] or ""):
         click.echo(line, err=True)
     client = find(url, endpoints)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever is told to end hangs up first
+    for ending in ending_signals():
+        if ending is not signal.SIGINT:
+            signal.signal(ending, signal.default_int_handler)  # whoever is told to end hangs up first
     placed = client.post("/v1/calls", ring)
     told = Told(as_json)
     codes = [told.over(one, media, bool(how["digits"])) for one in follow(client, placed, how["again"], told)]

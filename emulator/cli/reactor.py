@@ -35,8 +35,17 @@ def report(error: Exception) -> None:
     traceback.print_exception(error, file=sys.stderr)
 
 
+def ending_signals() -> list[signal.Signals]:
+    """Those that ask a command to end: Ctrl-C, SIGTERM, and that its terminal was closed, where nohup does not have that ignored."""
+    found = [signal.SIGINT, signal.SIGTERM]
+    closed: signal.Signals | None = getattr(signal, "SIGHUP", None)  # not on Windows
+    if closed is not None and signal.getsignal(closed) is not signal.SIG_IGN:
+        found.append(closed)
+    return found
+
+
 def run(reactor: Any, start: Callable[[], None], stop: Callable[[], None], last: Callable[[], None] = lambda: None) -> None:
-    """Run the reactor from `start()` until somebody stops it. `stop()` is called on the first SIGINT or SIGTERM and has to see to that;
+    """Run the reactor from `start()` until somebody stops it. `stop()` is called on the first of `ending_signals` and has to see to that;
     the second ends the process, after `last()`. What `start` raises is raised here."""
     problem: list[BaseException] = []
     signals = 0
@@ -57,7 +66,7 @@ def run(reactor: Any, start: Callable[[], None], stop: Callable[[], None], last:
         reactor.callFromThread(stop)
 
     reactor.callWhenRunning(begin)
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ending_signals():
         signal.signal(number, on_signal)
     reactor.run(installSignalHandlers=False)
     if problem:

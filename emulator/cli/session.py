@@ -18,6 +18,7 @@ from emulator.cli.free_ports import FreePorts
 from emulator.cli.own_emulator import Interrupted
 from emulator.cli.play import Options, Player, places
 from emulator.cli.progress import progress
+from emulator.cli.reactor import ending_signals
 from emulator.config import Unusable
 from emulator.problems import in_words
 from emulator.scenario.report import Result, as_json, as_junit, exit_code, odd_traces, summary
@@ -120,7 +121,10 @@ class Session:
 
     def run(self) -> int:
         """Run everything, and write the reports; returns the exit code."""
-        signal.signal(signal.SIGTERM, _interrupt)
+        ending = ending_signals()
+        for number in ending:
+            if number is not signal.SIGINT:  # that is Python's own, unless a shell has it ignored
+                signal.signal(number, _interrupt)
         began = time.monotonic()
         pool = ThreadPoolExecutor(self._parallel, "run")
         waiting: set[Future[None]] = {pool.submit(self._play, job) for job in self._jobs}
@@ -130,7 +134,7 @@ class Session:
                 for future in done:
                     future.result()  # a bug of ours is seen
         except KeyboardInterrupt:
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in ending:
                 signal.signal(number, signal.SIG_IGN)  # what was started is being ended: that takes some seconds at most
             self._stop.set()
             wait(waiting)

@@ -1,7 +1,10 @@
 """The reactor of the commands."""
 
+import signal
 import subprocess
 import sys
+
+from emulator.cli.reactor import ending_signals
 
 _WALL = """
 import time
@@ -25,6 +28,16 @@ def run():
 reactor.callWhenRunning(run)
 reactor.run()
 """
+
+
+def test_a_terminal_that_is_closed_ends_a_command_unless_nohup_says_otherwise() -> None:
+    before = signal.getsignal(signal.SIGHUP)
+    try:
+        for handler, ends in ((signal.SIG_DFL, True), (signal.SIG_IGN, False)):
+            signal.signal(signal.SIGHUP, handler)
+            assert ending_signals() == [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if ends else [])]
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_timers_do_not_mind_when_somebody_sets_the_clock() -> None:

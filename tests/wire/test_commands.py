@@ -235,6 +235,15 @@ def test_a_second_signal_stops_at_once(serve: Serve) -> None:
         assert serve.process.wait(20) == 130  # 0 when it has waited for the answer after all
 
 
+def test_a_terminal_that_is_closed_stops_it_as_ctrl_c_does(serve: Serve) -> None:
+    assert run(sipp_command(serve, "call.xml", "u1", "-m", "1"), cwd=serve.directory).returncode == 0
+    ignored = next(line for line in Path(f"/proc/{serve.process.pid}/status").read_text().splitlines() if line.startswith("SigIgn"))
+    if int(ignored.split()[1], 16) & 1:
+        pytest.skip("the tests run under nohup")
+    serve.process.send_signal(signal.SIGHUP)
+    assert serve.process.wait(60) == 0 and "stopping" in serve.events() and not serve.file.exists()
+
+
 def test_without_an_answer_to_its_bye_it_stops_all_the_same(serve: Serve) -> None:
     with a_call_whose_client_is_silent(serve):
         began = time.monotonic()

@@ -241,22 +241,29 @@ def test_a_program_may_have_its_say_when_the_story_is_over(tmp_path: Path) -> No
     assert vsim_run(tmp_path, file, "--patience", "soon", program=["true"]).returncode == 2
 
 
-def test_ctrl_c_ends_everything(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_ctrl_c_ends_everything(tmp_path: Path, number: signal.Signals) -> None:
+    """As does a terminal that is closed. Ctrl-C itself a job in the background may have been told to ignore."""
     file = story(tmp_path, "run: {command: 'echo $$ > command.pid; sleep 60', within: 60s}")
     program = ["sh", "-c", "echo $$ > program.pid; echo $VSIM_URL > url; trap '' TERM; sleep 60 & echo $! > child.pid; wait"]
     pids = [tmp_path / name for name in ("command.pid", "program.pid", "child.pid")]
     with subprocess.Popen(
         [str(part) for part in command(file, program=program)], cwd=tmp_path, env=environment(TMPDIR=str(tmp_path)), stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL, preexec_fn=hang_up_by_default,
     ) as running:  # fmt: skip
         until(lambda: all(path.exists() and path.read_text().strip() for path in pids), "everything started")
         emulator = json.loads(next(tmp_path.glob("vsim-run-*/vsim.json")).read_text())["pid"]
-        running.send_signal(signal.SIGTERM)  # as Ctrl-C: a job in the background may have been told to ignore that
+        running.send_signal(number)
         said, problems = running.communicate(timeout=30)
     assert running.returncode == 130 and problems == "vsim: interrupted; everything that was started has been ended\n", said + problems
     for pid in (emulator, *(int(path.read_text()) for path in pids)):
         assert not alive(pid), pid
     assert not list(tmp_path.glob("vsim-run-*"))
+
+
+def hang_up_by_default() -> None:
+    """The tests may run under nohup."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def alive(pid: int) -> bool:
