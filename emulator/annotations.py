@@ -80,6 +80,14 @@ def struct_of(hint: Any) -> type[Struct] | None:
     return plain if is_struct(plain) else None
 
 
+def may_be_bare(hint: Any) -> bool:
+    """Whether the name of a field alone says enough: `media: one-way`."""
+    model = struct_of(hint)
+    if model is None:
+        return inside(hint)[0] is bool
+    return not any(field.required for field in fields(model).values())
+
+
 def is_struct(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, Struct)
 

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 import msgspec
 from msgspec import Meta, Struct
 
-from emulator.annotations import fields, inside, is_struct, noun, optional, peel, struct_of, tagged, wanted
+from emulator.annotations import fields, inside, is_struct, may_be_bare, noun, optional, peel, tagged, wanted
 from emulator.did_you_mean import meant, suggest
 from emulator.quantities import FORMS
 from emulator.yaml import At, List, Map, Node, Scalar, Unusable, from_value, is_null, to_value
@@ -229,7 +229,7 @@ class Reader:
             return Map((), node.place)
         if short:
             return Map([(Scalar(short, node.place), node)], node.place)
-        if text in known and _may_be_bare(known[text].type):
+        if text in known and may_be_bare(known[text].type):
             return Map([(Scalar(text, node.place), Scalar("true", node.place))], node.place)
         write = ", ".join(f"`{one}: …`" for one in known) if 0 < len(known) <= _MANY else "`key: value` lines" if known else ""
         what = f"is not a mapping; write {write}" if known else "has nothing to be said about it; write true"
@@ -349,11 +349,3 @@ def _takes_maps(kind: Any) -> bool:
     """Whether an item of a list may be a mapping, so that one mapping may stand for a list of one."""
     plain, _ = peel(kind)
     return plain is Any or is_struct(plain) or bool(tagged(plain)) or get_origin(plain) is dict
-
-
-def _may_be_bare(hint: Any) -> bool:
-    """Whether the name of a field alone says enough: `media: one-way`."""
-    model = struct_of(hint)
-    if model is None:
-        return inside(hint)[0] is bool
-    return not any(field.required for field in fields(model).values())

@@ -10,6 +10,8 @@ from emulator.annotations import OTHERWISE, fields, inside
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _PLACEHOLDER = {"type": "string", "pattern": r"\{\{"}
+_AMOUNT = {"type": "string", "pattern": r"^ *[0-9]+(\.[0-9]+)? *(ms|s|m|h|%)? *$"}
+"""A time, a share or a number as text."""
 
 
 def document(kind: type[Struct], title: str, more: Iterable[type[Struct]] = (), placeholders: bool = False) -> dict[str, Any]:
@@ -37,6 +39,15 @@ def document(kind: type[Struct], title: str, more: Iterable[type[Struct]] = (), 
 def loosened(part: Any, placeholders: bool = False) -> Any:
     """A schema that takes what a reader of text takes."""
     return _Loosened(placeholders).part(part)
+
+
+def numerals(part: dict[str, Any]) -> dict[str, Any]:
+    """A schema whose choices may be numbers too: `how: 503` is one to YAML."""
+    if "anyOf" in part:
+        return {**part, "anyOf": [numerals(one) for one in part["anyOf"]]}
+    choices = part.get("enum", [])
+    more = [int(choice) for choice in choices if isinstance(choice, str) and choice.isdecimal() and int(choice) not in choices]
+    return {**part, "enum": [*choices, *more]} if more else part
 
 
 def _names(struct: type[Struct]) -> tuple[str, str]:
@@ -90,7 +101,7 @@ class _Loosened:
             return {"anyOf": [loose, also, *self._anywhere]}
         kind = loose.get("type")
         if kind == "number":
-            return {"anyOf": [loose, {"type": "string"}]}
+            return {"anyOf": [loose, _AMOUNT, *self._anywhere]}
         if kind == "array":
             one = loose.get("items") or (loose.get("prefixItems") or [{}])[0]
             return {"anyOf": [loose, one]}
@@ -98,6 +109,7 @@ class _Loosened:
             return {"anyOf": [loose, {"type": "number"}, *self._anywhere]}
         if kind == "string":
             return {**loose, "type": ["string", "number", "boolean"]}
+        loose = numerals(loose)
         if self._anywhere and (kind in ("integer", "boolean") or "enum" in loose):
             return {"anyOf": [loose, *self._anywhere]}
         return loose

@@ -53,9 +53,11 @@ def _schema(of: str) -> dict[str, Any]:
         return scenario_schema()
     from emulator.scenario.schema import schema as schema_of
     from emulator.scenario.spec import FaultSpec
+    from emulator.schema import loosened
 
     top, components = schema_of(FaultSpec)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "vsim fault", **top, "$defs": components}
+    defs = {name: loosened(component) for name, component in components.items()}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "vsim fault", **top, "$defs": defs}
 
 
 def _checked(name: str) -> tuple[str, list[str]]:

@@ -419,6 +419,7 @@ def test_the_schema_is_one_and_takes_what_the_reader_takes() -> None:
         step("wait: 5"), step("wait: {event: call.ended, within: 500ms}"), step("run: [a, b]"),
         step("expect: {media: outbound, loss: 5%, mos: 4}"),
         step("fault: refuse 503 where site=us-3"), step("fault: {refuse: 503}\n    as: busy"), step("up: {}"), step("down: us-3"),
+        step("down: {site: us-3, how: 503}"), step("fault: {media: one-way}"), step("wait: {for: 1.5 s}"), step("wait: '{{pause}}'"),
         step("down: sip-us-3.vonage.com"), step("up: {proxy: [us-3-2, sip-us-3-1.nexmo.com]}"),
         "name: x\nmatrix: {codec: [PCMA]}\nvariables: {n: 5}\ntemplates: {t: [note: x]}\n"
         "steps: [use: t, use: {template: t, with: {a: 1}}, expect: {call: {codec: '{{codec}}'}}]\n",
@@ -428,8 +429,12 @@ def test_the_schema_is_one_and_takes_what_the_reader_takes() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["dwon: us-3", "expect: {cal: {}}", "down: {site: us-9}", "expect: {call: {echoed: true}}", "wait: {fro: 5}"]
-)
+    "text",
+    [
+        "dwon: us-3", "expect: {cal: {}}", "down: {site: us-9}", "expect: {call: {echoed: true}}", "wait: {fro: 5}", "wait: 3 seconds",
+        "wait: {for: 1m30s}", "fault: {redirect: {to: [us-3-1], status: yes}}", "fault: {corrupt: us-3}",
+    ],
+)  # fmt: skip
 def test_the_schema_refuses_what_the_reader_refuses(text: str) -> None:
     assert list(VALIDATOR.iter_errors(YAML(typ="safe").load(step(text)))) and problems(step(text))
 
