@@ -85,13 +85,16 @@ def parse(text: str, path: str, subject: str = "config") -> Node:
     """The one document of a text; `path` is what places begin with. Raises `Unusable`."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
+    from ruamel.yaml.reader import ReaderError
 
     try:
         node = YAML(typ="safe", pure=True).compose(text)
     except MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark is not None else path
-        raise Unusable(place, f"{error.problem or error.context}; write YAML") from None
+        raise _no_yaml(error, text, path) from None
+    except ReaderError as error:
+        before = text[: error.position]
+        place = f"{path}:{before.count(chr(10)) + 1}:{error.position - before.rfind(chr(10))}"
+        raise Unusable(place, f"the character U+{error.character:04X}; leave it out") from None
     except YAMLError as error:
         raise Unusable(path, f"{error}; write one YAML document") from None
     except RecursionError:
@@ -99,6 +102,43 @@ def parse(text: str, path: str, subject: str = "config") -> Node:
     if node is None:
         return Map((), path)
     return _from_yaml(node, path, subject, 0)
+
+
+def _no_yaml(error: Any, text: str, path: str) -> Unusable:
+    """What the parser could not go on with, for who has never seen a grammar."""
+    problem, context = error.problem or "", error.context or ""
+    mark, began = error.problem_mark, error.context_mark
+    if mark is None:
+        return Unusable(path, f"{problem or context}; write YAML")
+    lines = text.splitlines()
+    character = lines[mark.line][mark.column : mark.column + 1] if mark.line < len(lines) else ""
+    what = f"{problem or context}; write YAML"
+    if "another document" in problem:
+        what = "a second document; write one in a file"
+    elif character == "\t":
+        what = "a tab; indent with blanks"
+    elif context.endswith("quoted scalar") and "end of stream" in problem:
+        mark, what = began, "a quote that is never closed; close it at the end of the text"
+    elif context.endswith("double-quoted scalar"):
+        what = "no letter or digits that may follow \\; write \\\\, or the text in single quotes"
+    elif context.endswith(("an alias", "an anchor")):
+        mark, sign = began, "*" if context.endswith("alias") else "&"
+        what = f'{sign} begins no text; write it in quotes, "{sign}"'
+    elif "cannot start any token" in problem or "expected the node content" in problem:
+        what = f'{character} begins no text; write it in quotes, "{character}…"'
+    elif context.endswith(("flow mapping", "flow sequence")):
+        opened, closed = "{}" if context.endswith("mapping") else "[]"
+        what = f"the {opened} of line {began.line + 1} is not closed before this; "
+        what += f"write a comma between its values, and {closed} behind the last"
+    elif "mapping values are not allowed" in problem:
+        what = "a colon in text, or a key where none can be; write text in quotes, and a key on a line of its own"
+    elif "could not find expected ':'" in problem:
+        mark, what = began, "a line without a colon; write `key: value`, and text of several lines in quotes"
+    elif "'<scalar>'" in problem and context.endswith("block mapping"):
+        what = "more text behind a quote that was closed; write text with quotes in it between quotes of the other kind"
+    elif "expected <block end>" in problem:
+        what = "indented otherwise than what stands above; indent what belongs together alike, with blanks"
+    return Unusable(f"{path}:{mark.line + 1}:{mark.column + 1}", what)
 
 
 def _from_yaml(node: Any, path: str, subject: str, depth: int) -> Node:
@@ -114,7 +154,10 @@ def _from_yaml(node: Any, path: str, subject: str, depth: int) -> Node:
                 if key.id == "mapping" and key.flow_style and node.flow_style:
                     raise Unusable(place, 'a key that is not plain text; write a placeholder in quotes, "{{name}}"')
                 raise Unusable(place, "a key that is not plain text; write `name: value`")
-            items.append((Scalar(key.value, _place(key, path)), _from_yaml(value, path, subject, depth + 1)))
+            made = _from_yaml(value, path, subject, depth + 1)
+            if made == Scalar("", made.place):  # nothing: its mark is that of what comes next, maybe lines below
+                made = Scalar("", _place(key, path))
+            items.append((Scalar(key.value, _place(key, path)), made))
         return Map(items, place)
     if node.id == "sequence":
         return List([_from_yaml(item, path, subject, depth + 1) for item in node.value], place)
