@@ -2,7 +2,8 @@
 
 `Meta.extra` may hold `text`, the form in which a value is written (`duration`, `share`); `write`, what to write where something does not
 fit; `reads`, what makes of a text the one that is meant; `commas`, that one text may hold several values; `noun`, what a member of a union
-is called. A struct with `SHORT` may be written as that one field's value alone, one with `WORDS` as one of those words.
+is called. A struct with `SHORT` may be written as that one field's value alone, one with `WORDS` as one of those words; `CALLED` has the
+names that its fields bear elsewhere.
 """
 
 import types
@@ -134,5 +135,10 @@ def _bounds(meta: Meta | None, unit: str) -> str:
     if unit and not least and (most is None or most >= _LONG):
         return ""
     if least is not None and most is not None:
-        return f" from {least:.15g} to {most:.15g}{unit}"
-    return f" of at least {least:.15g}{unit}" if least is not None else f" of at most {most:.15g}{unit}" if most is not None else ""
+        return f" from {_figure(least)} to {_figure(most)}{unit}"
+    return f" of at least {_figure(least)}{unit}" if least is not None else f" of at most {_figure(most)}{unit}" if most is not None else ""
+
+
+def _figure(bound: float) -> str:
+    """Whole numbers have all their digits."""
+    return str(bound) if isinstance(bound, int) else f"{bound:.15g}"

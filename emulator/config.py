@@ -36,7 +36,7 @@ def _seconds(description: str, source: str = OURS, least: float = 0) -> Meta:
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Seed = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
-E164 = Annotated[str, Meta(pattern="^[1-9][0-9]{6,14}$", extra={"write": "digits only, country code first"})]
+E164 = Annotated[str, Meta(pattern="^[1-9][0-9]{6,14}$", extra={"write": "digits only, country code first, 7 to 15 of them"})]
 
 
 class _Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -37,6 +37,8 @@ class Reader:
         self.places: dict[At, str] = {}
         self.wrong: set[At] = set()
         """What could not be built, and what has lost something of that kind."""
+        self._around: list[tuple[At, Mapping[str, Any]]] = []
+        """The structs that are being built, from the outside in: where each stands, and the fields it has."""
 
     # -- the whole ------------------------------------------------------------------------------------------------
 
@@ -188,13 +190,16 @@ class Reader:
             return {}
         known = fields(kind)
         values: dict[str, Any] = {}
+        self._around.append((at, known))
         for key, value in self._unique(mapping, at):
             if key.wrong:
                 self.wrong.add(at)
             elif key.text not in known:
-                self.problem(key, (*at, key.text), f"unknown key {_shown(key.text)}{suggest(key.text, known)}")
+                hint = self._misplaced(key.text, kind, mapping) or suggest(key.text, known)
+                self.problem(key, (*at, key.text), f"unknown key {_shown(key.text)}{hint}")
             else:
                 values[key.text] = self.build(value, known[key.text].type, key.text, (*at, key.text))
+        self._around.pop()
         written = {key.text for key, _ in mapping.items}
         for field in known.values():
             if field.required and field.encode_name not in written:
@@ -203,6 +208,20 @@ class Reader:
         if tag and (tag_field := kind.__struct_config__.tag_field):
             values[tag_field] = tag
         return values
+
+    def _misplaced(self, name: str, kind: type[Struct], mapping: Map) -> str:
+        """Where a key belongs that is unknown in a mapping of this kind; most of those have the wrong indentation."""
+        called: Mapping[str, str] = getattr(kind, "CALLED", {})
+        if name in called:
+            return f"; here it is called {called[name]!r}"
+        at, known = self._around[-1]
+        for key, value in mapping.items:
+            if key.text in known and name in _keys_inside(known[key.text].type, value):
+                return f"; it belongs inside {key.text}, one level deeper"
+        for outer, around in reversed(self._around[:-1]):
+            if outer and name in around:  # not beside what the whole is made of
+                return f"; it belongs beside {at[len(outer)]}, not inside it"
+        return ""
 
     def _mapping(self, node: Node, kind: type[Struct], name: str, at: At) -> Map | None:
         """The mapping that a node is, or is short for."""
@@ -239,6 +258,9 @@ class Reader:
     def _one_of(self, node: Node, members: Mapping[str, type[Struct]], noun: str, at: At) -> dict[str, Any]:
         """The member of a union whose tag is among the keys."""
         choices = ", ".join(members)
+        if isinstance(node, List):
+            self.problem(node, at, f"a list; write one {noun}, without - or [ ]")
+            return {}
         if not isinstance(node, Map) or not node.items:
             alone = isinstance(node, Scalar) and node.text in members
             what = f"`{node.text}` alone" if alone and isinstance(node, Scalar) else f"no {noun}"
@@ -251,6 +273,10 @@ class Reader:
             self.problem(wrong, at, f"unknown {noun} {_shown(wrong.text)}{suggest(wrong.text, members)}")
             return {}
         if len({key.text for key in named}) > 1:
+            first = node.get(named[0].text)
+            if first is not None and named[1].text in _keys_inside(fields(members[named[0].text])[named[0].text].type, first):
+                self.problem(named[1], at, f"nothing stands below {named[0].text}; indent {named[1].text} further")
+                return {}
             self.problem(named[1], at, f"{named[0].text} and {named[1].text} in one {noun}; write one {noun} each")
             return {}
         return self._struct(node, members[named[0].text], noun, at, named[0].text)
@@ -343,6 +369,17 @@ def _none_of(text: str, choices: Sequence[str]) -> str:
 
 
 _BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+
+
+def _keys_inside(hint: Any, node: Node) -> Iterable[str]:
+    """The keys that a field may hold; of a union those of the member that is written, or the members' where nothing is."""
+    plain = inside(hint)[0]
+    if is_struct(plain):
+        return fields(plain)
+    members = tagged(plain)
+    if is_null(node):
+        return members
+    return next((fields(members[key.text]) for key, _ in node.items if key.text in members), ()) if isinstance(node, Map) else ()
 
 
 def _takes_maps(kind: Any) -> bool:

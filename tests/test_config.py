@@ -71,7 +71,7 @@ def test_accounts_by_flag_and_variable() -> None:
         ("dns: {hosts: {a: b}}", ":1:18: dns.hosts 'b' is no IP address"),
         ("strict: maybe", ":1:9: strict 'maybe' is neither true nor false"),
         ("accounts:\n- {key: a}", ":2:3: secret is missing"),
-        ("accounts:\n- {key: a, secret: b, numbers: [12]}", ":2:33: numbers '12': write digits only, country code first"),
+        ("accounts:\n- {key: a, secret: b, numbers: [12]}", ":2:33: numbers '12': write digits only, country code first, 7 to 15 of them"),
         ("accounts:\n- {key: a, secret: b}\n- {key: a, secret: c}", ":3:9: account 'a' stands there twice"),
         ('accounts:\n- {key: "a b", secret: b}', "account key 'a b'"),
         ("media: {ports: 5-4}", ":1:16: media.ports '5-4'; write FIRST-LAST between 1024 and 65535"),
@@ -147,7 +147,7 @@ numbers: {"447700900000": {forward: tel:1}, 12: {}}
         ("9:16", "media.ports '9-5'; write FIRST-LAST between 1024 and 65535"),
         ("9:27", "tick 'soon' is no time; write seconds, or text such as 500ms, 10s, 2m"),
         ("10:37", "numbers.447700900000.forward, column 1: tel: is no scheme of this field; write sip:USER@HOST"),
-        ("10:45", "numbers '12': write digits only, country code first"),
+        ("10:45", "numbers '12': write digits only, country code first, 7 to 15 of them"),
     ]
 
 

@@ -195,7 +195,7 @@ class Telephony:
         from emulator.trunk.forward_list import ForwardError
 
         if _E164.fullmatch(number) is None:
-            return problem(400, f"{number[:20]!r} is no number; write digits only, country code first")
+            return problem(400, f"{number[:20]!r} is no number; write digits only, country code first, 7 to 15 of them")
         change = _body(request, NumberChange)
         if isinstance(change, ApiResponse):
             return change

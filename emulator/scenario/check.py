@@ -10,6 +10,7 @@ from emulator.scenario.matches import CallMatch, FindingMatch
 from emulator.scenario.spec import FaultSpec
 from emulator.scenario.spec import problems as fault_problems
 from emulator.scenario.terms import ALL, START, Place, bounds, matches
+from emulator.trunk.callers import header_problem
 from emulator.trunk.regions import region_of, site_of
 from emulator.yaml import At
 
@@ -88,6 +89,12 @@ class _Check:
             call = step.call
             if call.proxy is not None and call.region is not None and region_of(call.proxy) != call.region:
                 yield ((*at, "call", "region"), f"{call.proxy} is not in {call.region}; leave one out")
+            if call.play.lower().endswith(".wav") or "/" in call.play:
+                what = "a file; name it in given.config.media.prompts, and write that name"
+                yield ((*at, "call", "play"), f"play {call.play!r:.60}: {what}")
+            for name, value in call.headers.items():
+                if (problem := header_problem(name, value)) is not None:
+                    yield ((*at, "call", "headers", name), problem)
             yield from self._named(call.as_, _INBOUND, (*at, "call", "as"))
         elif isinstance(step, m.HangupStep | m.CancelStep | m.HoldStep | m.ResumeStep):
             yield from self._on_call(step, at)

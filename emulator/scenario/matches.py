@@ -1,6 +1,7 @@
 """Which calls, requests, answers, questions and events of a device an expectation means."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
 
 import msgspec
 
@@ -11,6 +12,8 @@ _Statuses = Annotated[tuple[Status, ...], told("The final status; one of several
 
 class CallMatch(Place, frozen=True):
     """A call that the device places. What is not said does not matter."""
+
+    CALLED: ClassVar[Mapping[str, str]] = {"number": "to", "called": "to", "caller": "from"}
 
     to: Annotated[Glob | None, told("The number called, without + or 00; * stands for anything.")] = None
     from_: Annotated[Glob | None, told("The caller ID that is shown.")] = None

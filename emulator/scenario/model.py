@@ -1,6 +1,7 @@
 """A scenario file: what is given, and the steps of a story, each a struct known by its first key."""
 
-from typing import Annotated, Any, Literal, Union
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Union
 
 import msgspec
 from msgspec import Meta
@@ -28,7 +29,7 @@ _Listener = Annotated[
         extra={"write": "an address and a port, such as 127.0.0.1:5080"},
     ),
 ]
-E164 = Annotated[str, Meta(pattern="^[1-9][0-9]{6,14}$", extra={"write": "digits only, country code first"})]
+E164 = Annotated[str, Meta(pattern="^[1-9][0-9]{6,14}$", extra={"write": "digits only, country code first, 7 to 15 of them"})]
 
 
 class Given(Part, frozen=True):
@@ -83,10 +84,17 @@ class Up(Place, frozen=True):
 class Call(Part, frozen=True):
     """Somebody in the telephone network rings one of the account's numbers."""
 
+    CALLED: ClassVar[Mapping[str, str]] = {"to": "number", "caller": "from", "digits": "dtmf", "digits_after": "dtmf_after"}
+
     number: Annotated[E164, told("The number that is rung.")]
-    from_: Annotated[str, told("The caller ID, as the network passes it on; empty: hidden.", pattern="^(\\+?[0-9A-Za-z*#._-]{1,40})?$")] = (
-        ""
-    )
+    from_: Annotated[
+        str,
+        Meta(
+            description="The caller ID, as the network passes it on; empty: hidden.",
+            pattern="^(\\+?[0-9A-Za-z*#._-]{1,40})?$",
+            extra={"write": "at most 40 digits, letters, or any of + * # . _ -"},
+        ),
+    ] = ""
     anonymous: Annotated[bool, told("Hide the caller ID.")] = False
     forward: Annotated[str | None, told("A forward list for this call alone; without it the number's own.")] = None
     play: Annotated[str, told("What the caller plays: echo, tone, silence, nothing, or a prompt of media.prompts.", min_length=1)] = "tone"
@@ -256,4 +264,4 @@ class Scenario(Part, frozen=True, kw_only=True):
     given: Annotated[Given, told("What holds before the first step.")] = Given()
     steps: Annotated[tuple[Step, ...], told("The story.", min_length=1, max_length=MAX_STEPS)]
     never: Annotated[tuple[Never, ...], told("What must not happen from beginning to end.", max_length=50)] = ()
-    deadline: Annotated[float, seconds("The whole scenario has timed out after so long.")] = DEADLINE
+    deadline: Annotated[float, seconds("The whole scenario has timed out after so long.", ge=0.1)] = DEADLINE

@@ -31,9 +31,9 @@ def told(description: str, **constraints: Any) -> Meta:
     return Meta(description=description, **constraints)
 
 
-def seconds(description: str) -> Meta:
+def seconds(description: str, **constraints: Any) -> Meta:
     """A time, read as config's are."""
-    return Meta(description=description + " Seconds, or text such as 500ms, 10s, 2m.", extra={"text": "duration"})
+    return Meta(description=description + " Seconds, or text such as 500ms, 10s, 2m.", extra={"text": "duration"}, **constraints)
 
 
 def share(description: str) -> Meta:

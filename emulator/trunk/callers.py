@@ -1,7 +1,8 @@
 """What a caller from the telephone network is to do: rings a number of the account's, speaks, hangs up."""
 
 import re
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -18,13 +19,18 @@ PLAYS = ("echo", "tone", "silence", "nothing")
 GIVEN = "given"
 """What `play` is called where the samples came with the ring."""
 
-Number = Annotated[str, Meta(pattern="^[1-9][0-9]{6,14}$", description="E.164 digits.", extra={"write": "digits only, country code first"})]
+Number = Annotated[
+    str,
+    Meta(pattern="^[1-9][0-9]{6,14}$", description="E.164 digits.", extra={"write": "digits only, country code first, 7 to 15 of them"}),
+]
 Seconds = Annotated[float, Meta(ge=0, le=LONGEST, extra={"text": "duration"})]
 _Place = Annotated[str, Meta(extra={"reads": short_name})]
 
 
 class Ring(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One call. Times in seconds; over HTTP also as text such as 500ms or 5s."""
+
+    CALLED: ClassVar[Mapping[str, str]] = {"from": "caller", "to": "number", "dtmf": "digits", "dtmf_after": "digits_after"}
 
     number: Annotated[Number, Meta(description="The number that is rung, E.164 digits.")]
     caller: Annotated[

@@ -92,7 +92,7 @@ def test_help_calls_the_program_by_its_name_and_fits_a_narrow_terminal(tmp_path:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"number": "+447700900000"}, "number '+447700900000': write digits only, country code first"),
+        ({"number": "+447700900000"}, "number '+447700900000': write digits only, country code first, 7 to 15 of them"),
         ({"caller": "a b"}, "caller 'a b': write at most 40 digits, letters, or any of + * # . _ -"),
         ({"digits": "xyz"}, "digits 'xyz': write at most 64 of 0 to 9, *, #, A to D, and commas"),
     ],

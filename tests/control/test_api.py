@@ -250,7 +250,13 @@ def test_a_query_says_what_to_write(api: Api, method: str, path: str, query: dic
     ("method", "path", "sent", "told"),
     [
         ("POST", "/v1/calls", {}, "number is missing; write digits only, country code first"),
-        ("POST", "/v1/calls", {"number": 1, "talk": "soon"}, "number '1': write digits only, country code first\ntalk 'soon' is no time"),
+        (
+            "POST",
+            "/v1/calls",
+            {"number": 1, "talk": "soon"},
+            "number '1': write digits only, country code first, 7 to 15 of them\ntalk 'soon'",
+        ),
+        ("POST", "/v1/calls", {"number": "447700900000", "from": "1"}, "from: unknown key 'from'; here it is called 'caller'"),
         ("POST", "/v1/calls", {"number": "447700900000", "headers": []}, "headers is a list; write `key: value` lines"),
         ("POST", "/v1/calls", {"number": "447700900000", "again": 5000}, "again '5000': write a whole number from 0 to 1000"),
         ("POST", "/v1/calls", {"number": "447700900000", "talk": -1}, "talk '-1' is no time; write seconds, or text such as 500ms"),
