@@ -1,6 +1,7 @@
 """`vsim run`: scenarios, each on an emulator of its own, and what came of them."""
 
 import glob
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -88,6 +89,8 @@ def run(
         raise click.UsageError("--json and --junit can't both go to standard output")
     if (seconds := duration(patience)) is None:
         raise Unusable("--patience", f"{patience!r} is no time; write 5s, 500ms or 2m")
+    if "program" in ctx.meta:
+        _can_be_run(program)
     scripts = _load(list(_found(files)), dict(_settings(settings)))
     from emulator.cli.pcap import prepare
     from emulator.cli.session import Reports, Session, jobs
@@ -101,6 +104,14 @@ def run(
         decrypt,
     )  # fmt: skip
     sys.exit(session.run())
+
+
+def _can_be_run(program: Sequence[str]) -> None:
+    """Told at once, before an emulator is started for each run. Raises `UsageError` or `Unusable`."""
+    if not program:
+        raise click.UsageError("nothing follows --; write the program under test there, or leave -- out")
+    if shutil.which(program[0]) is None:
+        raise Unusable(program[0], "no such program; name one that can be run")
 
 
 # -- what is to be run --------------------------------------------------------------------------------------------

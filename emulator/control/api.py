@@ -92,8 +92,9 @@ class Api:
                     return problem(400, f"unknown query parameter {unknown[:40]!r}{suggest(unknown, dict(route.query))}")
                 request.example = route.example
                 return self._handler(route)(request, *arguments)
-        allowed = ", ".join(route.method for route, _ in found)
-        return problem(405, f"{request.method[:20]} is not for this; write {allowed.replace(', ', ' or ')}", {"Allow": allowed})
+        methods = [route.method for route, _ in found]
+        allowed = ", ".join([*methods, *(["HEAD"] if "GET" in methods else [])])
+        return problem(405, f"{request.method[:20]} is not for this; write {' or '.join(methods)}", {"Allow": allowed})
 
     def _handler(self, route: Route) -> Callable[..., ApiResponse]:
         handlers = (getattr(section, route.handler, None) for section in self._sections)

@@ -10,6 +10,7 @@ from emulator import __version__
 from emulator.annotations import fields, form
 from emulator.control.api import ROUTES
 from emulator.control.model import Problem
+from emulator.control.routes import JSON
 from emulator.scenario.schema import schema as loosened
 from emulator.scenario.spec import DownSpec, FaultSpec, UpSpec
 from emulator.trunk.callers import Ring
@@ -21,6 +22,9 @@ _FAULTS_TEMPLATE = "#/components/schemas/faults.{name}"
 
 _READ_BY_HAND = {"ring": "Ring", "add_fault": "faults.FaultSpec", "down": "faults.DownSpec", "up": "faults.UpSpec"}
 """Bodies whose times may be text, and what they are."""
+
+
+_STREAM = {"schema": {"type": "string", "description": "each event with `id`, `event`, its kind, and `data`, the event as JSON"}}
 
 
 def document() -> dict[str, Any]:
@@ -56,17 +60,21 @@ def document() -> dict[str, Any]:
             "summary": route.summary,
             "parameters": parameters,
             "responses": {
-                str(route.status): {"description": "done", "content": {route.gives: {"schema": schema}}},
+                str(route.status): {"description": "done", "content": {route.gives: {"schema": schema} if route.gives == JSON else {}}},
                 "default": error,
             },
         }
+        if route.handler == "_readyz":
+            operation["responses"]["503"] = {"description": "not yet", "content": {JSON: {"schema": schema}}}
+        elif route.handler == "_events":
+            operation["responses"]["200"]["content"]["text/event-stream"] = _STREAM
         if route.takes is not None:
             body = next(taken)
             if route.handler in _READ_BY_HAND:
                 body = {"$ref": _TEMPLATE.format(name=_READ_BY_HAND[route.handler])}
             operation["requestBody"] = {
                 "required": True,
-                "content": {"application/json": {"schema": body, "example": json.loads(route.example)}},
+                "content": {JSON: {"schema": body, "example": json.loads(route.example)}},
             }
         paths.setdefault(route.path, {})[route.method.lower()] = operation
     return {

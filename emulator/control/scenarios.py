@@ -41,8 +41,8 @@ _STOP_QUERY = (("why", "a reason for the report"), ("kind", "what failed: signal
 
 ROUTES = (
     Route(
-        "POST", "/v1/scenarios", "run a scenario; the body is a scenario file as JSON", Report, "start_scenario", _START_QUERY,
-        dict[str, Any], '{"name": "a call", "steps": [{"expect": {"call": {}}}]}', status=201,
+        "POST", "/v1/scenarios", "run a scenario; the body is a scenario file as JSON, whose schema `vsim check --schema scenario` prints",
+        Report, "start_scenario", _START_QUERY, dict[str, Any], '{"name": "a call", "steps": [{"expect": {"call": {}}}]}', status=201,
     ),
     Route("GET", "/v1/scenarios", "scenarios, newest first", ScenarioList, "scenarios"),
     Route("GET", "/v1/scenarios/{id}", "a scenario as it stands: steps, verdicts, the command that is to be run", Report, "scenario"),

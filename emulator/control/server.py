@@ -1,5 +1,6 @@
 """The control API over HTTP, on twisted.web: bounded connections, bodies and streams, no traceback to a client."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl
@@ -169,6 +170,10 @@ class _Site(server.Site):
         """No access log: the journal says what happens."""
 
 
+_ABSOLUTE = re.compile("https?://[^/]*", re.IGNORECASE)
+"""What a client that takes this for a proxy has before the path (RFC 9112 3.2.2); whom it asks is checked by its Host."""
+
+
 class _Root(Resource):
     """Every path goes to the API."""
 
@@ -189,7 +194,7 @@ class _Root(Resource):
         else:
             # of the URI alone: Twisted adds what is in a body that calls itself a form, as curl's and urllib's do unless told otherwise
             query = dict(parse_qsl(request.uri.partition(b"?")[2].decode("latin-1"), keep_blank_values=True))
-            path = request.path.decode("latin-1")
+            path = _ABSOLUTE.sub("", request.path.decode("latin-1")) or "/"
             method = request.method.decode("latin-1")
             response = self._owner.api.handle(ApiRequest(method, path, query, headers, request.content.read()))
         return self._send(request, response)

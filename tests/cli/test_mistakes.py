@@ -61,6 +61,8 @@ def test_a_state_that_no_call_can_have(tmp_path: Path) -> None:
         ("run", "nothing to run; name a FILE, a folder, or a pattern such as 'scenarios/*.yaml'"),
         ("run --seed -1 x.yaml", "invalid value for '--seed': -1 is too large, or below 0; write a whole number below 2^63"),
         ("run --set a=b story.yaml", "--set a: no such variable in story.yaml; none is known here"),
+        ("run story.yaml -- no-such-program -x", "no-such-program: no such program; name one that can be run"),
+        ("run story.yaml -- ./story.yaml", "./story.yaml: no such program; name one that can be run"),
         ("run none.yaml", "none.yaml: no such file or directory; name a file that can be read"),
         ("run vsim.yaml", "vsim.yaml: a config, and no scenario; `vsim check` judges it"),
         ("check", "nothing to check; name a FILE, or write --schema"),

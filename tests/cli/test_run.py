@@ -76,6 +76,7 @@ def test_every_run_of_every_file(tmp_path: Path) -> None:
     [
         ([], "nothing to run; name a FILE"),
         (["--", "program"], "nothing to run; name a FILE"),
+        (["a.yaml", "--"], "nothing follows --; write the program under test there, or leave -- out"),
         (["a.yaml", "--url", "http://127.0.0.1:1", "--parallel", "2"], "one emulator runs one scenario at a time"),
         (["a.yaml", "--url", "http://127.0.0.1:1", "--seed", "2"], "can't be changed"),
         (["a.yaml", "--capture-media"], "--capture-media is of captures; write --pcap DIR as well"),

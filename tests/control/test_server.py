@@ -162,6 +162,24 @@ def test_http_1_0_has_its_end_with_the_connection(place: Place) -> None:
     assert "chunked" not in head and len(json.loads(body)["numbers"]) == 100
 
 
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [("/v1/calls?a=b", "/v1/calls"), ("http://localhost:8060/v1/calls?a=b", "/v1/calls"), ("HTTP://localhost", "/")],
+)
+def test_the_whole_uri_of_a_request_means_its_path(place: Place, target: str, path: str) -> None:
+    """RFC 9112 3.2.2: what is sent to a proxy, "a server MUST accept the absolute-form in requests"."""
+    asked: list[str] = []
+
+    def answer(request: ApiRequest) -> ApiResponse:
+        asked.append(request.path)
+        return ApiResponse(200, b"{}")
+
+    place.api.answer = answer
+    with closing(place.ask(f"GET {target} HTTP/1.1")) as client:
+        place.read(client, b"{}")
+    assert asked == [path]
+
+
 def test_head_makes_nothing(place: Place) -> None:
     place.api.answer = lambda request: place.numbers(1000)
     with closing(place.ask("HEAD /x HTTP/1.1", "Connection: close\r\n")) as client:

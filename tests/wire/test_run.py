@@ -217,7 +217,7 @@ def test_a_command_that_fails_is_exit_5(tmp_path: Path) -> None:
     assert done.returncode == 5, done.stdout
     assert "came      the program under test ended with exit code 3; no call came" in done.stdout and "| no licence" in done.stdout
     done = vsim_run(tmp_path, file, program=["no-such-program"])
-    assert done.returncode == 2 and "no-such-program: no such file or directory; name a program that can be run" in done.stdout
+    assert done.returncode == 2 and "no-such-program: no such program; name one that can be run" in done.stderr
     for step, came in (
         ("run: 'echo oh; exit 2'", "exit code 2, not 0; its last line: oh"),
         ("run: [no-such-program, x]", "no-such-program: no such file"),
