@@ -29,8 +29,11 @@ MIN_RATE, MAX_RATE = 4000, 192_000
 """Samples a second."""
 
 _MAX_CHUNKS = 1000
-PCM, _ALAW, _ULAW, _EXTENSIBLE = 1, 6, 7, 0xFFFE
-_NAMES = {2: "ADPCM", 3: "floating-point numbers", 0x11: "IMA ADPCM", 0x31: "GSM 06.10", 0x50: "MPEG", 0x55: "MP3"}
+PCM, _IEEE, _ALAW, _ULAW, _EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
+_READ = {PCM: (1, 2, 3, 4), _IEEE: (4, 8), _ALAW: (1,), _ULAW: (1,)}
+"""Octets that a sample may have."""
+_FLOAT = "float"
+_NAMES = {2: "ADPCM", 0x11: "IMA ADPCM", 0x31: "GSM 06.10", 0x50: "MPEG", 0x55: "MP3"}
 _SUBFORMAT = bytes.fromhex("000000001000800000aa00389b71")
 """What follows the format tag in the GUID of an extensible format."""
 
@@ -91,7 +94,7 @@ class _Unreadable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Format:
-    """`width` is in octets of one sample of one channel; `law` is of G.711, empty for PCM."""
+    """`width` is in octets of one sample of one channel; `law` is of G.711, `_FLOAT` for floating point, empty for PCM."""
 
     law: str
     channels: int
@@ -145,17 +148,17 @@ def _format(chunk: bytes) -> _Format:
     tag, channels, rate, _, align, bits = struct.unpack_from("<HHIIHH", chunk)
     if tag == _EXTENSIBLE and len(chunk) >= 40 and chunk[26:40] == _SUBFORMAT:
         (tag,) = struct.unpack_from("<H", chunk, 24)
-    if tag not in (PCM, _ALAW, _ULAW):
+    if tag not in _READ:
         name = _NAMES.get(tag, f"format {tag:#06x}")
-        raise _Unreadable(f"holds {name}, and only PCM and G.711 are read; convert it with: {_CONVERT}")
+        raise _Unreadable(f"holds {name}, and only PCM, floating point and G.711 are read; convert it with: {_CONVERT}")
     if not 1 <= channels <= MAX_CHANNELS:
         raise _Unreadable(f"has {channels} channels, not 1 to {MAX_CHANNELS}; convert it with: {_CONVERT}")
     if not MIN_RATE <= rate <= MAX_RATE:
         raise _Unreadable(f"has {rate} samples a second, not {MIN_RATE} to {MAX_RATE}; convert it with: {_CONVERT}")
     width = (bits + 7) // 8
-    if not 1 <= width <= (4 if tag == PCM else 1) or align != width * channels:
+    if width not in _READ[tag] or align != width * channels:
         raise _Unreadable(f"has {bits} bits a sample in frames of {align} octets; convert it with: {_CONVERT}")
-    return _Format({_ALAW: "PCMA", _ULAW: "PCMU"}.get(tag, ""), channels, rate, width)
+    return _Format({_ALAW: "PCMA", _ULAW: "PCMU", _IEEE: _FLOAT}.get(tag, ""), channels, rate, width)
 
 
 def _mono(file: BinaryIO, form: _Format, frames: int) -> Iterator[list[int]]:
@@ -177,6 +180,11 @@ def _mono(file: BinaryIO, form: _Format, frames: int) -> Iterator[list[int]]:
 
 def _linear(data: bytes, form: _Format) -> "array[int]":
     """Samples of 16 bits; of wider ones the upper 16."""
+    if form.law == _FLOAT:
+        numbers = array("f" if form.width == 4 else "d", data)
+        if sys.byteorder == "big":
+            numbers.byteswap()
+        return array("h", (max(-32768, min(32767, round(x * 32768))) if -2 < x < 2 else (x > 0) * 32767 - (x < 0) * 32768 for x in numbers))
     if form.law:
         return g711.decode(form.law, data)
     width = form.width

@@ -71,6 +71,16 @@ def test_pcm_of_every_width(saved: Save, bits: int, extensible: bool) -> None:
 
 
 @pytest.mark.parametrize("extensible", [False, True])
+@pytest.mark.parametrize(("bits", "code"), [(32, "f"), (64, "d")])
+def test_floating_point_as_synthesised_speech_often_is(saved: Save, bits: int, code: str, extensible: bool) -> None:
+    """Full scale is 1; what is beyond it is clipped, and what is no number is silent."""
+    given = [0.0, 0.5, -0.5, 1.0, -1.0, 3.0, math.inf, -math.inf, math.nan]
+    head = chunk(b"fmt ", fmt(3, bits=bits, extensible=extensible))
+    data = riff(head, chunk(b"fact", struct.pack("<I", len(given))), chunk(b"data", struct.pack(f"<{len(given)}{code}", *given)))
+    assert list(read(saved(data))) == [0, 16384, -16384, 32767, -32768, 32767, 32767, -32768, 0]
+
+
+@pytest.mark.parametrize("extensible", [False, True])
 @pytest.mark.parametrize(("tag", "law"), [(6, "PCMA"), (7, "PCMU")])
 def test_g711(saved: Save, tag: int, law: str, extensible: bool) -> None:
     codes = bytes(range(256))
@@ -220,10 +230,11 @@ def refused(path: str | Path) -> str:
         (riff(chunk(b"fmt ", fmt()[:14]), chunk(b"data", b"1234")), "its format is cut short"),
         (riff(chunk(b"fmt ", fmt()), chunk(b"data", b"")), "holds no samples"),
         (riff(chunk(b"fmt ", fmt()), chunk(b"data", b"1")), "holds no samples"),
-        (riff(chunk(b"fmt ", fmt(3, bits=32)), chunk(b"data", bytes(8))), "holds floating-point numbers, and only PCM"),
+        (riff(chunk(b"fmt ", fmt(3, bits=16)), chunk(b"data", bytes(8))), "has 16 bits a sample in frames of 2 octets; convert it with"),
+        (riff(chunk(b"fmt ", fmt(0x11, bits=8)), chunk(b"data", bytes(8))), "holds IMA ADPCM, and only PCM, floating point and G.711 are"),
         (riff(chunk(b"fmt ", fmt(0x55)), chunk(b"data", bytes(8))), "holds MP3"),
         (riff(chunk(b"fmt ", fmt(0x1234)), chunk(b"data", bytes(8))), "holds format 0x1234"),
-        (riff(chunk(b"fmt ", fmt(3, bits=32, extensible=True)), chunk(b"data", bytes(8))), "holds floating-point numbers"),
+        (riff(chunk(b"fmt ", fmt(0x55, bits=32, extensible=True)), chunk(b"data", bytes(8))), "holds MP3"),
         (riff(chunk(b"fmt ", fmt(extensible=True)[:-1] + b"!"), chunk(b"data", bytes(8))), "holds format 0xfffe"),
         (riff(chunk(b"fmt ", fmt(extensible=True)[:30]), chunk(b"data", bytes(8))), "holds format 0xfffe"),
         (riff(chunk(b"fmt ", fmt(channels=0)), chunk(b"data", bytes(8))), "has 0 channels, not 1 to 8"),
