@@ -10,7 +10,7 @@ from emulator.scenario.matches import CallMatch, FindingMatch
 from emulator.scenario.spec import FaultSpec
 from emulator.scenario.spec import problems as fault_problems
 from emulator.scenario.terms import ALL, START, Place, bounds, matches
-from emulator.trunk.callers import header_problem
+from emulator.trunk.callers import ECHO, header_problem
 from emulator.trunk.regions import region_of, site_of
 from emulator.yaml import At
 
@@ -34,6 +34,10 @@ class _Check:
         self._unsure = unsure
         self._names: dict[str, str] = {}
         """What is named so far, and what kind of thing each name is."""
+        self._plays: dict[str, str] = {}
+        """What the callers of calls to the device play, by the names of these."""
+        self._echo = False
+        """Whether a fault has any of them echo."""
         self._waits = 0.0
 
     def run(self) -> Iterator[Found]:
@@ -95,6 +99,8 @@ class _Check:
             for name, value in call.headers.items():
                 if (problem := header_problem(name, value)) is not None:
                     yield ((*at, "call", "headers", name), problem)
+            if call.as_ is not None:
+                self._plays[call.as_] = call.play
             yield from self._named(call.as_, _INBOUND, (*at, "call", "as"))
         elif isinstance(step, m.HangupStep | m.CancelStep | m.HoldStep | m.ResumeStep):
             yield from self._on_call(step, at)
@@ -107,6 +113,8 @@ class _Check:
             yield from self._named(step.run.as_, _MOMENT, (*at, "run", "as"))
 
     def _fault(self, fault: FaultSpec, at: At) -> Iterator[Found]:
+        if fault.media is not None and fault.media.play == ECHO:
+            self._echo = True
         for inside, what in fault_problems(fault):
             yield ((*at, *inside), what)
 
@@ -138,6 +146,10 @@ class _Check:
             said = [getattr(expected, name) for name in expected.__struct_fields__ if name not in ("media", "within", "sent", "anew")]
             if not expected.sent and all(value is None or value == () for value in said):
                 yield (at, "nothing is expected of them; write `echoed: true`, `dtmf: …`, `codec: …`, `loss: …`")
+            plays = self._plays.get(expected.media, ECHO)
+            if expected.echoed and plays != ECHO and not self._echo:
+                what = f"the caller of {expected.media!r} plays {plays:.60}, and echoes nothing"
+                yield ((*at, "echoed"), f"{what}; write `play: echo` in its call, or `packets: 50` here")
         elif isinstance(expected, e.ExpectAttempts):
             yield from self._known(expected.attempts, (_INBOUND,), (*at, "attempts"))
             for number, gap in enumerate(expected.gaps):

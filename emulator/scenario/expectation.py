@@ -44,7 +44,9 @@ class ExpectMedia(Part, frozen=True, tag_field="is", tag="media"):
     """What a call's media are like. Bounds are judged over at least `packets` packets, and for good when the call is over."""
 
     media: _Call
-    echoed: Annotated[bool | None, told("Whether the far end has heard audio and sent it back.")] = None
+    echoed: Annotated[
+        bool | None, told("Whether the far end has heard audio and sent it back; in a call to the device, with `play: echo`.")
+    ] = None
     one_way: Annotated[bool | None, told("Whether there is audio in one direction only.")] = None
     codec: Annotated[tuple[Codec, ...], told("What is spoken.")] = ()
     srtp: Annotated[bool | None, told("Whether it is SRTP.")] = None

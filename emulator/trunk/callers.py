@@ -15,7 +15,8 @@ LONGEST = 7200.0
 """Seconds; more than the longest call of the Voice API (vonage-facts 5)."""
 MAX_SAMPLES_OCTETS = 960_000
 """A minute of 8,000 samples a second, two octets each."""
-PLAYS = ("echo", "tone", "silence", "nothing")
+ECHO = "echo"
+PLAYS = (ECHO, "tone", "silence", "nothing")
 GIVEN = "given"
 """What `play` is called where the samples came with the ring."""
 

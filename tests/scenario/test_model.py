@@ -137,6 +137,10 @@ def step(text: str) -> str:
         ("expect: {media: outbound, codec: G711}", ":5:38: codec 'G711' is none of PCMA, PCMU, G722, G729, iLBC, speex"),
         ("expect: {attempts: inbound, codes: [503, busy]}", ":5:46: codes 'busy': write a status, or timeout, "),
         ("expect: {attempts: inbound, gaps: [5s..1s]}", ":5:40: '5s..1s' is no time; write 2s, or bounds such as 1.8s..2.5s"),
+        (
+            "expect: {media: inbound, echoed: true}",
+            ":5:38: the caller of 'inbound' plays tone, and echoes nothing; write `play: echo` in its call, or `packets: 50` here",
+        ),
         ("expect: {finding: dtmf.nomarker}", ":5:23: no finding 'dtmf.nomarker'; did you mean 'dtmf.no-marker'?"),
         ("expect: {finding: 'x.*'}", ":5:23: no finding 'x.*'; `vsim explain` lists them"),
         ("expect: {order: [{call: {}}]}", ":5:21: "),
@@ -263,6 +267,14 @@ def test_what_could_not_be_read_may_have_had_any_of_its_names() -> None:
 def test_mistakes_above_the_steps(text: str, problem: str) -> None:
     found = problems(text)
     assert found[0].startswith("story.yaml" + problem), found
+
+
+def test_a_caller_that_echoes_may_be_expected_to() -> None:
+    call, expected = "call: {{number: '447700900000', as: i{}}}", "expect: {media: i, echoed: true}"
+    story = f"name: x\nsteps:\n  - {call.format(', play: echo')}\n  - {expected}\n"
+    assert one(story)
+    for fault in ("fault: media play=echo", "fault: {media: {play: echo}}"):
+        assert one(f"name: x\nsteps:\n  - {fault}\n  - {call.format('')}\n  - {expected}\n")
 
 
 def test_all_mistakes_are_told_at_once_in_the_order_of_the_file() -> None:
