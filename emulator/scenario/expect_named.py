@@ -200,7 +200,8 @@ class EndedWatch:
         expected, record = self._expected, self._world.call(self._expected.ended)
         if not over(record):
             return Outlook(came=f"the call is {record.state}", calls=(record.id,))
-        by = "trunk" if record.ended_by == "trunk" else "device"
+        theirs = ("trunk", "caller") if record.direction == "inbound" else ("trunk",)  # of a call to the device the caller is the trunk's
+        by = "trunk" if record.ended_by in theirs else "device"
         lasted = (record.ended or 0.0) - record.answered if record.answered is not None and record.ended is not None else None
         came = f"{record.state} with {record.status} by the {by}" + (f" after {time_in_words(lasted)}" if lasted is not None else "")
         right = (expected.by is None or expected.by == by) and (

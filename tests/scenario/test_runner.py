@@ -401,6 +401,16 @@ def test_hanging_up_ends_a_call_and_its_end_is_as_expected() -> None:
     assert play.state == "passed", [verdict.came for verdict in play.runner.report().steps]
 
 
+@pytest.mark.parametrize(("by", "state"), [("trunk", "passed"), ("device", "failed")])
+def test_a_caller_that_hangs_up_is_of_the_trunk(by: str, state: str) -> None:
+    network = Network()
+    network.customer(5090, accepts)
+    call = "call: {number: '447700900000', from: '14155550100', forward: 'sip:1@192.0.2.10:5090', talk: 2s, as: inbound}"
+    play = Play(steps(call, f"expect: {{ended: inbound, by: {by}}}"), network).start()
+    play.after(5)
+    assert play.state == state and "by the trunk" in play.verdict(1).came, play.verdict(1).came
+
+
 @pytest.mark.parametrize(
     ("expected", "came"),
     [("by: trunk", "ended with 200 by the device after 1 s"), ("code: 486", "ended with 200"), ("lasted: 5s", "ended with 200")],
