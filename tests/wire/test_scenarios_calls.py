@@ -41,6 +41,13 @@ CERTIFICATE = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v
 TLS_13_ALONE = "openssl s_server -accept 127.0.0.1:$VSIM_PORT_{} -tls1_3 -cert cert.pem -key key.pem -quiet &"
 ANSWERS_TLS = "$VSIM_PROGRAM phone answer --listen 127.0.0.1:$VSIM_PORT_GOOD --transport tls --certificate cert.pem --key key.pem"
 
+ANSWERS = "$VSIM_PROGRAM phone answer --listen 127.0.0.1:$VSIM_PORT_DEVICE"
+RUNG = "until $VSIM_PROGRAM calls --state answered | grep -q 14155550100; do :; done"
+PASSES_ON = f"({RUNG}; exec $VSIM_PROGRAM phone call $VSIM_VAR_NUMBER {{}}) &"
+NO_NOBODY = together(
+    "no calls of nobody", server("device", receive("INVITE"), respond("433 Anonymity Disallowed", repeated=True), receive("ACK"))
+)
+
 AT_ONCE = 6
 """Stories under way at once: SIPp is a small client."""
 
@@ -143,6 +150,24 @@ TABLE = [
     Story(
         "inbound-digits.yaml", together("no telephone-event", server("device", *TAKES_IT, flags="-t u1 -rtp_echo")), 3,
         report=[r"^ +came +digits none \(PCMU, \d+ packets heard"],
+    ),
+    Story("silent-caller.yaml", lines("hangs up", f"exec {ANSWERS} --hang-up-after 2s --hears any")),
+    Story(
+        "silent-caller.yaml", lines("waits for ever", f"exec {ANSWERS}"), 1, flags=["--set", "patience=3s"],
+        report=[r"^ +expected +inbound ended by the device", r"^ +came +the call is answered$"],
+    ),
+    Story("two-callers.yaml", lines("two at once", f"exec {ANSWERS}")),
+    Story(
+        "two-callers.yaml", together("reads to nobody", server("device", *TAKES_IT)), 3,
+        report=[r"^ +expected +media of one: digits 12", r"^ +came +digits none"],
+    ),
+    Story("hidden-caller.yaml", lines("takes all", f"exec {ANSWERS}")),
+    Story("hidden-caller.yaml", NO_NOBODY, 1, report=[r"^ +came +.*: 433 after .*the caller got \d+$"]),
+    Story("hidden-caller.yaml", NO_NOBODY, flags=["--set", "code=433"]),
+    Story("passed-on.yaml", lines("passes on", f"{ANSWERS} &", PASSES_ON.format("--talk 6s"), "wait"), flags=["--set", "patience=20s"]),
+    Story(
+        "passed-on.yaml", lines("forgets", f"{ANSWERS} &", PASSES_ON.format("--talk 0"), "wait"), 1, flags=["--set", "patience=2s"],
+        report=[r"^ +expected +outbound ended by the device", r"^ +came +the call is answered$"],
     ),
     Story(
         "tls-target-broken.yaml", lines("TLS 1.3 alone, then a phone", CERTIFICATE, TLS_13_ALONE.format("BROKEN"), ANSWERS_TLS),
