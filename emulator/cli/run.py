@@ -174,15 +174,27 @@ def _is_config(path: str) -> bool:
     return kind_of(node) == "config" and isinstance(node, Map) and any(key.text in Config.__struct_fields__ for key, _ in node.items)
 
 
+def _names(path: str) -> set[str]:
+    """What may be set of a file; nothing of one that can't be read, which is told later."""
+    from emulator.scenario.script import load
+
+    try:
+        return load(path).names
+    except Unusable:
+        return set()
+
+
 def _load(paths: Sequence[str], settings: dict[str, str]) -> list[tuple[str, "Script"]]:
-    """Every script. Raises `Unusable` with the mistakes of all files."""
+    """Every script, with what is set of its variables. Raises `Unusable` with the mistakes of all files."""
     from emulator.scenario.script import load
 
     scripts: list[tuple[str, Script]] = []
     problems: list[str] = []
+    names = {path: _names(path) for path in paths} if settings and len(paths) > 1 else {}
+    known = set[str]().union(*names.values())
     for path in paths:
         try:
-            script = load(path, settings)
+            script = load(path, {name: text for name, text in settings.items() if name not in known or name in names[path]})
             script.runs()
         except Unusable as error:
             problems.append(f"{path}: a config, and no scenario; `vsim check` judges it" if _is_config(path) else str(error))

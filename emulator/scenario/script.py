@@ -74,11 +74,13 @@ class Script:
         self._templates = dict(self._mapping("templates"))
         self._variables = list(self._mapping("variables"))
         self.variants = self._narrowed(self._matrix())
-        known = {name.text for name, _ in self._variables} | {name for variant in self.variants for name in variant}
+        self.names = {name.text for name, _ in self._variables} | {name for variant in self.variants for name in variant}
+        """What may be set from outside."""
+        self.names |= {_PORT + name for name in self.ports}
         problems.extend(
-            f"--set {name}: no such variable in {node.place.partition(':')[0]}{suggest(name, known)}"
+            f"--set {name}: no such variable in {node.place.partition(':')[0]}{suggest(name, self.names)}"
             for name in self._settings
-            if name not in known and name.removeprefix(_PORT) not in self.ports
+            if name not in self.names
         )
         if problems:
             problems.extend(self._problems())

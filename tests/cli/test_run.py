@@ -16,7 +16,7 @@ from emulator.cli.free_ports import FreePorts
 from emulator.cli.own_emulator import _environment
 from emulator.cli.processes import Output, Process
 from emulator.cli.progress import progress
-from emulator.cli.run import _found, run
+from emulator.cli.run import _found, _load, run
 from emulator.cli.session import jobs
 from emulator.config import Unusable
 from emulator.scenario.report import Result
@@ -96,6 +96,19 @@ def test_what_follows_two_dashes_is_the_program() -> None:
     context = run.make_context("run", ["a.yaml", "--repeat", "2", "--", "sipp", "--", "-m", "1"])
     assert isinstance(context, click.Context)
     assert context.meta["program"] == ("sipp", "--", "-m", "1") and context.params["files"] == ("a.yaml",) and context.params["repeat"] == 2
+
+
+def test_a_variable_of_some_files_is_set_there_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, "a.yaml", text="name: '{{who}}'\nvariables: {who: nobody}\ngiven: {ports: [pbx]}\nsteps: [note: x]\n")
+    write(tmp_path, "b.yaml")
+    loaded = [script for _, script in _load(["a.yaml", "b.yaml"], {"who": "me", "port.pbx": "5080"})]
+    assert [script.settings for script in loaded] == [{"who": "me", "port.pbx": "5080"}, {}]
+    with pytest.raises(Unusable) as caught:
+        _load(["a.yaml", "b.yaml"], {"hwo": "me"})
+    assert str(caught.value).splitlines() == [
+        "--set hwo: no such variable in a.yaml; did you mean 'who'?", "--set hwo: no such variable in b.yaml; none is known here",
+    ]  # fmt: skip
 
 
 # -- ports, environment -------------------------------------------------------------------------------------------

@@ -305,6 +305,8 @@ def test_variables_stand_anywhere_and_may_be_set_from_outside() -> None:
     run = one(text, who="somebody", tail="99")
     assert run.scenario.name == "somebody calls" and run.variables == {"who": "somebody", "tail": "99", "number": "447700900299"}
     assert problems(text, hwo="x") == ["--set hwo: no such variable in story.yaml; did you mean 'who'?"]
+    text = "name: x\ngiven: {ports: [pbx]}\nsteps: [note: '{{port.pbx}}']\n"
+    assert problems(text, pbx="5080") == ["--set pbx: no such variable in story.yaml; known here: port.pbx"]
 
 
 def test_a_matrix_makes_a_run_for_each_combination() -> None:
