@@ -25,6 +25,8 @@ _SHELL = ("/bin/sh", "-c")
 _LAST_WORDS_SECONDS = 0.5
 """How long expectations have when the program under test has failed: what it did last may still be on its way to a verdict."""
 
+_NOT_BEGUN = "the story was over before the program under test could begin; have it wait for something, or start that by a `run` step"
+
 
 @dataclass(slots=True)
 class Options:
@@ -103,6 +105,8 @@ class Player:
         result.report, result.kind = report, report.kind
         if program is not None:
             self._settle(program)
+        elif self._options.program and result.kind is None:
+            result.kind, result.why = "usage", _NOT_BEGUN
         concerned = _concerned(report)
         self._draw(concerned)
         if result.kind is not None and self._options.pcap is not None:

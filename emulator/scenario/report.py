@@ -84,7 +84,7 @@ def step_line(verdict: Verdict) -> str:
 def failure_lines(result: Result) -> Iterator[str]:
     """Everything that helps to see why a run failed."""
     report = result.report
-    if report is None or (report.why and not any(verdict.failed for verdict in report.steps)):
+    if report is None or (result.why and result.kind == "usage") or (report.why and not any(verdict.failed for verdict in report.steps)):
         yield f"  ✗ {printable(result.why or (report.why if report is not None else ''), 1000)}"
     drawn: set[str] = set()
     for verdict in report.steps if report is not None else ():

@@ -229,6 +229,16 @@ def test_a_command_that_fails_is_exit_5(tmp_path: Path) -> None:
     assert vsim_run(tmp_path, story(tmp_path, "run: {command: exit 3, code: 3}", "wait: 1s"), program=["true"]).returncode == 0
 
 
+def test_a_program_that_never_began_has_not_passed(tmp_path: Path) -> None:
+    file = story(tmp_path, "fault: media loss=5%")
+    assert vsim_run(tmp_path, file).returncode == 0
+    done = vsim_run(tmp_path, file, "--patience", "20s", "--junit", "report.xml", program=["touch", "begun"])
+    assert done.returncode == 2 and not (tmp_path / "begun").exists(), done.stdout
+    told = "the story was over before the program under test could begin; have it wait for something, or start that by a `run` step"
+    assert told in done.stdout
+    assert next(iter(next(iter(junitparser.JUnitXml.fromfile(str(tmp_path / "report.xml")))))).result[0].message == told
+
+
 def test_a_program_may_have_its_say_when_the_story_is_over(tmp_path: Path) -> None:
     file = story(tmp_path, "wait: 100ms")
     program = ["sh", "-c", "sleep 1; echo heard noise; exit 3"]
