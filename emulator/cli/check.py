@@ -65,7 +65,7 @@ def _checked(name: str) -> tuple[str, list[str]]:
     from emulator.scenario.script import kind_of
     from emulator.yaml import read
 
-    if kind_of(read(name)) == "scenario":
+    if kind_of(read(name, "file")) == "scenario":
         from emulator.scenario.script import load as load_scenario
 
         runs = load_scenario(name).runs()

@@ -153,3 +153,11 @@ def test_whether_there_can_be_a_recording(answered: float | None, capsys: pytest
     told = Told(as_json=True)
     told.over({"id": "7", "state": "refused", "status": 486, "ended_by": "called", "answered": answered, "media": None, "findings": []})
     assert (told.last, told.answered) == ("7", answered is not None) and '"7"' in capsys.readouterr().out
+
+
+def test_a_file_that_is_too_deep_or_too_long_to_be_told_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "deep.yaml").write_text(f"steps: {'[' * 30}{']' * 30}")
+    (tmp_path / "long.yaml").write_text("#" * (1 << 20) + "#")
+    done = vsim(tmp_path, "check", "deep.yaml", "long.yaml")
+    assert done.returncode == 2 and "deep.yaml:1:28: nested too deeply; write a flat file" in done.stderr
+    assert "long.yaml: 1048577 octets; a file has at most 1048576" in done.stderr
