@@ -54,7 +54,10 @@ class ExpectMedia(Part, frozen=True, tag_field="is", tag="media"):
     packets: Annotated[_Packets | None, told("Packets heard from the device, at least; without it 50 where a bound is given.")] = None
     sent: Annotated[_Packets, told("Packets sent to the device, at least.")] = 0
     loss: Annotated[float | None, share("Packets of the device's that were lost, at most.")] = None
-    jitter: Annotated[float | None, seconds("Interarrival jitter of what was heard, at most.")] = None
+    jitter: Annotated[
+        Annotated[float, Meta(ge=0, le=1)] | None,  # milliseconds without their unit would be a bound that nothing reaches
+        seconds("Interarrival jitter of what was heard, at most."),
+    ] = None
     mos: Annotated[Annotated[float, Meta(ge=1, le=5)] | None, told("MOS of what was heard, at least.")] = None
     seen_loss: Annotated[float | None, share("Loss that the device reports in RTCP, at least.")] = None
     anew: Annotated[bool, told("Count from this step on, not from the beginning: echoed, one_way, dtmf, packets, sent.")] = False
