@@ -10,6 +10,18 @@ from emulator.journal.findings import printable
 _LONGEST = 300
 """Characters of a value that are shown."""
 
+KINDS = frozenset(
+    (
+        "call.answered", "call.attempt", "call.attempt-ended", "call.cancelled", "call.codec-changed", "call.digit", "call.ended",
+        "call.held", "call.magic", "call.not-repeated", "call.refreshed", "call.refused", "call.resumed", "call.ringing", "call.started",
+        "callback.failed", "callback.sent", "dns.query", "down", "down.connection", "down.request", "error", "fault.added", "fault.hit",
+        "fault.over", "fault.removed", "finding", "media.silence", "options", "outage", "outage.over", "ready", "register",
+        "scenario.command", "scenario.ended", "scenario.failed", "scenario.started", "stopping", "suppressed", "tls.client", "tls.refused",
+        "tls.server", "up", "up.failed",
+    )
+)  # fmt: skip
+"""All that there are, for who writes one by hand."""
+
 
 class Event:
     """`id` counts from 1, `time` is Unix time in seconds, `call` the journal's number of the call or None."""

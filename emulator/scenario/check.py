@@ -3,10 +3,11 @@
 from collections.abc import Container, Iterator, Mapping
 
 from emulator.did_you_mean import meant, suggest
+from emulator.journal.events import KINDS
 from emulator.journal.findings import CATALOGUE
 from emulator.scenario import expectation as e
 from emulator.scenario import model as m
-from emulator.scenario.matches import CallMatch, FindingMatch
+from emulator.scenario.matches import CallMatch, EventMatch, FindingMatch
 from emulator.scenario.spec import FaultSpec
 from emulator.scenario.spec import problems as fault_problems
 from emulator.scenario.terms import ALL, START, Place, bounds, matches
@@ -130,6 +131,7 @@ class _Check:
         if len(chosen) != 1:
             yield (at, f"{' and '.join(chosen) or 'nothing'} to wait for; write one of for, event, listening")
         if wait.event is not None:
+            yield from self._event(wait.event, (*at, "event"))
             yield from self._known_call(wait.event.call, (*at, "event", "call"))
         if wait.listening is not None and not 0 < int(wait.listening.rpartition(":")[2]) < 65536:
             yield ((*at, "listening"), "no port; write one from 1 to 65535")
@@ -181,10 +183,17 @@ class _Check:
             matches(match.tried[-1], proxy) for proxy in match.proxies
         ):  # fmt: skip
             yield ((*at, kind, "tried"), f"ends with {match.tried[-1]}, where the call is not to be; end it with its proxy")
+        if isinstance(match, EventMatch):
+            yield from self._event(match, (*at, kind))
         if isinstance(match, FindingMatch) and not any(matches(match.code, code) for code in CATALOGUE):
             yield ((*at, kind, "code"), f"no finding {match.code!r}{meant(match.code, CATALOGUE) or '; `vsim explain` lists them'}")
         yield from self._known_moment(one.since, (*at, "since"))
         yield from self._named(getattr(one, "as_", None), _CALL if kind == "call" else _MOMENT, (*at, "as"))
+
+    def _event(self, match: EventMatch, at: At) -> Iterator[Found]:
+        """One that never comes, because of a slip."""
+        if not any(matches(match.kind, kind) for kind in KINDS) and (hint := meant(match.kind, KINDS)):
+            yield ((*at, "kind"), f"no event {match.kind!r}{hint}")
 
     def _place(self, place: Place, at: At) -> Iterator[Found]:
         """A proxy that is not at the site beside it is nowhere."""

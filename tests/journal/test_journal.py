@@ -1,9 +1,12 @@
 """The journal: bounded, queryable, waitable; and how it is shown."""
 
+import ast
+import pathlib
+
 from emulator.clock import SteppedClock
 from emulator.journal.attempt import Attempt, describe
 from emulator.journal.capture import capture
-from emulator.journal.events import Event, line
+from emulator.journal.events import KINDS, Event, line
 from emulator.journal.findings import CATALOGUE, Finding, printable
 from emulator.journal.journal import Journal
 from emulator.journal.ladder import ladder
@@ -308,3 +311,15 @@ def test_an_attempt_in_a_line() -> None:
     for _ in range(20):
         attempt.finding(Finding("inbound.timeout", "x"))
     assert len(attempt.findings) == 8
+
+
+def test_every_kind_of_event_is_known_by_its_name() -> None:
+    """So that a slip in a scenario is told, and not waited for."""
+    sources = [
+        path.read_text() for path in (pathlib.Path(__file__).parent.parent.parent / "emulator").rglob("*.py") if path.name != "events.py"
+    ]
+    calls = [node for source in sources for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call) and node.args]
+    named = [call for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr in ("event", "event_of_stranger")]
+    written = {call.args[0].value for call in named if isinstance(call.args[0], ast.Constant)}
+    assert len(written) > 30 and written <= KINDS
+    assert [kind for kind in KINDS if not any(f'"{kind}"' in source for source in sources)] == []

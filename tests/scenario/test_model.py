@@ -142,6 +142,8 @@ def step(text: str) -> str:
             ":5:38: the caller of 'inbound' plays tone, and echoes nothing; write `play: echo` in its call, or `packets: 50` here",
         ),
         ("expect: {media: outbound, jitter: 20}", ":5:39: jitter '20': write a time such as 500ms, 10s, 2m from 0 to 1 s"),
+        ("never: {event: call.refreshd}", ":5:20: no event 'call.refreshd'; did you mean 'call.refreshed'?"),
+        ("wait: {event: {kind: call.end}}", ":5:26: no event 'call.end'; did you mean 'call.ended'?"),
         ("expect: {finding: dtmf.nomarker}", ":5:23: no finding 'dtmf.nomarker'; did you mean 'dtmf.no-marker'?"),
         ("expect: {finding: 'x.*'}", ":5:23: no finding 'x.*'; `vsim explain` lists them"),
         ("expect: {order: [{call: {}}]}", ":5:21: "),
