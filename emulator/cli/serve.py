@@ -1,6 +1,7 @@
 """`vsim serve`."""
 
 import gc
+import json
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,6 @@ from emulator.config_sources import load
 if TYPE_CHECKING:
     from emulator.control.model import Endpoints
 
-_FLUSH_SECONDS = 0.05
 _DESCRIPTORS = 65536
 _GC_THRESHOLDS = (1_000, 400, 50)
 """A call leaves no cycles behind, so the collector finds next to nothing: with Python's own thresholds its walks cost a third of a call.
@@ -38,16 +38,17 @@ def serve(config_file: str | None, **flags: Any) -> None:
 def run(config: Config) -> None:
     """Serve until a signal. Raises `Unusable` when it can't start."""
     reactor = the_reactor()
+    from emulator.cli.output import Output
     from emulator.journal.events import line
     from emulator.service import Service
 
     _raise_descriptor_limit()
-    output = _Output(reactor)
+    as_json = config.log_format == "json"
+    output = Output(reactor.callLater, _standard_output(), _gap_as_json if as_json else _gap)
     service = Service(config, reactor, report)
 
     def start() -> None:
         endpoints = service.start()
-        as_json = config.log_format == "json"
         service.journal.listen(lambda event: output.write(event.as_json() if as_json else line(event)))
         if as_json:
             for event in service.journal.events():
@@ -64,7 +65,7 @@ def run(config: Config) -> None:
         service.stop().addBoth(stopped)
 
     def stopped(_: object) -> None:
-        output.flush()
+        output.close()
         reactor.stop()
 
     run_on(reactor, start, stop)
@@ -102,26 +103,17 @@ def banner(endpoints: "Endpoints") -> list[str]:
     return lines
 
 
-class _Output:
-    """Standard output, written in bunches: a line must not cost the hot path a system call."""
+def _standard_output() -> int:
+    """Its descriptor. Where it was closed from the beginning, that number would be the first socket's."""
+    if sys.stdout is None:
+        return os.open(os.devnull, os.O_WRONLY)
+    sys.stdout.flush()
+    return sys.stdout.fileno()
 
-    def __init__(self, reactor: Any) -> None:
-        self._reactor = reactor
-        self._lines: list[str] = []
-        self._pending = False
 
-    def write(self, text: str) -> None:
-        self._lines.append(text)
-        if not self._pending:
-            self._pending = True
-            self._reactor.callLater(_FLUSH_SECONDS, self.flush)
+def _gap(lines: int) -> str:
+    return f"… {lines} line{'' if lines == 1 else 's'} left out: nobody read what stands before this one"
 
-    def flush(self) -> None:
-        self._pending = False
-        lines, self._lines = self._lines, []
-        if lines:
-            try:
-                sys.stdout.write("\n".join(lines) + "\n")
-                sys.stdout.flush()
-            except OSError:
-                pass  # whoever read the output has gone; the emulator goes on
+
+def _gap_as_json(lines: int) -> str:
+    return json.dumps({"kind": "log.left-out", "lines": lines}, separators=(",", ":"))

@@ -308,3 +308,44 @@ def test_events_are_a_stream_that_can_be_resumed(serve: Serve) -> None:
     answer.readline(), answer.readline()
     assert answer.readline() == f"id: {last}\n".encode()
     connection.close()
+
+
+def test_output_that_nobody_reads_holds_up_nothing(tmp_path: Path) -> None:
+    """`vsim serve | less`, and a log shipper that hangs: the pipe is full after some lines."""
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    with suppress(BlockingIOError):
+        while os.write(write_end, b"x" * 1024):
+            pass
+    os.set_blocking(write_end, True)
+    command = [*VSIM, "serve", "--ephemeral", "--log-format", "json", "--endpoints", "vsim.json"]
+    variables = environment(VSIM_TLS_DIRECTORY=str(tmp_path / "certs"))
+    process = subprocess.Popen(command, cwd=tmp_path, env=variables, stdout=write_end, stdin=subprocess.DEVNULL)
+    os.close(write_end)
+    try:
+        assert run([*VSIM, "wait", "--timeout", "60s"], 70, cwd=tmp_path).returncode == 0
+        for _ in range(2):  # what each of them says has been written, or waits to be, when the other comes
+            assert run([*VSIM, "call", "447700900000", "--from", "14155550100"], cwd=tmp_path).returncode == 1
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.wait(10)
+        os.close(read_end)
+
+
+def test_it_runs_without_standard_output_and_input(tmp_path: Path) -> None:
+    """As some supervisors start it: what it writes must go into no socket that has their number."""
+    variables = environment(VSIM_TLS_DIRECTORY=str(tmp_path / "certs"))
+    command = 'exec "$@" <&- >&-'
+    process = subprocess.Popen(
+        ["sh", "-c", command, "sh", *VSIM, "serve", "--ephemeral", "--endpoints", "vsim.json"],
+        cwd=tmp_path, env=variables, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert run([*VSIM, "wait", "--timeout", "60s"], 70, cwd=tmp_path).returncode == 0
+        process.send_signal(signal.SIGTERM)
+        assert process.communicate(timeout=60)[1] == "" and process.returncode == 0
+    finally:
+        process.kill()
+        process.wait(10)
