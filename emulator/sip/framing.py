@@ -4,6 +4,7 @@ import re
 from enum import Enum
 
 _LENGTH = re.compile(rb"\r\n(?:content-length|l)[ \t]*:[ \t]*([^\r\n]*?)[ \t]*(?=\r\n)", re.IGNORECASE)
+_PINGS = re.compile(rb"(?:\r\n\r\n)+")
 _DIGITS = re.compile(rb"[0-9]{1,10}")
 _TLS_HANDSHAKE = b"\x16\x03"
 
@@ -95,9 +96,10 @@ class Framer:
         False when the next octets decide.
         """
         buffer = self._buffer
-        if buffer[:4] == b"\r\n\r\n":
-            items.append(Keepalive.PING)
-            del buffer[:4]
+        if pings := _PINGS.match(buffer):
+            count = pings.end() // 4
+            items += [Keepalive.PING] * count
+            del pings, buffer[: count * 4]  # the match holds the buffer fast
         elif buffer[:2] == b"\r\n":
             if len(buffer) == 2 or (len(buffer) == 3 and buffer[2] == 13):
                 # Half a ping, or a pong: a pong has nothing to be answered, so waiting loses nothing.

@@ -17,6 +17,8 @@ from emulator.sip.framing import Framer, FramingError, Keepalive
 from emulator.sip.tls import openssl_words
 
 _WRITE_LIMIT = 1 << 20
+_READ_OCTETS = 4096
+"""At a time from one connection: Twisted's 65,536 can be 6,000 messages, in whose turn nothing else goes on."""
 PONG = b"\r\n"
 KEEPALIVE_SECONDS = 120.0
 """The longest a client may be silent on a connection where nothing else is agreed (RFC 5626 4.4.1)."""
@@ -107,6 +109,7 @@ class Connection(StreamProtocol):
         if not self.ours:
             listener.by_peer[self.peer] = self
         transport.setTcpNoDelay(True)
+        getattr(transport, "transport", transport).bufferSize = _READ_OCTETS  # under TLS the one below it reads
         here = transport.getHost()
         self.flow.path.local, self.flow.path.connected = (here.host, here.port), True
         transport.registerProducer(self, True)
@@ -121,14 +124,18 @@ class Connection(StreamProtocol):
             items = self._framer.feed(data)
         except FramingError as broken:
             lost, items = broken, broken.items
+        pings = 0
         for item in items:
             if not self.open:
                 return
             if isinstance(item, Keepalive):
-                if item is Keepalive.PING:
-                    self.write(PONG)
-            else:
-                self._listener.receive(item, self.flow)
+                pings += item is Keepalive.PING
+                continue
+            if pings:
+                pings = self._answer(pings)
+            self._listener.receive(item, self.flow)
+        if pings and self.open:
+            self._answer(pings)
         if lost is not None:
             if lost.head and self.open:
                 self._listener.endless(lost.head, str(lost), lost.status, self.flow)
@@ -138,6 +145,11 @@ class Connection(StreamProtocol):
             return
         limits = self._listener.limits
         self._await_message(limits.message_seconds if self._framer.pending else limits.idle_seconds)
+
+    def _answer(self, pings: int) -> int:
+        """Those that came in a row, at once: under TLS each write is a record of its own. None is left."""
+        self.write(PONG * pings)
+        return 0
 
     def _check_pace(self) -> None:
         """A connection that was silent for so long would have lost its place in many a NAT (RFC 5626 4.4.1)."""
@@ -164,7 +176,6 @@ class Connection(StreamProtocol):
     def readConnectionLost(self) -> None:
         """The peer says no more, and may listen still: what it is owed goes before the connection ends."""
         self.close()
-        self._await_message(self._listener.limits.message_seconds)  # and no longer than that
 
     def writeConnectionLost(self) -> None:
         """We end nothing by halves."""
@@ -189,10 +200,11 @@ class Connection(StreamProtocol):
         return False  # what was written is on its way
 
     def close(self) -> None:
-        """Close when what was written has gone."""
+        """Close when what was written has gone; a peer that does not read it, or under TLS does not close too, is not waited for long."""
         transport: Any = self.transport
         if self.open:
             self.open = False
+            self._await_message(self._listener.limits.message_seconds)
             transport.unregisterProducer()
             transport.loseConnection()
 
@@ -209,7 +221,9 @@ class Connection(StreamProtocol):
 
     def _too_late(self) -> None:
         what = "half a message" if self._framer.pending else "no message"
-        self.failure = f"closed for {what} in the time allowed"
+        if not self.open:
+            what = "no end of a connection that was closed"
+        self.failure = self.failure or f"closed for {what} in the time allowed"
         self.abort()
         self._listener.on_finding(self.flow, Finding("stream.idle", f"{what} in the time allowed"))
 

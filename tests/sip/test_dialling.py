@@ -226,7 +226,7 @@ def test_whoever_says_no_more_and_reads_nothing_is_cut_off(turned: Loop, site: S
         assert not site.lost
         site.clock.advance(31)
         turned.until(lambda: site.lost)
-    assert site.findings == ["stream.idle: no message in the time allowed"] and site.idle
+    assert site.findings == ["stream.idle: no end of a connection that was closed in the time allowed"] and site.idle
 
 
 def test_a_refused_connection(turned: Loop, site: Site) -> None:

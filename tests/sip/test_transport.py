@@ -85,6 +85,29 @@ def test_a_peer_that_reads_nothing_is_cut_off(peer: Peer) -> None:
     assert peer.findings == [("stream.unread", False)]
 
 
+def test_pings_in_a_row_are_answered_at_once(peer: Peer) -> None:
+    """A stream of nothing but CRLFs: an answer each would be the work of thousands of writes."""
+    whole = b"OPTIONS sip:h SIP/2.0\r\nContent-Length: 0\r\n\r\n"
+    written: list[int] = []
+    write = peer.transport.write
+    peer.transport.write = lambda data: (written.append(len(data)), write(data))
+    peer.send(b"\r\n\r\n" * 500 + whole + b"\r\n\r\n" * 3 + b"\r\n")
+    assert written == [1000, 6] and peer.messages == [whole]
+
+
+def test_little_is_read_at_a_time_so_that_others_have_their_turn(peer: Peer) -> None:
+    assert peer.transport.bufferSize == 4096
+
+
+def test_a_peer_that_does_not_let_a_connection_end_is_cut_off(peer: Peer, clock: SteppedClock) -> None:
+    """It reads nothing of what is on its way, or, under TLS, closes nothing."""
+    peer.send(b"OPTIONS sip:h SIP/2.0\r\nContent-Length: 0\r\n\r\n")
+    peer.connection.close()
+    assert peer.transport.disconnecting and not peer.transport.disconnected
+    clock.advance(31)
+    assert peer.transport.disconnected and peer.findings == [("stream.idle", False)]
+
+
 def test_connections_are_bounded_and_given_back(clock: SteppedClock) -> None:
     limits = Limits(total=1)
     first, second = Peer(clock, limits), Peer(clock, limits)
