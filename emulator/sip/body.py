@@ -10,7 +10,7 @@ MAX_PARTS = 32
 MAX_DEPTH = 3
 """Multiparts inside multiparts; more is refused."""
 
-_FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:[ \t]*((?:[^\r\n]|\r?\n[ \t])*)\r?\n")
+_FOLDED = re.compile(r"\r?\n(?=[ \t])")
 _IDENTITY = frozenset({"", "identity"})
 
 
@@ -108,8 +108,15 @@ def _parts(body: bytes, boundary: str) -> list[tuple[dict[str, str], bytes]]:
             head, separator, content = rest.partition(b"\r\n\r\n")
             if not separator:
                 raise BrokenBody("a part whose headers do not end")
-        headers = {
-            name.decode("latin-1").lower(): text.decode("utf-8", "surrogateescape").strip() for name, text in _FIELD.findall(head + b"\r\n")
-        }
-        parts.append((headers, content))
+        parts.append((_headers(head.decode("utf-8", "surrogateescape")), content))
     raise BrokenBody("a multipart body that does not end with its boundary and --")
+
+
+def _headers(text: str) -> dict[str, str]:
+    """Those of a part, by name in lower case; a line that is none is passed over."""
+    headers: dict[str, str] = {}
+    for line in _FOLDED.sub("", text).split("\n"):
+        name, colon, value = line.partition(":")
+        if colon:
+            headers[name.strip().lower()] = value.strip()
+    return headers

@@ -3,7 +3,7 @@
 import re
 from enum import Enum
 
-_LENGTH = re.compile(rb"\r\n(?:content-length|l)[ \t]*:[ \t]*([^\r\n]*?)[ \t]*(?=\r\n)", re.IGNORECASE)
+_LENGTH = re.compile(rb"\r\n(?:content-length|l)[ \t]*:([^\r\n]*)(?=\r\n)", re.IGNORECASE)
 _PINGS = re.compile(rb"(?:\r\n\r\n)+")
 _DIGITS = re.compile(rb"[0-9]{1,10}")
 _TLS_HANDSHAKE = b"\x16\x03"
@@ -113,7 +113,7 @@ class Framer:
         return True
 
     def _body_length(self, end: int) -> int:
-        found = {bytes(match) for match in _LENGTH.findall(self._buffer, 0, end + 2)}
+        found = {bytes(match).strip(b" \t") for match in _LENGTH.findall(self._buffer, 0, end + 2)}
         if not found:
             raise FramingError("no Content-Length")
         if len(found) > 1:
