@@ -141,6 +141,8 @@ class Faults:
     def clear(self) -> int:
         """Take all faults away, and begin the seed's choices anew; returns how many there were."""
         count = len(self._faults)
+        for fault in self._faults.values():
+            fault.close()  # all of them first: with each that is taken away the seams are made anew for those that are left
         for id in reversed(list(self._faults)):
             self.remove(id)
         self._outages.clear()

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from emulator.scenario.seams import Seams
 from emulator.trunk.policy import Policy
 from tests.support.faulty import Faulty
 from tests.support.phone import SDP
@@ -545,6 +546,15 @@ def test_too_many_faults_are_refused_and_old_ones_make_room() -> None:
     network.add("drop where method=BYE")
     assert len(network.faults.list()) == 200
     assert network.faults.clear() == 200 and network.at_rest
+
+
+def test_clearing_makes_no_seam_anew_for_what_goes_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two hundred faults at twelve proxies would be made 240,000 times over, while nothing else goes on."""
+    network = Faulty("refuse 503", "drop", "duplicate", "corrupt", "challenge stale")
+    made: list[object] = []
+    for name in ("messages", "requests", "requests_inside"):
+        monkeypatch.setattr(Seams, name, lambda self, proxy, faults: made.extend(faults))
+    assert network.faults.clear() == 5 and not made
 
 
 def test_clearing_begins_the_chances_anew() -> None:
