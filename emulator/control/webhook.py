@@ -5,10 +5,11 @@ from collections.abc import Collection
 from functools import partial
 from typing import Any
 
-from twisted.internet import defer
+from twisted.internet import defer, error
 from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP6ClientEndpoint, wrapClientTLS
 from twisted.internet.protocol import Protocol
+from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
 from twisted.web.client import Agent
 from twisted.web.http_headers import Headers
@@ -23,6 +24,8 @@ from emulator.trunk.status_callback import url_problem
 
 _FIRST_PAUSE = 1.0
 """Seconds between the first two tries; each further pause is twice as long."""
+_ANSWER_OCTETS = 16384
+"""Of an answer, up to the end of its headers."""
 
 
 @implementer(IBodyProducer)
@@ -55,6 +58,37 @@ class _Unread(Protocol):
         transport.loseConnection()
 
 
+class _Reader(ProtocolWrapper):
+    """Ends a connection over which headers come without end: Twisted keeps them all."""
+
+    _left = _ANSWER_OCTETS
+
+    def dataReceived(self, data: bytes) -> None:
+        read, self._left = data[: self._left], self._left - len(data)
+        if read:
+            super().dataReceived(read)
+        if self._left < 0:
+            transport: Any = self.transport
+            transport.abortConnection()
+
+
+class _Readers(WrappingFactory):
+    """Makes the one connection."""
+
+    noisy = False
+    protocol = _Reader
+
+
+class _Bounded:
+    """An endpoint that reads no more of an answer than it needs."""
+
+    def __init__(self, way: Any) -> None:
+        self._way = way
+
+    def connect(self, factory: Any) -> Any:
+        return self._way.connect(_Readers(factory)).addCallback(lambda reader: reader.wrappedProtocol)
+
+
 @implementer(IAgentEndpointFactory)
 class _Ways:
     """How a URL's host is reached: an address as it is; a name, which only settings can allow, through the system's resolver."""
@@ -78,7 +112,7 @@ class _Ways:
             from twisted.internet.ssl import optionsForClientTLS  # OpenSSL, which a plain URL has no need of
 
             way = wrapClientTLS(optionsForClientTLS(host), way)
-        return way
+        return _Bounded(way)
 
 
 class _Callback:
@@ -187,4 +221,8 @@ def _words(failure: Failure) -> str:
     inner = reasons[0] if reasons else failure
     if isinstance(inner.value, defer.CancelledError):
         return ""
+    if isinstance(inner.value, error.ConnectionAborted):
+        return f"no end of the headers within {_ANSWER_OCTETS} octets"
+    if isinstance(inner.value, ValueError):  # of Twisted's parser, and in Python's words
+        return "an answer that is no HTTP"
     return inner.getErrorMessage() or type(inner.value).__name__

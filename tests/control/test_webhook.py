@@ -130,6 +130,44 @@ def test_one_that_does_not_answer_has_five_seconds(bench: Bench) -> None:
     assert [finding.seen for finding in bench.record.findings] == ["no answer in 5 s, after 3 tries"]
 
 
+@pytest.mark.parametrize(
+    ("begin", "more", "seen"),
+    [
+        (b"HTTP/1.1 200 OK\r\n", b"X-More: " + b"x" * 1000 + b"\r\n", "no end of the headers within 16384 octets"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n", "no end of the headers within 16384 octets"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n", b"", "an answer that is no HTTP"),
+    ],
+)
+def test_an_answer_without_end_is_not_kept(begin: bytes, more: bytes, seen: str) -> None:
+    with loop() as turned:
+        bench = Bench(turned, tries=1)
+        bench.send()
+        bench.told.request()
+        there = bench.told.connections[-1]
+        there.sendall(begin)
+
+        def over() -> bool:
+            try:
+                there.send(more)
+            except BlockingIOError:
+                pass
+            except OSError:
+                return True
+            return "callback.failed" in bench.kinds()
+
+        bench.loop.until(over, "the end of it")
+        bench.wait("callback.failed")
+        assert [finding.seen for finding in bench.record.findings] == [f"{seen}, after 1 tries"]
+        bench.told.close()
+
+
+def test_what_is_behind_the_headers_counts_for_nothing(bench: Bench) -> None:
+    bench.send()
+    bench.told.request()
+    bench.told.answer(200, b"x" * 60_000)
+    assert bench.wait("callback.sent")["status"] == 200
+
+
 def test_nobody_listens(bench: Bench) -> None:
     free = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{free.getsockname()[1]}/"
