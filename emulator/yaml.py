@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from emulator.problems import in_words
@@ -69,11 +68,12 @@ Node = Scalar | Map | List
 def read(path: str, subject: str = "config", octets: int = MAX_FILE_OCTETS) -> Node:
     """The one document of a file of at most `octets`; `subject` is what messages call it. Raises `Unusable`."""
     try:
-        data = Path(path).read_bytes()
+        with open(path, "rb") as file:
+            data = file.read(octets + 1)  # of what has no end, such as a device, too
     except OSError as error:
         raise Unusable(path, f"{in_words(error)}; name a file that can be read") from None
     if len(data) > octets:
-        raise Unusable(path, f"{len(data)} octets; a {subject} has at most {octets}")
+        raise Unusable(path, f"too long; a {subject} has at most {octets} octets")
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:

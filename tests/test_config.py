@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emulator import yaml
 from emulator.config import Config, Unusable
 from emulator.config_sources import load
 from emulator.settings import schema
@@ -219,3 +220,12 @@ def test_what_kubernetes_sets_for_a_service_of_this_name_is_no_setting() -> None
     names = [f"{name}{part}" for name in ports for part in ("", "_PROTO", "_PORT", "_ADDR")]
     names += ["VSIM_PORT", "VSIM_SERVICE_HOST", *(f"VSIM_SERVICE_PORT{part}" for part in ("", "_DNS", "_SIP", "_SIP_TLS", "_CONTROL"))]
     assert load(None, dict.fromkeys(names, "tcp://192.0.2.1:53")) == load(None, {})
+
+
+def test_of_a_file_that_is_too_long_no_more_is_read_than_shows_that(tmp_path: Path) -> None:
+    """A device has no end at all."""
+    path = tmp_path / "endless"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)  # takes no room, and more memory than there is
+    with pytest.raises(Unusable, match="endless: too long; a story has at most 65536 octets"):
+        yaml.read(str(path), "story", 65536)

@@ -46,7 +46,8 @@ def ending_signals() -> list[signal.Signals]:
 
 def run(reactor: Any, start: Callable[[], None], stop: Callable[[], None], last: Callable[[], None] = lambda: None) -> None:
     """Run the reactor from `start()` until somebody stops it. `stop()` is called on the first of `ending_signals` and has to see to that;
-    the second ends the process, after `last()`. What `start` raises is raised here."""
+    the second ends the process, after `last()`; that the terminal was closed is none, for kernel and shell may both tell of it. What
+    `start` raises is raised here."""
     problem: list[BaseException] = []
     signals = 0
 
@@ -57,8 +58,10 @@ def run(reactor: Any, start: Callable[[], None], stop: Callable[[], None], last:
             problem.append(error)
             reactor.stop()
 
-    def on_signal(*_: object) -> None:
+    def on_signal(number: int, _: object) -> None:
         nonlocal signals
+        if signals and number not in (signal.SIGINT, signal.SIGTERM):
+            return
         signals += 1
         if signals > 1:
             last()
