@@ -111,8 +111,18 @@ def _method(wanted: tuple[str, ...], of_responses: bool) -> Test:
 
 def _names(wanted: tuple[str, ...]) -> re.Pattern[str]:
     """Of these names and all below them; `*` stands for any octets."""
-    names = "|".join(re.escape(name.lower().rstrip(".")).replace(r"\*", ".*") for name in wanted)
+    names = "|".join(_glob(name.lower().rstrip(".")) for name in wanted)
     return re.compile(rf"(?:.*\.)?(?:{names})")
+
+
+def _glob(text: str) -> str:
+    """`*` stands for anything. What stands between two of them is matched where it comes first, and nowhere else: all other places would
+    be tried too, for each `*` anew, and who calls chooses how many there are."""
+    first, *others = re.escape(text).split(r"\*")
+    if not others:
+        return first
+    between = "".join(f"(?>.*?{one})" for one in others[:-1] if one)
+    return f"{first}{between}.*{others[-1]}"
 
 
 def is_below(host: str, wanted: tuple[str, ...]) -> bool:
@@ -131,7 +141,7 @@ def _below(wanted: tuple[str, ...]) -> Test:
 
 
 def _number(names: tuple[str, ...], patterns: tuple[str, ...]) -> Test:
-    regex = re.compile("|".join(re.escape(bare(text)).replace(r"\*", ".*").replace(r"\?", ".") for text in patterns))
+    regex = re.compile("|".join(_glob(bare(text)).replace(r"\?", ".") for text in patterns))
 
     def test(sight: Sight) -> str | None:
         values = [bare(sight.value(name)) for name in names]

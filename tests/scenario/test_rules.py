@@ -65,6 +65,13 @@ def struck(one: Rule, count: int) -> list[int]:
         ("drop where called=447700900200", Seen(called="+447700900200"), True),
         ("drop where called=+447700900200", Seen(called="00447700900200"), True),
         ("drop where called=4477009*", Seen(called="447700900200"), True),
+        ("drop where called=44*00*2*0", Seen(called="447700900200"), True),
+        ("drop where called=44*00*2*0", Seen(called="440020"), True),
+        ("drop where called=44*00*2*0", Seen(called="44020"), False),
+        ("drop where called=*9?0**", Seen(called="447700900200"), True),
+        ("drop where called=*9?1*", Seen(called="447700900200"), False),
+        ("drop where called=1*1", Seen(called="1"), False),
+        ("drop where called=*1*1*1*1*1*1*1*2*", Seen(called="1" * 4000), False),  # of which the eighth power is never
         ("drop where called=44770090020?", Seen(called="4477009002000"), False),
         ("drop where caller=anonymous", Seen(caller="anonymous"), True),
         ("drop where number=14155550100", Seen(called="1", caller="14155550100"), True),
@@ -79,6 +86,8 @@ def struck(one: Rule, count: int) -> list[int]:
         ("dns nxdomain where name=sip-us.vonage.com", Seen("SRV query", name="_sip._udp.sip-us.vonage.com.", type="SRV"), True),
         ("dns nxdomain where name=sip-us.vonage.com type=SRV", Seen("A query", name="sip-us.vonage.com", type="A"), False),
         ("dns nxdomain where name=sip-us.vonage.com", Seen("A query", name="xsip-us.vonage.com", type="A"), False),
+        ("dns nxdomain where name=a*b*a*b*a*b.example", Seen("A query", name="ab" * 100 + ".x", type="A"), False),
+        ("dns nxdomain where name=a*c.example", Seen("A query", name="x.abbc.example", type="A"), True),
         ("dns nxdomain where name=*.vonage.com", Seen("A query", name="SIP-EU.vonage.com", type="A"), True),
     ],
 )
