@@ -10,7 +10,7 @@ from emulator.journal.findings import printable
 _NARROWEST = 40
 """Columns that text is never squeezed below."""
 _NOT_SENT = " (not sent)"
-_CODEC = re.compile(r"^m=audio (\d+) (\S+)", re.MULTILINE)
+_CODEC = re.compile(r"^m=audio ([0-9]{1,5}) (\S{1,40})", re.MULTILINE)
 
 
 def ladder(call: Mapping[str, Any], width: int = 100) -> list[str]:
@@ -67,7 +67,7 @@ def describe(text: str, width: int = 100) -> str:
         notes.append("stale")
     audio = _CODEC.search(body)
     if audio:
-        notes.append(f"SDP {audio[2]} {audio[1]}")
+        notes.append(f"SDP {printable(audio[2])} {audio[1]}")
     noted = f" [{', '.join(notes)}]" if notes else ""
     return (printable(words, max(8, min(44, width - len(noted)))) + noted)[:width]
 
