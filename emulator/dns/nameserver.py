@@ -15,6 +15,9 @@ from emulator.dns.zone import Zone
 from emulator.ids import Ids
 
 _CONNECTIONS = 100
+_READ_OCTETS = 512
+"""At a time, from a connection and of datagrams: Twisted's 65,536 and 262,144 can be thousands of questions, in whose turn nothing else
+goes on."""
 _IDLE_SECONDS = 10.0
 _FORWARD_SECONDS = 4.0
 _FORWARDS = 200
@@ -42,6 +45,7 @@ class Nameserver:
         """Open UDP and TCP on one port; 0 lets the system choose one that both have free. Raises `CannotListenError`."""
         for left in reversed(range(_BINDS if port == 0 else 1)):
             self._udp = self.reactor.listenUDP(port, _Datagrams(self), interface=address, maxPacketSize=4096)
+            self._udp.maxThroughput = _READ_OCTETS
             self.port = self._udp.getHost().port
             factory = _Streams(self)
             try:
@@ -139,8 +143,23 @@ class _Stream(Protocol):
         self._timer: Timer | None = None
 
     def connectionMade(self) -> None:
+        transport: Any = self.transport
+        transport.bufferSize = _READ_OCTETS
+        transport.registerProducer(self, True)
         self._server.connections.add(self)
         self._rearm()
+
+    def pauseProducing(self) -> None:
+        """The client does not read its answers: no more questions are read, or the answers would pile up."""
+        transport: Any = self.transport
+        transport.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        transport: Any = self.transport
+        transport.resumeProducing()
+
+    def stopProducing(self) -> None:
+        """The connection is closing."""
 
     def dataReceived(self, data: bytes) -> None:
         self._buffer += data

@@ -14,6 +14,7 @@ from emulator.dns.nameserver import Nameserver
 from emulator.dns.zone import Zone
 from emulator.ids import Ids
 from tests.dns.test_resolver import Abortable, framed
+from tests.support.loop import loop
 from tests.support.names import NameServer, reply
 
 QUERY = dns.message.make_query("www.example", "A", use_edns=0, payload=1232, id=0x1234).to_wire()
@@ -100,3 +101,21 @@ def test_what_is_passed_on_is_bounded_and_ends_with_the_server(passing: Passing)
     assert [dns.message.from_wire(reply).rcode() for reply in passing.replies] == [dns.rcode.REFUSED]
     passing.server.close()
     assert passing.idle and len(passing.replies) == 1
+
+
+def test_of_a_client_that_reads_no_answers_no_more_questions_are_read(passing: Passing) -> None:
+    """Its answers, each longer than its question, would pile up. And nobody is read for long while others wait."""
+    with loop() as turned:
+        server = Nameserver(turned.reactor, passing.clock, Ids(1), Zone({}, []))
+        server.listen("127.0.0.1", 0)
+        assert server._udp.maxThroughput == 512
+        protocol = server._tcp.factory.buildProtocol(None)
+        server.close()
+    transport = Abortable()
+    protocol.makeConnection(transport)
+    assert transport.producer is protocol and transport.streaming and transport.bufferSize == 512
+    transport.producer.pauseProducing()
+    assert transport.producerState == "paused"
+    transport.producer.resumeProducing()
+    assert transport.producerState == "producing"
+    protocol.connectionLost()
