@@ -160,4 +160,4 @@ def test_a_file_that_is_too_deep_or_too_long_to_be_told_is_a_file(tmp_path: Path
     (tmp_path / "long.yaml").write_text("#" * (1 << 20) + "#")
     done = vsim(tmp_path, "check", "deep.yaml", "long.yaml")
     assert done.returncode == 2 and "deep.yaml:1:28: nested too deeply; write a flat file" in done.stderr
-    assert "long.yaml: 1048577 octets; a file has at most 1048576" in done.stderr
+    assert "long.yaml: too long; a file has at most 1048576" in done.stderr
