@@ -37,13 +37,14 @@ class Player:
         self._repeats = repeats
         self._timer: Timer | None = None
         self._at = 0
+        self._skipped = 0  # packets that were let go before the next one
         self._due = 0.0
         self._timestamp = 0
 
     def start(self) -> None:
-        """Play from the beginning; the first packet bears the marker (RFC 3551 4.1)."""
+        """Play from the beginning; the first packet bears the marker, and so does the one after a gap (RFC 3551 4.1)."""
         self.stop()
-        self._at, self._due = 0, self._clock.seconds()
+        self._at, self._skipped, self._due = 0, 0, self._clock.seconds()
         self._timestamp = self._line.media_time(self._line.agreement.codec.clock)
         self._timer = self._clock.call_later(0.0, self._play)  # behind the message that begins it
 
@@ -58,10 +59,10 @@ class Player:
         if not self._frames or (at >= len(self._frames) and not self._repeats):
             return
         self._line.mark_time(self._timestamp)
-        self._line.emit(agreement.payload_type, at == 0, self._timestamp, self._frames[at % len(self._frames)])
+        self._line.emit(agreement.payload_type, at == 0 or self._skipped > 0, self._timestamp, self._frames[at % len(self._frames)])
         self._at = at + 1
         behind = self._clock.seconds() - self._due
-        skipped = int(behind / self._seconds) if behind > _BEHIND else 0
+        self._skipped = skipped = int(behind / self._seconds) if behind > _BEHIND else 0
         self._timestamp += self._step * (1 + skipped)
         self._due += self._seconds * (1 + skipped)
         self._timer = self._clock.call_later(max(0.0, self._due - self._clock.seconds()), self._play)

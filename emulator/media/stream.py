@@ -46,10 +46,10 @@ class Stream:
 
     __slots__ = (
         "_clock", "_course", "_dialler", "_echo", "_events", "_heard", "_ids", "_inbound", "_kinds", "_listening", "_numbers",
-        "_on_digit", "_ordinary", "_out", "_outbound", "_seconds", "_sent", "_sent_octets", "_tap_heard", "_tap_sent", "_timestamp",
-        "_timestamp_at", "_unwanted_from", "address_taken", "agreement", "bad", "before_answer", "digits", "events", "in_band", "late",
-        "otherwise", "plan", "reader", "refused", "rtcp", "send_rtcp", "ssrc", "straight", "stranger", "strangers", "unknown_type",
-        "unwanted", "wire",
+        "_on_digit", "_ordinary", "_out", "_outbound", "_resumes", "_seconds", "_sent", "_sent_octets", "_tap_heard", "_tap_sent",
+        "_timestamp", "_timestamp_at", "_unwanted_from", "address_taken", "agreement", "bad", "before_answer", "digits", "events",
+        "in_band", "late", "otherwise", "plan", "reader", "refused", "rtcp", "send_rtcp", "ssrc", "straight", "stranger", "strangers",
+        "unknown_type", "unwanted", "wire",
     )  # fmt: skip
 
     def __init__(
@@ -114,6 +114,7 @@ class Stream:
         self.straight: Straight | None = None
         self.otherwise: Reader = self.receive
         self._ordinary = False  # whether packets may go straight
+        self._resumes = False  # whether the next packet of audio is the first one after a hold
         self._listening = True
         self.agreement = agreement
         self.change(agreement)
@@ -122,6 +123,7 @@ class Stream:
         """An offer and its answer settled something: payload types, direction, keys."""
         before = self.agreement
         self.agreement = agreement
+        self._resumes = self._resumes or (self._speaks(agreement) and not self._speaks(before))
         self.heard.retime(agreement.codec.clock)
         kind = _UNWANTED if not agreement.receive else _ECHO if self.plan.echoes and agreement.send else _HEARD
         self._kinds = {agreement.payload_type: kind}
@@ -131,6 +133,10 @@ class Stream:
         self._numbers = {ours: theirs for ours, theirs in agreement.numbers.items() if ours not in self._kinds}
         self._choose_keys(before.keys, agreement.keys)
         self._choose_path()
+
+    def _speaks(self, agreement: Agreement) -> bool:
+        """Whether audio of ours flows under it; an echo needs what it hears."""
+        return agreement.send and (agreement.receive or not self.plan.echoes)
 
     # -- heard ----------------------------------------------------------------------------------------------------
 
@@ -375,6 +381,8 @@ class Stream:
             self._out = lambda buffer, view, length: leaving(view[:length])
             if plan.heard:
                 self.reader = lambda buffer, view, length: arriving(view[:length])
+        if self._resumes:
+            self._out = self._marking(self._out)
         straight = self._echo.straight(self._inbound, self._outbound)
         self._ordinary = straight is not None and self._course is None and self._kinds[self.agreement.payload_type] == _ECHO
         self.straight = straight if self._ordinary and self.wire is None else None
@@ -383,6 +391,17 @@ class Stream:
         if self.wire is not None:
             self.wire.rekey(self.agreement.keys)
             self.reader = self.wire.hears(self.reader, self.odd if not plan.heard else None)
+
+    def _marking(self, out: Reader) -> Reader:
+        """`out` until a packet of audio has left with the marker: one that comes after silence bears it (RFC 3551 4.1)."""
+
+        def mark(buffer: bytearray, view: memoryview, length: int) -> None:
+            if buffer[1] & PAYLOAD_TYPE_MASK == self.agreement.payload_type:
+                buffer[1] |= MARKER
+                self._resumes, self._out = False, out
+            out(buffer, view, length)
+
+        return mark
 
     def _leave(self, packet: bytes | memoryview) -> None:
         if packet:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from emulator.media import rtcp
 from emulator.media.codecs import SPEEX
+from emulator.media.far_end import FarEnd
 from emulator.media.offer import Agreement, Keys
 from emulator.media.plan import Plan
 from emulator.media.srtp import Fault, Inbound, Outbound
@@ -97,6 +98,68 @@ def test_what_comes_although_we_said_that_we_do_not_listen_is_told_and_not_echoe
     echo.stream.change(agreement())
     echo.talk(5, 200)
     assert len(echo.sent) == 5
+
+
+def marked(echo: Echo) -> list[bool]:
+    return [packet[1] >= 0x80 for packet in echo.sent if packet[1] & 0x7F == 0]
+
+
+@pytest.mark.parametrize("held", [{"send": False}, {"receive": False}, {"send": False, "receive": False}])
+@pytest.mark.parametrize("keys", [None, Keys(OURS, THEIRS)])
+def test_the_first_packet_of_the_echo_after_a_hold_bears_the_marker(held: dict[str, bool], keys: Keys | None) -> None:
+    """RFC 3551 4.1, whoever holds."""
+    echo, outbound = Echo(keys=keys), Outbound(THEIRS)
+
+    def talk(first: int) -> None:
+        for k in range(first, first + 10):
+            echo.hear(k, timestamp=k * 160, payload=b"\xff" * 160) if keys is None else echo.raw(protected(outbound, k, b"\xff" * 160))
+            echo.clock.advance(0.02)
+
+    talk(0)
+    echo.stream.change(replace(agreement(keys=keys), **held))  # type: ignore[arg-type]
+    echo.clock.advance(2)
+    echo.stream.change(agreement(keys=keys))
+    echo.stream.change(agreement(keys=keys))  # a refresh, before anything is heard
+    talk(110)
+    assert marked(echo) == [False] * 10 + [True] + [False] * 9
+
+
+def test_a_digit_after_a_hold_takes_no_marker_from_the_audio() -> None:
+    echo = Echo()
+    echo.talk(10)
+    echo.stream.change(replace(agreement(), send=False))
+    echo.stream.change(agreement())
+    echo.stream.emit(101, False, 0, b"\x01\x0a\x00\xa0")
+    echo.talk(3, 10)
+    assert echo.sent[10][1] == 101 and marked(echo) == [False] * 10 + [True, False, False]
+
+
+def test_what_is_played_goes_on_with_the_marker_after_a_hold() -> None:
+    echo = Echo(plan=Plan(play="tone", sent=(("loss", {"probability": 0.0}),)))
+    FarEnd(echo.stream, echo.clock).start()
+    echo.clock.advance(0.1)
+    before = len(echo.sent)
+    echo.stream.change(replace(agreement(), send=False))
+    echo.clock.advance(2)
+    assert len(echo.sent) == before
+    echo.stream.change(replace(agreement(), receive=False))  # held once more, from the other side: the tone is for whoever is held
+    echo.clock.advance(0.1)
+    echo.stream.change(agreement())
+    echo.clock.advance(0.1)
+    assert [k for k, marker in enumerate(marked(echo)) if marker] == [0, before]
+
+
+def test_what_is_played_bears_the_marker_after_a_gap_of_a_stalled_process() -> None:
+    echo, other = Echo(plan=Plan(play="tone")), Echo()
+    FarEnd(echo.stream, echo.clock).start()
+    echo.clock.advance(0.5)
+    echo.clock.now += 1.0
+    for _ in range(20):
+        echo.clock.advance(0.02)
+    assert sum(marked(echo)) == 2
+    for packet in echo.sent:
+        other.raw(packet)
+    assert other.codes() == {"rtp.dtx"}
 
 
 # SRTP

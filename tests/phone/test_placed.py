@@ -239,6 +239,19 @@ def test_hold_and_back() -> None:
     assert desk.idle
 
 
+@pytest.mark.parametrize("play", ["signal", "tone"])
+@pytest.mark.parametrize("number", ["447700900710", "442071234567"])
+def test_a_hold_leaves_no_side_without_the_marker(number: str, play: str) -> None:
+    """RFC 3551 4.1: whoever holds, what comes first afterwards bears it."""
+    desk = Desk()
+    script = Calling(talk=6.0, play=play, hears="echo" if play == "signal" else "audio", hold_after=None if number[-3:] == "710" else 1.0)
+    outcome = desk.call(desk.destination(number), script)
+    assert outcome.problems == [] and outcome.media is not None
+    (record,) = desk.network.journal.calls()
+    found = {finding.code for finding in (*outcome.findings, *record.all_findings)}
+    assert "rtp.dtx" in found and "rtp.no-marker" not in found, found
+
+
 def test_a_session_timer_of_the_phones_own() -> None:
     desk = Desk()
     outcome = desk.call(script=Calling(talk=200.0, session_expires=90), seconds=400)
