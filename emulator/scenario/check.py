@@ -1,10 +1,11 @@
 """What no single key of a scenario can know: names that must exist before they are used, times that must fit, places that must agree."""
 
 from collections.abc import Container, Iterator, Mapping
+from typing import get_args
 
 from emulator.did_you_mean import meant, suggest
 from emulator.journal.events import KINDS
-from emulator.journal.findings import CATALOGUE
+from emulator.journal.findings import CATALOGUE, Severity
 from emulator.scenario import expectation as e
 from emulator.scenario import model as m
 from emulator.scenario.matches import CallMatch, EventMatch, FindingMatch
@@ -185,8 +186,8 @@ class _Check:
             yield ((*at, kind, "tried"), f"ends with {match.tried[-1]}, where the call is not to be; end it with its proxy")
         if isinstance(match, EventMatch):
             yield from self._event(match, (*at, kind))
-        if isinstance(match, FindingMatch) and not any(matches(match.code, code) for code in CATALOGUE):
-            yield ((*at, kind, "code"), f"no finding {match.code!r}{meant(match.code, CATALOGUE) or '; `vsim explain` lists them'}")
+        if isinstance(match, FindingMatch) and match.code is not None:
+            yield from self._finding(match.code, match.severity, (*at, kind))
         yield from self._known_moment(one.since, (*at, "since"))
         yield from self._named(getattr(one, "as_", None), _CALL if kind == "call" else _MOMENT, (*at, "as"))
 
@@ -194,6 +195,15 @@ class _Check:
         """One that never comes, because of a slip."""
         if not any(matches(match.kind, kind) for kind in KINDS) and (hint := meant(match.kind, KINDS)):
             yield ((*at, "kind"), f"no event {match.kind!r}{hint}")
+
+    def _finding(self, wanted: str, severities: tuple[str, ...], at: At) -> Iterator[Found]:
+        """A finding that there is, and that can be as grave as that."""
+        kinds = [kind for code, kind in CATALOGUE.items() if matches(wanted, code)]
+        if not kinds:
+            yield ((*at, "code"), f"no finding {wanted!r}{meant(wanted, CATALOGUE) or '; `vsim explain` lists them'}")
+        elif severities and not any(kind.severity in severities for kind in kinds):
+            known = [severity for severity in get_args(Severity) if any(kind.severity == severity for kind in kinds)]
+            yield ((*at, "severity"), f"the severity of {wanted} is {' or '.join(known)}; write that, or leave one out")
 
     def _place(self, place: Place, at: At) -> Iterator[Found]:
         """A proxy that is not at the site beside it is nowhere."""

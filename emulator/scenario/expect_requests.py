@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from emulator.journal.events import Event
-from emulator.journal.findings import printable
+from emulator.journal.findings import CATALOGUE, printable
 from emulator.journal.record import CallRecord
 from emulator.scenario.matches import AnswerMatch, DnsMatch, EventMatch, FindingMatch, OptionsMatch, RegisterMatch, RequestMatch
 from emulator.scenario.terms import matches, number_fits, status_fits
@@ -234,10 +234,12 @@ class FindingWatch:
         others: list[str] = []
         met: list[tuple[str | None, str]] = []
         for call, code, seen in dict.fromkeys(self._found()):
-            if matches(match.code, code) and (match.seen is None or matches(match.seen, seen)):
+            severity = CATALOGUE[code].severity
+            fits = (match.code is None or matches(match.code, code)) and (match.seen is None or matches(match.seen, seen))
+            if fits and (not match.severity or severity in match.severity):
                 met.append((call, f"{code}: {seen}"))
             else:
-                others.append(code)
+                others.append(f"{severity} {code}" if match.severity else code)
         if len(met) >= self._count:
             return Outlook(
                 True, came=shown(text for _, text in met), calls=tuple(unique(call for call, _ in met)), number=self._world.witness.number

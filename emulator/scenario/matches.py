@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
+from emulator.journal.findings import Severity
 from emulator.scenario.terms import Codec, Glob, Name, Part, Place, ProxyGlob, Status, Transport, told
 
 _Statuses = Annotated[tuple[Status, ...], told("The final status; one of several where a list is given. 5xx is the whole class.")]
@@ -102,6 +103,7 @@ class FindingMatch(Part, frozen=True):
 
     SHORT = "code"
 
-    code: Annotated[Glob, told("Its code, such as dtmf.no-marker; `vsim explain` lists all. * stands for anything.")]
+    code: Annotated[Glob | None, told("Its code, such as dtmf.no-marker; `vsim explain` lists all. * stands for anything.")] = None
+    severity: Annotated[tuple[Severity, ...], told("How grave it is: the trunk refuses for an error, the real one may for a warning.")] = ()
     call: Annotated[Name | None, told("Of this call.")] = None
     seen: Annotated[Glob | None, told("What was seen.")] = None

@@ -97,7 +97,12 @@ def _happening(one: e.Happening | e.Never) -> str:
         case e.ExpectEvent(event=event) | e.NeverEvent(event=event):
             what = _event(event)
         case e.ExpectFinding(finding=finding) | e.NeverFinding(finding=finding):
-            what = f"finding {finding.code}{f' in {finding.call}' if finding.call else ''}{_pairs({'seen': finding.seen})}"
+            what = (
+                (f"finding {finding.code}" if finding.code else "finding")
+                + (f" of severity {listed(finding.severity, 'or')}" if finding.severity else "")
+                + (f" in {finding.call}" if finding.call else "")
+                + _pairs({"seen": finding.seen})
+            )
         case _:
             raise AssertionError(one)
     return f"{one.count} times {what}" if one.count > 1 else what

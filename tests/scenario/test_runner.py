@@ -571,6 +571,9 @@ def test_questions_to_the_name_server() -> None:
         ("{code: called.plus, call: outbound}", "passed"),
         ("{code: called.plus, seen: '*9*9*'}", "failed"),
         ("'dtmf.*'", "failed"),
+        ("{severity: warning}", "passed"),
+        ("{severity: [error, warning], code: 'called.*', call: outbound}", "passed"),
+        ("{severity: [error, note]}", "failed"),
     ],
 )
 def test_findings(match: str, state: str) -> None:
@@ -578,6 +581,22 @@ def test_findings(match: str, state: str) -> None:
     play.network.phone().call("+442071234567")
     play.after(3)
     assert play.state == state, play.verdict(1).came
+
+
+def test_a_finding_of_another_severity_is_told_of_with_its_own() -> None:
+    play = Play(steps("expect: {call: {}, as: outbound}", "expect: {finding: {severity: error}, within: 2s}")).start()
+    play.network.phone().call("+442071234567")
+    play.after(3)
+    assert play.verdict(1).came == "found warning called.plus"
+    assert play.verdict(1).text == "finding of severity error"
+
+
+@pytest.mark.parametrize(("severity", "state"), [("error", "running"), ("[error, warning]", "failed")])
+def test_never_a_finding_of_a_severity(severity: str, state: str) -> None:
+    play = Play(steps("wait: 5s", top=f"never: [{{finding: {{severity: {severity}}}}}]\n")).start()
+    play.network.phone().call("+442071234567")
+    play.after(1)
+    assert play.state == state
 
 
 def test_findings_of_media_are_found_too() -> None:
