@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from emulator.control.client import Client
 
 _OVER = ("call.ended", "call.refused", "call.cancelled")
-_WHO = {"caller": "the caller", "called": "the customer", "trunk": "the trunk"}
+_ENDS = {
+    "caller": "by the caller", "called": "by the customer", "trunk": "by the trunk", "no-ack": "for its answer was never acknowledged",
+    "no-refresh": "for its session was not refreshed in time", "gone": "for the customer does not know it any more",
+}  # fmt: skip
 _INTERRUPTED = 130
 
 
@@ -233,7 +236,7 @@ def lines_of(event: dict[str, Any]) -> Iterator[str]:
     elif kind == "media.silence":
         yield f"  nothing heard for {event['seconds']:g} s"
     elif kind == "call.ended":
-        yield f"over after {event['seconds']:.1f} s, ended by {_WHO.get(event['by'], event['by'])}"
+        yield f"ended after {event['seconds']:.1f} s {_ENDS.get(event['by'], event['by'])}"
 
 
 def outcome(call: dict[str, Any]) -> Iterator[str]:

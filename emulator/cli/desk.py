@@ -119,7 +119,7 @@ class Desk:
             say(json.dumps(outcome.as_dict()))
         else:
             if outcome.direction == "taken":
-                say(f"{_who(outcome)}: over")
+                say(f"{_who(outcome)}: ended")
             for row in rows(outcome):
                 say(painted(str(row), row.good))
             for finding in outcome.findings:

@@ -45,6 +45,9 @@ _SHARED = (
     click.option("--hears", type=_HEARS, help="What must be heard.  [default: echo with --signal, else audio]"),
     click.option("--hears-digits", metavar="DIGITS", help="Digits that must be heard.  [default: with --hears echo those of --dtmf]"),
     click.option("--most-lost", type=click.FloatRange(0, 1), default=0.05, show_default=True, metavar="FRACTION", help="Of the echo."),
+    click.option(
+        "--hang-up-on-silence", "longest_silence", metavar="TIME", help="Hang up when nothing comes for so long.  [default: never]"
+    ),
     click.option("--json", "as_json", is_flag=True, help="A JSON object per call, and nothing else."),
     click.option("--ladder", "draws", is_flag=True, help="Draw the messages of each call."),
 )
@@ -245,10 +248,12 @@ def _media(how: dict[str, Any], default: str) -> dict[str, Any]:
             parse_digits(digits)
         except ValueError as error:
             raise Unusable(option, str(error)) from None
+    longest_silence = _optional("--hang-up-on-silence", how["longest_silence"]) or None
     quirk = Quirk[how["quirk"].upper().replace("-", "_")] if how["quirk"] else None
     return {
         "play": play, "hears": how["hears"] or ("echo" if play == SIGNAL else "audio"), "most_lost": how["most_lost"],
         "codecs": tuple(codecs) or Script().codecs, "digits": how["digits"], "hears_digits": how["hears_digits"], "quirk": quirk,
+        "longest_silence": longest_silence,
     }  # fmt: skip
 
 

@@ -23,6 +23,8 @@ from emulator.sip.timers import SessionTimerPolicy
 METHODS = Methods()
 WITH_SDP = f"Content-Type: {SDP_TYPE}\r\n"
 _LOOK = 0.02
+_LISTEN = 10
+"""So many looks at what is heard make up the time after which silence ends a call."""
 _LINGER = 1.0
 """Seconds that the phone listens after its last packet, for what is still on its way."""
 _BYE_SECONDS = 4.0
@@ -99,6 +101,8 @@ class PhoneCall:
             self._later(max(script.talk, _least(script)), self._end_talk)
         else:
             self._later(script.longest, self.hang_up)
+        if script.longest_silence is not None:
+            self._listen(script.longest_silence, -1, 0)
 
     def _speak(self) -> None:
         """Play, once the other side knows that it is answered: before, it may not have begun to listen."""
@@ -108,6 +112,19 @@ class PhoneCall:
                 self._later(_LOOK, self._speak)
             else:
                 self.handset.speak()
+
+    def _listen(self, longest: float, heard: int, silent: int) -> None:
+        """Hang up when nothing new has been heard in `silent` looks, one each tenth of `longest` seconds."""
+        handset, session = self.handset, self._session
+        if handset is None or session is None or session.state is SessionState.ENDED:
+            return
+        count = handset.packets_heard
+        silent = silent + 1 if count == heard and not handset.on_hold else 0
+        if silent >= _LISTEN:
+            self.outcome.silent = longest
+            self.hang_up()
+        else:
+            self._later(longest / _LISTEN, self._listen, longest, count, silent)
 
     def _hold(self, holds: bool) -> None:
         session, handset = self._session, self.handset

@@ -162,6 +162,12 @@ class Handset:
         return "".join(digit.name for digit in self.stream.digits) if self.stream is not None else ""
 
     @property
+    def on_hold(self) -> bool:
+        """Whether one side holds the other, which may play nothing then."""
+        agreement = self.stream.agreement if self.stream is not None else None
+        return agreement is not None and not (agreement.send and agreement.receive)
+
+    @property
     def packets_heard(self) -> int:
         return self.stream.heard.packets if self.stream is not None else 0
 

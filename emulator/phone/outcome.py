@@ -48,6 +48,8 @@ class Outcome:
     answered_after: float | None = None
     talked: float | None = None
     ended_by: str = ""
+    silent: float | None = None
+    """The phone hung up because it had heard nothing for so long."""
     media: dict[str, Any] | None = None
     findings: list[Finding] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
@@ -88,6 +90,7 @@ class Outcome:
             "answered_after": _rounded(self.answered_after),
             "talked": _rounded(self.talked),
             "ended_by": self.ended_by,
+            "silent": self.silent,
             "media": self.media,
             "findings": [{"code": finding.code, "seen": finding.seen} for finding in self.findings],
             "problems": [{"kind": problem.kind, "what": problem.what, "text": problem.text} for problem in self.problems],

@@ -55,7 +55,8 @@ def _signalling(outcome: Outcome) -> str:
     told = f"answered in {outcome.answered_after or 0.0:.2f} s"
     if media is not None:
         told += f", {media['codec']} over {'SRTP' if media['srtp'] else 'RTP'}"
-    return f"{told}; {by} hung up after {outcome.talked or 0.0:.1f} s"
+    told += f"; {by} hung up after {outcome.talked or 0.0:.1f} s"
+    return told if outcome.silent is None else f"{told}, the last {outcome.silent:g} s of which were silent"
 
 
 def _likeness(echo: dict[str, int]) -> str:

@@ -34,6 +34,8 @@ class Script:
     """The phone hangs up so long after the answer; None waits for the other side."""
     longest: float = 7200.0
     """Of a call that waits for the other side."""
+    longest_silence: float | None = None
+    """The phone hangs up when no packet has come for so long, holds apart; None goes on listening."""
     hold_after: float | None = None
     """The phone puts the other side on hold so long after the answer, and takes it off a second later."""
     session_expires: int | None = None

@@ -154,7 +154,7 @@ def test_the_story_of_a_call(capsys: pytest.CaptureFixture[str]) -> None:
         "     180: the caller hears ringing",
         "  2  sip:1234@192.0.2.10:5090  UDP 192.0.2.10:5090  200 So after 1.000 s",
         "answered, PCMU",
-        "over after 2.0 s, ended by the caller",
+        "ended after 2.0 s by the caller",
         "the caller got 200 So; it heard ringing at 0.000 s, the customer at 1.000 s",
         "media: PCMU, peer 192.0.2.10:4000",
         "  heard 0 packets, 0 lost, jitter 0.0 ms; sent 101",

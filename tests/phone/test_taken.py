@@ -3,6 +3,7 @@
 import pytest
 
 from emulator.phone.outcome import Outcome
+from emulator.phone.report import rows
 from emulator.phone.script import Answering, Calling
 from emulator.trunk.callers import Ring
 from tests.support.desk import HERE, PORTS, Desk
@@ -48,6 +49,32 @@ def test_the_phone_echoes_and_hangs_up() -> None:
     assert outcome.problems == [] and outcome.ended_by == "phone" and outcome.talked == pytest.approx(2.0, abs=0.1)
     assert outcome.media is not None and outcome.media["heard"]["packets"] >= 99 and outcome.media["sent"]["packets"] >= 99
     assert desk.idle
+
+
+@pytest.mark.parametrize(("play", "talked"), [("nothing", 3.0), ("tone", 5.0)])
+def test_it_hangs_up_on_silence(play: str, talked: float) -> None:
+    """Also on a caller that was heard before."""
+    desk = Desk()
+    desk.answer(Answering(longest_silence=3.0))
+    ring(desk, f"sip:100@{HERE}:5080", play=play)
+    desk.clock.advance(0.005)
+    desk.network.ports[-1].lose = lambda count: count > 100  # type: ignore[attr-defined]
+    desk.clock.advance(100)
+    (outcome,) = desk.outcomes
+    assert (outcome.ended_by, outcome.silent, outcome.as_dict()["silent"]) == ("phone", 3.0, 3.0)
+    assert outcome.talked == pytest.approx(talked, abs=0.4)
+    assert [problem.text for problem in outcome.problems] == (["nothing was heard"] if play == "nothing" else [])
+    assert rows(outcome)[0].text.endswith("s, the last 3 s of which were silent")
+    assert desk.idle
+
+
+def test_a_hold_is_no_silence() -> None:
+    desk = Desk()
+    desk.answer(Answering(play="tone", longest_silence=0.5, hold_after=1.0, talk=4.0))
+    ring(desk, f"sip:100@{HERE}:5080", play="echo")
+    desk.clock.advance(100)
+    (outcome,) = desk.outcomes
+    assert outcome.problems == [] and outcome.silent is None and outcome.talked == pytest.approx(4.0, abs=0.1)
 
 
 @pytest.mark.parametrize("status", [302, 404, 486, 503, 603])

@@ -153,7 +153,7 @@ def test_sigterm_hangs_up_as_ctrl_c_does(serve: Serve, customer: UdpCustomer) ->
         until(lambda: customer.heard > 10, "the caller's voice")
         caller.send_signal(signal.SIGTERM)  # a job in the background may have been told to ignore Ctrl-C
         output, _ = caller.communicate(timeout=20)
-    assert caller.returncode == 0 and "over after" in output, output
+    assert caller.returncode == 0 and "ended after" in output, output
     assert serve.calls()[0]["ended_by"] == "trunk"
 
 

@@ -295,6 +295,26 @@ def test_it_refuses_stays_silent_echoes_and_is_hung_up(trunk: Serve) -> None:
     assert echoes.calls[0]["media"]["heard"]["packets"] > 30
 
 
+def test_it_hangs_up_on_a_caller_that_says_nothing(trunk: Serve) -> None:
+    with answering(trunk.directory, "--hang-up-on-silence", "500ms", "--once", code=3) as hears:
+        got = ring(trunk, f"sip:a@{hears.bound['UDP']}", "--play", "nothing", "--talk", "50s")
+    assert (got["state"], got["ended_by"]) == ("ended", "called")
+    assert [(call["ended_by"], call["silent"]) for call in hears.calls] == [("phone", 0.5)]
+
+
+def test_a_call_that_was_taken_is_told_of_in_words(trunk: Serve) -> None:
+    number = free_port()
+    with subprocess.Popen(
+        [*VSIM, "phone", "answer", "--listen", f"127.0.0.1:{number}", "--once", "--for", "60s"],
+        cwd=trunk.directory, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None and process.stdout.readline().startswith("listening at ")
+        ring(trunk, f"sip:100@127.0.0.1:{number}", "--talk", "300ms")
+        lines = process.stdout.read().splitlines()
+    assert lines[0].startswith(f"{CALLER} calls 100 from ") and lines[0].endswith(" over UDP: ended")
+    assert "; the other side hung up after " in lines[1], lines
+
+
 def test_nobody_calls(tmp_path: Path) -> None:
     done = run([*VSIM, "phone", "answer", "--listen", "127.0.0.1:0", "--for", "300ms"], cwd=tmp_path)
     assert done.returncode == 4 and done.stderr == "vsim: no call came in 300ms\n"
