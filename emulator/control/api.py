@@ -51,7 +51,7 @@ ROUTES = (
         "GET", "/v1/calls/{id}/pcap", "its SIP messages, and its media where media.capture keeps that, as a pcapng capture", bytes, "_pcap",
         _PCAP_QUERY, gives=CONTENT_TYPE,
     ),
-    Route("DELETE", "/v1/calls/{id}", "hang up", Done, "_hang_up"),
+    Route("DELETE", "/v1/calls/{id}", "hang up; `last` is the newest", Done, "_hang_up"),
     Route("GET", "/v1/events", "events; a server-sent stream when Accept asks for text/event-stream", EventList, "_events", _EVENTS_QUERY),
     Route("POST", "/v1/reset", "hang up every call, end every fault, and forget what was", Done, "_reset"),
     Route("GET", "/openapi.json", "this description", dict[str, Any], "_openapi"),

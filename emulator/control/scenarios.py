@@ -45,12 +45,15 @@ ROUTES = (
         Report, "start_scenario", _START_QUERY, dict[str, Any], '{"name": "a call", "steps": [{"expect": {"call": {}}}]}', status=201,
     ),
     Route("GET", "/v1/scenarios", "scenarios, newest first", ScenarioList, "scenarios"),
-    Route("GET", "/v1/scenarios/{id}", "a scenario as it stands: steps, verdicts, the command that is to be run", Report, "scenario"),
+    Route(
+        "GET", "/v1/scenarios/{id}", "a scenario as it stands: steps, verdicts, the command to be run; `last` is the newest", Report,
+        "scenario",
+    ),
     Route(
         "POST", "/v1/scenarios/{id}/commands/{step}", "tell how the command of a step ended", Report, "end_command", (), CommandEnd,
         '{"code": 0}',
     ),
-    Route("DELETE", "/v1/scenarios/{id}", "stop a scenario", Report, "stop_scenario", _STOP_QUERY),
+    Route("DELETE", "/v1/scenarios/{id}", "stop a scenario; `last` is the newest", Report, "stop_scenario", _STOP_QUERY),
 )  # fmt: skip
 
 
@@ -109,9 +112,9 @@ class Stories:
             return problem(400, str(error))
         at = number(step, _MOST_STEPS)
         if at is None or not runner.command_ended(at, end.code, end.why[:400]):
-            return problem(409, f"scenario {id[:20]} does not wait for a command of step {step[:20]!r}")
+            return problem(409, f"scenario {runner.id} does not wait for a command of step {step[:20]!r}")
         return result(runner.report())
 
 
 def _none(id: str) -> ApiResponse:
-    return problem(404, f"no scenario {id[:40]!r}; GET /v1/scenarios lists them")
+    return problem(404, "there was no scenario yet" if id == "last" else f"no scenario {id[:40]!r}; GET /v1/scenarios lists them")

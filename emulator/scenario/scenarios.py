@@ -41,7 +41,8 @@ class Scenarios:
         return runner
 
     def get(self, id: str) -> Runner | None:
-        return self._runners.get(id)
+        """One of those kept, by its number; `last` is the newest."""
+        return next(iter(self), None) if id == "last" else self._runners.get(id)
 
     def __iter__(self) -> Iterator[Runner]:
         """Newest first."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from emulator.control.openapi import document
 from emulator.control.routes import ApiRequest, ApiResponse
 from emulator.control.scenarios import Stories
 from tests.scenario.stage import memory_scenarios
@@ -47,6 +48,26 @@ def test_a_scenario_is_started_and_looked_at(stories: Stories, emulator: Emulato
     assert get(stories)["state"] == "passed"
     listed = json.loads(stories.scenarios(ApiRequest("GET", "")).body)["scenarios"]
     assert [(one["id"], one["name"], one["state"]) for one in listed] == [("1", "A story", "passed")]
+
+
+def test_the_newest_is_called_last(stories: Stories, emulator: Emulator) -> None:
+    """As of calls."""
+    for answer in (stories.scenario(ApiRequest("GET", ""), "last"), stories.stop_scenario(ApiRequest("DELETE", ""), "last")):
+        assert answer.status == 404 and json.loads(answer.body)["detail"] == "there was no scenario yet"
+    start(stories, {"note": "x"})
+    start(stories, {"run": "pbx reload"})
+    assert get(stories, "last")["id"] == "2"
+    ended = stories.end_command(ApiRequest("POST", "", body=b'{"code": 0}'), "last", "5")
+    assert json.loads(ended.body)["detail"] == "scenario 2 does not wait for a command of step '5'"
+    assert json.loads(stories.end_command(ApiRequest("POST", "", body=b'{"code": 0}'), "last", "0").body)["state"] == "passed"
+    start(stories, {"wait": 5})
+    assert json.loads(stories.stop_scenario(ApiRequest("DELETE", ""), "last").body)["state"] == "stopped"
+
+
+def test_the_description_names_it() -> None:
+    described = document()["paths"]
+    for path, method in (("/v1/calls/{id}", "get"), ("/v1/scenarios/{id}", "get"), ("/v1/scenarios/{id}", "delete")):
+        assert "`last` is the newest" in described[path][method]["summary"], path
 
 
 def test_one_at_a_time(stories: Stories, emulator: Emulator) -> None:
