@@ -10,7 +10,7 @@ from typing import Any
 from emulator.addresses import is_address, parse_host_port
 from emulator.config import Unusable
 from emulator.control.client import NotReachable, find, read_endpoints
-from emulator.did_you_mean import suggest
+from emulator.did_you_mean import meant
 from emulator.phone.placed import Destination
 from emulator.problems import in_words
 from emulator.sip.flow import Address
@@ -18,6 +18,7 @@ from emulator.sip.locate import Hop, Transport
 from emulator.trunk import regions
 
 DEFAULT_NUMBER = "447700900000"
+_PLACES = (*regions.REGIONS, *regions.SITES, *regions.PROXIES)
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?\.?")
 
 
@@ -90,10 +91,8 @@ def destination(number: str, at: str, transport: Transport, around: Surroundings
         proxy = around.proxies[place]
         hop = Hop(transport, (proxy["address"], proxy[transport.lower()]), host, host)
         return Destination(number, host, transport, None, (hop,))
-    if place != "all" and re.fullmatch("(us|eu|ap)(-[0-9a-z]+){1,2}", place):  # no host: a short name that is wrong
-        known = (*regions.REGIONS, *regions.SITES, *regions.PROXIES)
-        if place not in known:
-            raise Unusable("--at", f"{at!r} is no place of the trunk{suggest(place, known)}")
+    if name == "all" or (place not in _PLACES and re.fullmatch("(us|eu|ap)(-[0-9a-z]+){1,2}", place)):  # no host: a wrong short name
+        raise Unusable("--at", f"{at!r} is no place of the trunk{_places(place)}")
     bare = name.removeprefix("[").removesuffix("]")
     if is_address(bare):
         return Destination(number, bare, transport)
@@ -102,7 +101,15 @@ def destination(number: str, at: str, transport: Transport, around: Surroundings
     wrong_port = colon and not (re.fullmatch("[0-9]{1,5}", port) and 0 < int(port) < 65536)
     if wrong_port or not (is_address(host) or _HOST.fullmatch(host)):
         raise Unusable("--at", f"{at!r}; write a proxy such as us-3-1, a region such as us, or HOST[:PORT]")
-    return Destination(number, host, transport, int(port) if colon else None)
+    ours = "." not in name or name.endswith((".vonage.com", ".nexmo.com"))
+    return Destination(number, host, transport, int(port) if colon else None, hint=_places(name) if ours and not colon else "")
+
+
+def _places(text: str) -> str:
+    """What a name that is none of the trunk's may have meant, and which there are."""
+    near = meant(text, (*_PLACES, *regions.service_hosts()))
+    listed = (", ".join(regions.REGIONS), ", ".join(regions.SITES), f"{regions.PROXIES[0]} to {regions.PROXIES[-1]}")
+    return f"{near + ' The' if near else '; the'} trunk has the regions {listed[0]}, the sites {listed[1]}, and the proxies {listed[2]}"
 
 
 def source(to: Destination, around: Surroundings) -> str:

@@ -26,13 +26,14 @@ _QUOTED = re.compile(r'"((?:[^"\\]|\\.){1,200})"')
 @dataclass(frozen=True, slots=True)
 class Destination:
     """Whom to call, and where. `host` is what the Request-URI says, with `port` where one is given; `hops` are the targets where they are
-    known, and None has them located by host and port."""
+    known, and None has them located by host and port. `hint` is told where the host is not found."""
 
     number: str
     host: str
     transport: Transport
     port: int | None = None
     hops: tuple[Hop, ...] | None = None
+    hint: str = ""
 
     @property
     def at(self) -> str:
@@ -86,7 +87,7 @@ class PlacedCall(PhoneCall):
             self.outcome.finding(finding)
         if isinstance(result, LocateError):
             self.outcome.finding(result.finding)
-            self._fail(f"{self._to.host} was not found: {result}")
+            self._fail(f"{self._to.host} was not found: {result}{self._to.hint}")
             return
         self._hops = result
         self._next()

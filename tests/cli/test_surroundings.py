@@ -3,6 +3,7 @@
 import pytest
 
 from emulator.cli.surroundings import Surroundings, destination
+from emulator.config import Unusable
 from emulator.control.client import NotReachable
 from emulator.sip.locate import Hop
 
@@ -34,6 +35,33 @@ def test_without_an_emulator_a_host_is_still_a_host() -> None:
     assert destination("447700900200", "sip-us-3-1.vonage.com", "UDP", Surroundings()).host == "sip-us-3-1.vonage.com"
     with pytest.raises(NotReachable, match="no emulator is known"):
         destination("447700900200", "us-3-1", "UDP", Surroundings())
+
+
+LIST = " trunk has the regions us, eu, ap, the sites us-3, us-4, eu-3, eu-4, ap-3, ap-4, and the proxies us-3-1 to ap-4-2"
+
+
+@pytest.mark.parametrize(
+    ("at", "near"),
+    [
+        ("us-5", "; did you mean 'us-4'? The"), ("us-3-3", "; did you mean 'us-3-2'? The"),
+        ("sip-us-3-3.vonage.com", "; did you mean 'us-3-2'? The"), ("eu-west", "; the"), ("all", "; the"),
+    ],
+)  # fmt: skip
+def test_a_wrong_short_name_is_told_with_what_was_meant_and_which_there_are(at: str, near: str) -> None:
+    with pytest.raises(Unusable) as told:
+        destination("447700900200", at, "UDP", KNOWN)
+    assert str(told.value) == f"--at: {at!r} is no place of the trunk{near}{LIST}"
+
+
+@pytest.mark.parametrize(
+    ("at", "hint"),
+    [
+        ("us3-1", f"; did you mean 'us-3-1'? The{LIST}"), ("us_3_1", f"; did you mean 'us-3-1'? The{LIST}"), ("virginia", f"; the{LIST}"),
+        ("sip-mars.vonage.com", f"; did you mean 'sip-us.vonage.com'? The{LIST}"), ("pbx.example.net", ""), ("pbx:5070", ""),
+    ],
+)  # fmt: skip
+def test_what_may_be_a_host_is_told_so_once_it_is_not_found(at: str, hint: str) -> None:
+    assert destination("447700900200", at, "UDP", KNOWN).hint == hint
 
 
 def test_a_port_says_that_it_is_another_host() -> None:

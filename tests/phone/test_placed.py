@@ -284,8 +284,9 @@ def test_a_host_is_located_and_its_targets_tried_in_order() -> None:
     outcome = desk.call(Destination("442071234567", "sip-us.vonage.com", "UDP"))
     assert [attempt.address for attempt in outcome.attempts] == ["127.0.13.1:5060", "127.0.14.1:5060"]
     assert outcome.problems == []
-    outcome = desk.call(Destination("442071234567", "sip-mars.vonage.com", "UDP"))
+    outcome = desk.call(Destination("442071234567", "sip-mars.vonage.com", "UDP", hint="; there is us"))
     assert [problem.kind for problem in outcome.problems] == ["timeout"] and "not found" in outcome.problems[0].text
+    assert outcome.problems[0].text.endswith("; there is us")
     assert desk.idle
 
 
