@@ -12,7 +12,7 @@ meet, and so is `phone/`, which knows nothing of `trunk/`. Nothing imports `serv
 Each line: the ring, the files, what they are about. `tests/test_rings.py` reads the rings here, and holds them.
 
     words      addresses quantities         addresses, times and shares as people write them
-               problems did_you_mean        what the operating system refuses, in words; the name that was meant
+               problems did_you_mean counting    what the operating system refuses, in words; the name that was meant; counted nouns
                yaml reading                 a person's YAML as nodes with their place, and nodes as typed values, every mistake at once
                annotations schema           what models say beside types; their JSON Schema
                config settings              the one typed model behind vsim.yaml, VSIM_* and flags; each setting by its name

@@ -19,6 +19,7 @@ from emulator.clock import Clock
 from emulator.config import Config, Unusable
 from emulator.control import endpoints as endpoints_file
 from emulator.control.model import AccountKey, DnsEndpoint, Endpoints, Held, MediaEndpoint, ProxyEndpoint
+from emulator.counting import counted
 from emulator.forwarding_settings import entries
 from emulator.ids import Ids
 from emulator.journal.datagrams import Shelf
@@ -233,7 +234,7 @@ class Service:
 
     def _on_stranger(self, packets: int, peer: tuple[str, int]) -> None:
         """Media came to a shared port that belongs to no call."""
-        finding = Finding("media.stranger", f"{packets} packets of no call")
+        finding = Finding("media.stranger", f"{counted(packets, 'packet')} of no call")
         self.journal.event_of_stranger("finding", None, peer=sent_by(peer), finding=str(finding))
 
     def _media_range(self) -> list[int]:

@@ -12,6 +12,7 @@ import click
 
 from emulator.cli import UNUSABLE, fail
 from emulator.cli.options import client_options
+from emulator.counting import counted
 from emulator.journal.attempt import describe
 from emulator.journal.record import STATES
 
@@ -168,7 +169,7 @@ def media_lines(call: dict[str, Any]) -> list[str]:
         lost = f", {sent['packets'] - sent['left']} lost on purpose" if sent["left"] < sent["packets"] else ""
         lines.append(f"media: {media['codec']}{' over SRTP' if media['srtp'] else ''}, peer {media['remote']}")
         lines.append(
-            f"  heard {heard['packets']} packets, {heard['lost']} lost, jitter {heard['jitter_ms']} ms{rated}; "
+            f"  heard {counted(heard['packets'], 'packet')}, {heard['lost']} lost, jitter {heard['jitter_ms']} ms{rated}; "
             f"sent {sent['left']}{lost}{seen}"
         )
         if media["digits"]:

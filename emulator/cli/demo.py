@@ -13,6 +13,7 @@ import click
 from emulator.cli import MEDIA_FAILED, NOT_REACHABLE, OK, SIGNALLING_FAILED
 from emulator.cli.desk import CODES, WORST, painted, say
 from emulator.cli.reactor import INTERRUPTED, report, run, the_reactor
+from emulator.counting import counted
 from emulator.journal.findings import printable
 
 if TYPE_CHECKING:
@@ -197,7 +198,7 @@ class Demo:
         for number, status in enumerate((503, 200)):
             good = len(attempts) > number and attempts[number].status == status
             seen.row(good, ("first", "second")[number], _told(attempts[number]) if len(attempts) > number else "never tried")
-        seen.row(len(attempts) == 2, "failover", f"{len(attempts)} targets tried, in their order")
+        seen.row(len(attempts) == 2, "failover", f"{counted(len(attempts), 'target')} tried, in their order")
         seen.call(outcome)
         self._show_record(record, outcome.answered)
 

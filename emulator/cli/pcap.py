@@ -14,6 +14,7 @@ import click
 
 from emulator.cli import say
 from emulator.config import Unusable
+from emulator.counting import counted
 from emulator.problems import in_words
 
 if TYPE_CHECKING:
@@ -41,12 +42,12 @@ def keep(client: "Client", call: dict[str, Any], file: str, decrypt: bool = Fals
     from emulator.journal.pcapng import count
 
     data = client.get_bytes(path(call["id"], decrypt))
-    found = f"call #{call['id']}: {_many(count(data), 'packet')}, {_many(len(data), 'octet')}"
+    found = f"call #{call['id']}: {counted(count(data), 'packet')}, {counted(len(data), 'octet')}"
     if call["messages_dropped"]:
-        found += f"; {_many(call['messages_dropped'], 'further message')} of it had not been kept"
+        found += f"; {counted(call['messages_dropped'], 'further message')} of it had not been kept"
     media = call.get("media_kept") or {"packets": 0, "missed": 0}
     if media["missed"]:
-        found += f"; {_many(media['missed'], 'further packet')} of its media had not been kept"
+        found += f"; {counted(media['missed'], 'further packet')} of its media had not been kept"
     if file == STDOUT:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
@@ -116,7 +117,3 @@ def name_of(number: int, title: str) -> str:
     """How the captures of a run begin: its place among all runs, and its title as far as a file's name may have it."""
     words = re.sub("[^a-z0-9]+", "-", title.lower())[:_NAME_LENGTH].strip("-")
     return f"{number:03}-{words}" if words else f"{number:03}"
-
-
-def _many(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"

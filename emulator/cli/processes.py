@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from emulator.config import Unusable
+from emulator.counting import counted
 from emulator.problems import in_words
 
 _HEAD_OCTETS = 16 << 10
@@ -41,7 +42,7 @@ class Output:
     def text(self) -> str:
         """All that was kept."""
         tail = b"".join(self._tail)
-        gap = f"\n… {self._left_out} octets left out …\n".encode() if self._left_out else b""
+        gap = f"\n… {counted(self._left_out, 'octet')} left out …\n".encode() if self._left_out else b""
         return (bytes(self._head) + gap + tail).decode("utf-8", "replace")
 
 

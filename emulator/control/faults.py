@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from emulator.config import Unusable
 from emulator.control.model import Done, FailoverModel, FaultList, FaultModel, Outages
 from emulator.control.routes import ApiRequest, ApiResponse, Route, in_pieces, problem, result
+from emulator.counting import counted
 from emulator.journal.journal import Journal
 
 _LISTED = "every fault, what it has struck and what it narrowly missed, and which proxies are down"
@@ -57,7 +58,7 @@ class Troubles:
 
     def clear_faults(self, request: ApiRequest) -> ApiResponse:
         count = self._emulator.faults.clear()
-        return result(Done(f"{count} fault{'' if count == 1 else 's'} taken away"))
+        return result(Done(f"{counted(count, 'fault')} taken away"))
 
     def remove_fault(self, request: ApiRequest, id: str) -> ApiResponse:
         try:

@@ -17,6 +17,7 @@ from twisted.web.iweb import IAgentEndpointFactory, IBodyProducer
 from zope.interface import implementer
 
 from emulator.clock import Clock, Timer
+from emulator.counting import counted
 from emulator.journal.findings import Finding
 from emulator.journal.journal import Journal
 from emulator.journal.record import CallRecord
@@ -201,7 +202,7 @@ class Webhook:
             callback.waiting = self._clock.call_later(pause, self._try, callback)
             return
         self._stop(callback)
-        self._fail(callback, f"{why}, after {callback.tries} tries")
+        self._fail(callback, f"{why}, after {counted(callback.tries, 'try', 'tries')}")
 
     def _fail(self, callback: _Callback, why: str) -> None:
         finding = Finding("callback.failed", why)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from heapq import merge
 
 from emulator import __version__
+from emulator.counting import counted, were
 from emulator.journal.attempt import describe
 from emulator.journal.datagrams import Datagram
 from emulator.journal.findings import Finding
@@ -47,7 +48,8 @@ def captured(record: CallRecord, decrypt: bool = False) -> Iterator[bytes]:
     about += [_in_a_line(finding) for finding in (record.media.findings() if record.media is not None else ())]
     about += [f"attempt {describe(attempt.as_dict()).lstrip()}" for attempt in record.attempts]
     if record.dropped:
-        what, why = f"{record.dropped} messages of this call", "were not kept: journal.messages and journal.octets bound them"
+        what = f"{counted(record.dropped, 'message')} of this call"
+        why = f"{were(record.dropped)} not kept: journal.messages and journal.octets bound them"
         about.append(f"{what} {why}")
         if said:
             said[record.gap - 1].append(f"{what}, between this one and the next, {why}")
@@ -93,11 +95,13 @@ def _missing(record: CallRecord) -> list[str]:
     told: list[str] = []
     bounds = "media.capture_packets bounds those of a call, media.capture_octets those of all"
     if kept.made_room:
-        told.append(f"the media of this call, {kept.missed} packets, made room for that of others: media.capture_octets bounds it")
+        missed = counted(kept.missed, "packet")
+        told.append(f"the media of this call, {missed}, made room for that of others: media.capture_octets bounds it")
     elif kept.missed:
-        told.append(f"{kept.missed} further packets of media were not kept: {bounds}")
+        told.append(f"{counted(kept.missed, 'further packet')} of media {were(kept.missed)} not kept: {bounds}")
     if kept.strangers_missed:
-        told.append(f"{kept.strangers_missed} packets of strangers were not kept: they may be an eighth of media.capture_packets")
+        missed = f"{counted(kept.strangers_missed, 'packet')} of strangers {were(kept.strangers_missed)} not kept"
+        told.append(f"{missed}: they may be an eighth of media.capture_packets")
     if record.media is not None and record.media.snapshot()["impairments_heard"]:
         told.append("impairments of what the trunk hears come after this: what they lose is there, as it came")
     return told

@@ -5,6 +5,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
+from emulator.counting import counted, were
 from emulator.journal.findings import printable
 
 _NARROWEST = 40
@@ -21,7 +22,7 @@ def ladder(call: Mapping[str, Any], width: int = 100) -> list[str]:
     dropped, gap = call.get("messages_dropped", 0), call.get("messages_dropped_after", 0)
     for count, message in enumerate(call["messages"] or [{}]):
         if dropped and message and count == gap:
-            lines.append(f"{'':>9}  … {dropped} messages between were not kept")
+            lines.append(f"{'':>9}  … {counted(dropped, 'message')} between {were(dropped)} not kept")
         other = printable(str(message.get("peer") or peer))
         if other != shown:  # a call that is brought to a customer has a leg for each attempt
             shown = other
@@ -34,7 +35,7 @@ def ladder(call: Mapping[str, Any], width: int = 100) -> list[str]:
         arrow = f"{text} {line}▶" if message["incoming"] else f"{'◀' if kept else '✗'}{line} {text}"
         lines.append(f"{message['at']:>8.3f}s  {arrow}"[:width])
     if dropped and gap >= len(call["messages"]):
-        lines.append(f"{'':>9}  … {dropped} more messages were not kept")
+        lines.append(f"{'':>9}  … {counted(dropped, 'more message')} {were(dropped)} not kept")
     for finding in call.get("findings", ()):
         lines += _wrapped(f"{_mark(str(finding['severity']))} {finding['code']}: {finding['seen']}", width)
         lines += _wrapped(f"  wants {finding['wants']}; {finding['fix']} ({finding['source']})", width)

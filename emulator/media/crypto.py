@@ -8,6 +8,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from emulator.counting import counted
 from emulator.journal.findings import Finding
 
 SUITE = "AES_CM_128_HMAC_SHA1_80"
@@ -174,9 +175,9 @@ def _problems(crypto: Crypto, take_lifetime: bool) -> list[Finding]:
     found = []
     if crypto.mki is not None:
         keys = f", {1 + len(crypto.more)} keys" if crypto.more else ""
-        found.append(Finding("srtp.mki", f"tag {crypto.tag}: an MKI of {crypto.mki[1]} octets{keys}"))
+        found.append(Finding("srtp.mki", f"tag {crypto.tag}: an MKI of {counted(crypto.mki[1], 'octet')}{keys}"))
     if crypto.lifetime is not None and not take_lifetime:
-        found.append(Finding("srtp.lifetime", f"tag {crypto.tag}: a lifetime of {crypto.lifetime} packets"))
+        found.append(Finding("srtp.lifetime", f"tag {crypto.tag}: a lifetime of {counted(crypto.lifetime, 'packet')}"))
     if crypto.session:
         found.append(Finding("srtp.session-parameter", f"tag {crypto.tag}: {', '.join(map(_name, crypto.session))}"))
     return found
@@ -217,7 +218,7 @@ def _key(text: str, where: str, suite: str) -> MasterKey:
     encoded, *policy = info.split("|")
     key = _octets(encoded, where)
     if suite.startswith("AES_CM_128_") and len(key) != KEY_OCTETS:
-        raise CryptoError(f"{where}: key and salt are {len(key)} octets where {suite} has {KEY_OCTETS}")
+        raise CryptoError(f"{where}: key and salt are {counted(len(key), 'octet')} where {suite} has {KEY_OCTETS}")
     # "the lifetime field never includes a colon, whereas the third field always does" (6.1)
     lifetime = _lifetime(policy.pop(0), where) if policy and ":" not in policy[0] else None
     mki = _mki(policy.pop(0), where) if policy else None
@@ -245,7 +246,7 @@ def _mki(text: str, where: str) -> tuple[int, int]:
     if not colon:
         raise CryptoError(f"{where}, MKI: no length")
     length = _number(octets, f"{where}, length of the MKI", 1, MAX_MKI_OCTETS)
-    return _number(value, f"{where}, MKI of {length} octets", 0, (1 << 8 * length) - 1), length
+    return _number(value, f"{where}, MKI of {counted(length, 'octet')}", 0, (1 << 8 * length) - 1), length
 
 
 def _session_parameter(text: str, where: str, suite: str) -> str:

@@ -6,6 +6,7 @@ Times are seconds of one monotonic clock and are handed in; nothing here arms a 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from emulator.counting import counted
 from emulator.journal.findings import Finding
 from emulator.media.telephone_event import FLASH, DtmfError, Event, code_of, name_of, parse
 
@@ -124,7 +125,7 @@ class Digits:
         if event.reserved:
             self._note("dtmf.reserved", f"{name}: reserved bit set")
         if event.more:
-            self._note("dtmf.several", f"{name}: {event.more} octets behind the first event")
+            self._note("dtmf.several", f"{name}: {counted(event.more, 'octet')} behind the first event")
         if not event.duration:
             self._note("dtmf.zero-duration", f"{name}: duration 0")
         heard = self._find(event, marker, sequence, timestamp)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from emulator.clock import Clock, Timer
+from emulator.counting import counted
 from emulator.journal.findings import Finding
 from emulator.media.dialler import Dialler
 from emulator.media.dtmf import Digit, Digits
@@ -101,5 +102,5 @@ class Events:
         now = self._digits.findings() if self._digits is not None else []
         found = [*self._findings.values(), *(finding for finding in now if finding.code not in self._findings)]
         if self._unheeded:
-            found.append(Finding("dtmf.too-many", f"{self._unheeded} digits after the first {_KEPT}"))
+            found.append(Finding("dtmf.too-many", f"{counted(self._unheeded, 'digit')} after the first {_KEPT}"))
         return found

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from emulator.counting import counted
 from emulator.journal.findings import Finding
 from emulator.media.quality import mos
 
@@ -221,11 +222,11 @@ class Reception:
         if self.sources > 1:
             found.append(Finding("rtp.ssrc-changed", f"{self.sources} SSRCs"))
         if self.jumps:
-            found.append(Finding("rtp.timestamp-jump", f"{self.jumps} times"))
+            found.append(Finding("rtp.timestamp-jump", counted(self.jumps, "time")))
         if self.dtx:
-            found.append(Finding("rtp.dtx", f"{self.dtx} pauses"))
+            found.append(Finding("rtp.dtx", counted(self.dtx, "pause")))
         if self.unmarked:
-            found.append(Finding("rtp.no-marker", f"{self.unmarked} pauses"))
+            found.append(Finding("rtp.no-marker", counted(self.unmarked, "pause")))
         if self.milliseconds and abs(self.milliseconds - ptime) > 0.5:
             found.append(Finding("rtp.ptime", f"{self.milliseconds:g} ms a packet"))
         if abs(self._drift) > _DRIFT:

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from emulator.counting import counted
 from emulator.journal.findings import Finding
 from emulator.media.libsrtp import Fault
 from emulator.media.offer import PTIME
@@ -25,21 +26,21 @@ def findings(stream: "Stream") -> list[Finding]:
         (stream.strangers, "media.stranger", _from_elsewhere(stream)),
         (stream.late, "media.after-bye", "after the end"),
         (stream.before_answer, "media.before-answer", "before the 200"),
-        (stream.bad, "media.malformed", "that are neither RTP nor RTCP"),
-        (rtcp.reduced, "rtcp.reduced-size", "that begin with no report"),
+        (stream.bad, "media.malformed", "of neither RTP nor RTCP"),
+        (rtcp.reduced, "rtcp.reduced-size", "with no report to begin with"),
         (refused[Fault.FORGED], "srtp.forged", "whose tag is not right"),
         (refused[Fault.REPLAYED], "srtp.replayed", "a second time"),
-        (refused[Fault.MALFORMED] + refused[Fault.SOURCES] + refused[Fault.OTHER], "srtp.unusable", "that are no SRTP"),
+        (refused[Fault.MALFORMED] + refused[Fault.SOURCES] + refused[Fault.OTHER], "srtp.unusable", "of no SRTP"),
     ):
         if count:
-            found.append(Finding(code, f"{count} packets {what}"))
+            found.append(Finding(code, f"{counted(count, 'packet')} {what}"))
     if stream.address_taken:
         found.append(Finding("media.address-taken", _at(agreement.remote)))
     if stream.in_band is not None:
         found.append(Finding("dtmf.in-band", stream.in_band))
     theirs, sender = rtcp.theirs, rtcp.sender
     if theirs is not None and theirs.lost > 0 and theirs.lost > stream.sent // 100:
-        found.append(Finding("rtcp.loss", f"the client misses {theirs.lost} packets"))
+        found.append(Finding("rtcp.loss", f"the client misses {counted(theirs.lost, 'packet')}"))
     came = stream.heard.expected + stream.strangers + stream.unknown_type + stream.bad + sum(refused.values())
     if sender is not None and sender.ssrc == stream.heard.source and sender.packets > came * 1.05 + 50:
         found.append(Finding("rtcp.counts", f"{sender.packets} sent by its own account, {stream.heard.packets} came"))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from emulator.counting import counted, were
 from emulator.journal.attempt import Attempt
 from emulator.journal.findings import Finding
 from emulator.phone.handset import Handset
@@ -114,15 +115,17 @@ def judge_media(outcome: Outcome, script: Script, handset: Handset) -> None:
     heard, echo = handset.packets_heard, handset.echo
     if script.hears == "echo" and echo is not None:
         if not echo.returned:
-            outcome.problem("media", f"none of {echo.played} packets came back; {heard or 'no'} others were heard", "echo")
+            others = "1 other was" if heard == 1 else f"{heard or 'no'} others were"
+            outcome.problem("media", f"none of {counted(echo.played, 'packet')} came back; {others} heard", "echo")
         elif echo.loss > script.most_lost:
-            outcome.problem("media", f"{echo.returned} of {echo.played} packets back, {100 * echo.loss:.1f} % lost", "echo")
+            outcome.problem("media", f"{echo.returned} of {counted(echo.played, 'packet')} back, {100 * echo.loss:.1f} % lost", "echo")
         elif not echo.same:
-            outcome.problem("media", f"{echo.foreign} packets were heard that were not sent", "echo")
+            verb = were(echo.foreign)
+            outcome.problem("media", f"{counted(echo.foreign, 'packet')} {verb} heard that {verb} not sent", "echo")
     elif script.hears in ("echo", "audio") and not heard:
         outcome.problem("media", "nothing was heard", "audio")
     elif script.hears == "nothing" and heard:
-        outcome.problem("media", f"{heard} packets were heard where there should be none", "audio")
+        outcome.problem("media", f"{counted(heard, 'packet')} {were(heard)} heard where there should be none", "audio")
     wanted = script.expected_digits
     if wanted is not None and handset.digits_heard != wanted:
         outcome.problem("media", f"{wanted} expected, {handset.digits_heard or 'none'} came", "digits")

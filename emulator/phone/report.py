@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from emulator.counting import counted
 from emulator.journal.findings import printable
 from emulator.phone.outcome import Outcome, What
 
@@ -27,13 +28,13 @@ def rows(outcome: Outcome) -> list[Row]:
         return found
     echo = media["echo"]
     if echo is not None:
-        told = f"{echo['returned']} of {echo['sent']} packets back"
+        told = f"{echo['returned']} of {counted(echo['sent'], 'packet')} back"
         if echo["returned"]:
             told += f", {_likeness(echo)}; round trip {echo['round_trip_ms']:g} ms (p50)"
         found.append(_row(outcome, "echo", told))
     if echo is None or any(problem.what == "audio" for problem in outcome.problems):
         heard, sent = media["heard"], media["sent"]
-        found.append(_row(outcome, "audio", f"{heard['packets']} packets heard, {sent['packets']} sent, {heard['lost']} lost"))
+        found.append(_row(outcome, "audio", f"{counted(heard['packets'], 'packet')} heard, {sent['packets']} sent, {heard['lost']} lost"))
     sent, heard = media["digits_sent"], media["digits_heard"]
     if sent or heard or any(problem.what == "digits" for problem in outcome.problems):
         told = f"{sent} sent, {heard or 'none'} came back" if sent else f"{heard or 'none'} heard"

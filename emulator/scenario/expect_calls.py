@@ -7,7 +7,7 @@ from emulator.scenario.matches import CallMatch
 from emulator.scenario.terms import matches, number_fits, status_fits
 from emulator.scenario.witness import Try
 from emulator.scenario.wording import listed
-from emulator.scenario.world import Moment, Outlook, World, caller_of, counted, header_mismatch, named, shown, the_last, unique
+from emulator.scenario.world import Moment, Outlook, World, caller_of, header_mismatch, how_many, named, shown, the_last, unique
 
 _CHALLENGES = ("401", "407")
 
@@ -51,7 +51,7 @@ class CallWatch:
                 True, for_now, came=the_last(self._count, self._told(last)), calls=tuple(unique(map(world.number_of, met))),
                 binds=world.journal.find(last.call_id), claims=tuple(tried.number for tried in met), number=last.number,
             )  # fmt: skip
-        came = counted(len(met) + len(missed), "call")
+        came = how_many(len(met) + len(missed), "call")
         if missed:
             came += ": " + shown(why for _, why in missed)
         if met:

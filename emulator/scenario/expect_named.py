@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from emulator.counting import counted
 from emulator.journal.record import CallRecord
 from emulator.scenario.expectation import ExpectAttempts, ExpectEnded, ExpectMedia
 from emulator.scenario.terms import bounds, matches, status_fits
@@ -88,9 +89,9 @@ class MediaWatch:
         if expected.dtmf is not None and expected.dtmf != counted.digits:
             yield f"digits {counted.digits or 'none'}{there}"
         if counted.heard < self._packets:
-            yield f"only {counted.heard} packets heard{there}"
+            yield f"only {_packets(counted.heard)} heard{there}"
         if counted.left < expected.sent:
-            yield f"only {counted.left} packets sent{there}"
+            yield f"only {_packets(counted.left)} sent{there}"
         if expected.loss is not None and heard["loss"] > expected.loss:
             yield f"loss {heard['loss'] * 100:.1f} %"
         if expected.jitter is not None and heard["jitter_ms"] > expected.jitter * 1000:
@@ -103,6 +104,10 @@ class MediaWatch:
                 yield "no RTCP of the device's yet"
             elif lost < expected.seen_loss * max(1, sent["packets"]):
                 yield f"the device reports {lost} of {sent['packets']} lost"
+
+
+def _packets(number: int) -> str:
+    return counted(number, "packet")
 
 
 def _counts(media: dict[str, Any]) -> _Counts:
@@ -121,7 +126,7 @@ def _one_way(plays: str, counted: _Counts) -> bool:
 
 def _told(media: dict[str, Any]) -> str:
     heard, sent = media["heard"], media["sent"]
-    text = f"{media['codec']}{' over SRTP' if media['srtp'] else ''}, {heard['packets']} packets heard, {sent['left']} sent"
+    text = f"{media['codec']}{' over SRTP' if media['srtp'] else ''}, {_packets(heard['packets'])} heard, {sent['left']} sent"
     if heard["packets"]:
         text += f", loss {heard['loss'] * 100:.1f} %, jitter {heard['jitter_ms']} ms, MOS {heard['mos']}"
     return text + (f", digits {media['digits']}" if media["digits"] else "")

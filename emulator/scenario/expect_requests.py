@@ -8,7 +8,7 @@ from emulator.journal.record import CallRecord
 from emulator.scenario.matches import AnswerMatch, DnsMatch, EventMatch, FindingMatch, OptionsMatch, RegisterMatch, RequestMatch
 from emulator.scenario.terms import matches, number_fits, status_fits
 from emulator.scenario.witness import Answer, Heard
-from emulator.scenario.world import Moment, Outlook, World, counted, header_mismatch, named, shown, the_last, unique
+from emulator.scenario.world import Moment, Outlook, World, header_mismatch, how_many, named, shown, the_last, unique
 from emulator.sip.headers import HeaderError, parse_credentials
 
 _REGISTERED = ("2xx",)
@@ -46,7 +46,7 @@ class RequestWatch:
         if len(met) >= self._count:
             last = met[self._count - 1]
             return Outlook(True, came=the_last(self._count, _told(last)), calls=tuple(unique(map(self._id, met))), number=last.number)
-        came = counted(len(met) + len(missed), self._method or "request")
+        came = how_many(len(met) + len(missed), self._method or "request")
         if missed:
             came += ": " + shown(missed)
         if met:
@@ -120,7 +120,7 @@ class AnswerWatch:
             record = self._world.journal.find(last.call_id)
             came = f"{last.status} to {printable(last.method, 20)} at {last.proxy} over {last.transport}"
             return Outlook(True, came=came, calls=(record.id,) if record is not None else (), number=last.number)
-        came = counted(len(met) + len(missed), "answer")
+        came = how_many(len(met) + len(missed), "answer")
         if missed:
             came += ": " + shown(missed)
         if met:
@@ -198,7 +198,7 @@ class EventWatch:
         if len(met) >= self._count:
             return Outlook(True, came=the_last(self._count, _event_in_words(met[-1])), calls=calls, number=last)
         what = "question" if self._kind == "dns.query" else f"event {self._kind}"
-        came = counted(len(met) + len(missed), what)
+        came = how_many(len(met) + len(missed), what)
         return Outlook(came=came + (": " + shown(missed) if missed else ""), calls=calls)
 
     def _mismatch(self, event: Event) -> str | None:

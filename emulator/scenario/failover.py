@@ -10,6 +10,7 @@ from itertools import islice
 
 import msgspec
 
+from emulator.counting import counted
 from emulator.journal.journal import Journal
 from emulator.scenario.downtime import Downtime, Outage, outages
 from emulator.scenario.trail import Attempt, attempts
@@ -206,7 +207,7 @@ def _unverified(seen: Sequence[Attempt], kept: set[int], found: Iterable[Outage]
             ended = bisect_left(taken, outage.ended, key=_time) if outage.ended is not None else len(taken)
             count = sum(map(outage.holds, taken[began:ended]))
             if count:
-                what = f"{count} new call{'' if count == 1 else 's'} went over TLS with a certificate that {_CERTIFICATES[outage.how]}"
+                what = f"{counted(count, 'new call')} went over TLS with a certificate that {_CERTIFICATES[outage.how]}"
                 yield f"{what}: verify it, and take the next target when it is not good (RFC 5922 4)"
 
 
@@ -280,7 +281,7 @@ def lines(found: Failover, short: bool = False) -> list[str]:
 
 def _words(client: Client) -> Iterable[str]:
     if client.calls_kept:
-        yield f"{client.calls_kept} new call{'' if client.calls_kept == 1 else 's'} reached it all the same"
+        yield f"{counted(client.calls_kept, 'new call')} reached it all the same"
     if client.calls_moved is None:
         if not client.calls_kept:
             yield "no new call was placed"

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from emulator.chance import Chance
 from emulator.clock import Clock, Timer
+from emulator.counting import counted, were
 from emulator.scenario.conditions import Match, Sight, meant, phrase
 from emulator.scenario.schedule import Schedule
 from emulator.scenario.spec import FaultSpec
@@ -78,9 +79,7 @@ class Rule:
         said: list[str] = []
         if self.spared:
             why, count = next(reversed(self.spared.items()))
-            said.append(
-                f"{sum(self.spared.values())} matched and {'was' if sum(self.spared.values()) == 1 else 'were'} spared; the last: {why}"
-            )
+            said.append(f"{sum(self.spared.values())} matched and {were(sum(self.spared.values()))} spared; the last: {why}")
         for name, (count, instead) in self.missed.items():
             said.append(
                 f"{_count(count, noun)} came, {'not' if count == 1 else 'none'} {phrase(name, self.spec.where)}; the last: {instead}"
@@ -95,4 +94,6 @@ class Rule:
 
 def _count(count: int, noun: str) -> str:
     """`1 INVITE`, `3 INVITEs`."""
-    return f"{count} {noun}" if count == 1 or " " in noun else f"{count} {noun}s"
+    if noun.endswith(" query"):
+        return counted(count, noun, noun.removesuffix("y") + "ies")
+    return f"{count} {noun}" if " " in noun else counted(count, noun)

@@ -2,6 +2,7 @@
 
 from emulator.chance import Chance
 from emulator.clock import Clock
+from emulator.counting import counted
 from emulator.scenario.spec import FaultSpec
 
 _CALLS_COUNTED = 10000
@@ -69,7 +70,7 @@ class Schedule:
         counts[0] += 1
         matched = counts[0]
         if self._times is not None and counts[1] >= self._times:
-            return f"it has struck {self._times} times"
+            return f"it has struck {counted(self._times, 'time')}"
         if self._nth and matched not in self._nth:
             return f"it was number {matched}"
         if self._first is not None and matched > self._first:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+from emulator.counting import counted
 from emulator.scenario import expectation as e
 from emulator.scenario import model as m
 from emulator.scenario.matches import AnswerMatch, CallMatch, EventMatch, OptionsMatch, RegisterMatch, RequestMatch
@@ -156,9 +157,9 @@ def _media(expected: e.ExpectMedia) -> Iterable[str]:
     if expected.dtmf is not None:
         yield f"digits {expected.dtmf or 'none'}"
     if expected.packets is not None:
-        yield f"at least {expected.packets} packets heard"
+        yield f"at least {counted(expected.packets, 'packet')} heard"
     if expected.sent:
-        yield f"at least {expected.sent} packets sent"
+        yield f"at least {counted(expected.sent, 'packet')} sent"
     if expected.loss is not None:
         yield f"loss at most {expected.loss * 100:g} %"
     if expected.jitter is not None:

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from emulator.clock import Clock
+from emulator.counting import counted
 from emulator.journal.findings import printable
 from emulator.journal.journal import Journal
 from emulator.journal.record import CallRecord
@@ -135,10 +136,10 @@ def header_mismatch(request: Request, wanted: Iterable[tuple[str, str | None]]) 
     return None
 
 
-def counted(number: int, what: str, verb: str = "came") -> str:
+def how_many(number: int, what: str, verb: str = "came") -> str:
     """`no call came`, `1 call came`, `3 calls came`."""
-    plural = number > 1 and not what.endswith("S")  # OPTIONS are OPTIONS
-    return f"{number or 'no'} {what}{'s' if plural else ''} {verb}"
+    plural = what if what.endswith("S") else ""  # OPTIONS are OPTIONS
+    return f"{counted(number, what, plural) if number else f'no {what}'} {verb}"
 
 
 def shown(cases: Iterable[str]) -> str:

@@ -9,6 +9,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from emulator.clock import Timer
+from emulator.counting import counted
 from emulator.journal.findings import Finding
 from emulator.problems import no_way
 from emulator.sip.datagram import UdpListener
@@ -114,7 +115,7 @@ class Dialled(Connection):
         self._dialler.forget(self)
         waiting, self._waiting = self._waiting, []
         answers = any(data.startswith(b"SIP/2.0 ") for data in waiting)
-        lost = f"; {len(waiting)} message{'' if len(waiting) == 1 else 's'} lost" if waiting else ""
+        lost = f"; {counted(len(waiting), 'message')} lost" if waiting else ""
         self._listener.on_finding(self.flow, Finding("stream.gone" if answers else "stream.unreachable", why + lost))
         self._listener.flow_lost(self.flow)
 

@@ -7,6 +7,7 @@ import hashlib
 from typing import Protocol
 
 from emulator.clock import Clock
+from emulator.counting import counted
 from emulator.ids import Ids
 from emulator.journal.findings import Finding
 from emulator.sip.dialog import dialog_key
@@ -276,7 +277,7 @@ class Endpoint:
 
     def _check_capacity(self) -> None:
         if len(self._servers) >= self.capacity:
-            finding = Finding("limit.transactions", f"{self.capacity} transactions at once")
+            finding = Finding("limit.transactions", f"{counted(self.capacity, 'transaction')} at once")
             raise Refusal(503, finding, (("Retry-After", "5"),))
 
     def _refuse(self, request: Request, flow: Flow, refusal: Refusal) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from emulator.counting import counted
 from emulator.journal.findings import Finding
 from emulator.sip.flow import Flow
 from emulator.sip.headers import HeaderError, uri_of
@@ -35,7 +36,7 @@ def lint(request: Request, flow: Flow, challenged: bytes | None = None) -> Itera
             yield Finding("message.large-over-udp", f"{len(request.raw)} octets")
         excess = len(request.raw) - request.raw.find(b"\r\n\r\n") - 4 - len(request.body)
         if excess and "content-length" in headers:
-            yield Finding("message.longer-than-its-length", f"{excess} octets behind the body")
+            yield Finding("message.longer-than-its-length", f"{counted(excess, 'octet')} behind the body")
     if "max-forwards" not in headers:
         yield Finding("max-forwards.missing", "no Max-Forwards header")
     if not request.from_tag:

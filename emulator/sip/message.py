@@ -7,6 +7,7 @@ raw text until somebody asks for it.
 import re
 from typing import NoReturn
 
+from emulator.counting import counted
 from emulator.sip.grammar import TOKEN
 from emulator.sip.headers import CSeq, HeaderError, Via, split_commas, tag_of
 from emulator.sip.uri import Uri
@@ -335,7 +336,7 @@ def _body(message: Request | Response, headers: dict[str, list[str]], data: byte
         _refuse(message, "two different Content-Length headers")
     length = int(text)
     if length > len(data) - start:
-        _refuse(message, f"Content-Length {length}, but the body has {len(data) - start} octets")
+        _refuse(message, f"Content-Length {length}, but the body has {counted(len(data) - start, 'octet')}")
     message.body = data[start : start + length] if length else b""
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
+from emulator.counting import counted
 from emulator.journal.findings import Finding
 from emulator.journal.record import CallRecord
 from emulator.sdp_body import SDP_TYPE
@@ -83,7 +84,7 @@ class Admission:
                 finding = Finding("digest.authorization-header", "Authorization without Proxy-Authorization")
             raise self.challenge(proxy, request, challenge, finding)
         if len(headers) > _MAX_CREDENTIALS:
-            raise self.challenge(proxy, request, challenge, Finding("digest.malformed", f"{len(headers)} {name} headers"))
+            raise self.challenge(proxy, request, challenge, Finding("digest.malformed", counted(len(headers), f"{name} header")))
         verdict: Verdict | None = None
         for header in headers:  # several realms may be answered at once (RFC 3261 22.3); one that is right is enough
             verdict = check(proxy.nonces, request.method, request.uri, header, self._accounts, nonce, self._demands)
@@ -107,7 +108,7 @@ class Admission:
             return
         tries = self._tries.pop(request.call_id, 0) + 1
         if tries >= most:
-            raise Refusal(403, Finding("digest.too-many-tries", f"{tries} tries"))
+            raise Refusal(403, Finding("digest.too-many-tries", counted(tries, "try", "tries")))
         if len(self._tries) >= _TRIES_KEPT:
             del self._tries[next(iter(self._tries))]
         self._tries[request.call_id] = tries

@@ -12,6 +12,7 @@ import msgspec
 
 from emulator.clock import Timer
 from emulator.config import Unusable
+from emulator.counting import counted
 from emulator.journal.findings import Finding
 from emulator.journal.record import CallRecord
 from emulator.trunk import regions
@@ -77,9 +78,9 @@ class Exchange:
         if not targets:
             call.refuse(policy.unforwarded_status, Finding("inbound.not-forwarded", ring.number))
         elif len(office.calls) >= office.policy.max_calls:
-            call.refuse(503, Finding("limit.calls", f"{office.policy.max_calls} calls at once"))
+            call.refuse(503, Finding("limit.calls", f"{counted(office.policy.max_calls, 'call')} at once"))
         elif not self.directory.take(ring.number):
-            finding = Finding("limit.channels", f"{self.directory.channels} calls to {ring.number} at once")
+            finding = Finding("limit.channels", f"{counted(self.directory.channels, 'call')} to {ring.number} at once")
             call.refuse(policy.channels_status, finding)
         else:
             call.has_channel = True

@@ -4,6 +4,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 
 from emulator.clock import Clock
+from emulator.counting import counted
 from emulator.journal.findings import Finding
 
 REAL_CALLS_PER_SECOND = 3
@@ -52,7 +53,7 @@ class CallLimits:
         """A call of `account` is about to start; None when it may. One that is refused is not counted and not queued."""
         policy, up = self.policy, self._up.get(account, 0)
         if policy.calls_at_once is not None and up >= policy.calls_at_once:
-            return Excess(Finding("limit.calls-at-once", f"{up} calls of {account} are up"), True, True)
+            return Excess(Finding("limit.calls-at-once", f"{counted(up, 'call')} of {account} at once"), True, True)
         now = self._clock.seconds()
         started = self._started.get(account)
         if started is None:
@@ -61,7 +62,7 @@ class CallLimits:
         if len(started) == self._rate and now - started[0] < _WINDOW:
             excess = self._beyond.get(account)
             if excess is None:
-                finding = Finding("limit.calls-per-second", f"more than {self._rate} calls of {account} in a second")
+                finding = Finding("limit.calls-per-second", f"more than {counted(self._rate, 'call')} of {account} in a second")
                 excess = self._beyond[account] = Excess(finding, self._enforced, False)
             if now - self._told.get(account, -_TELL_AGAIN) >= _TELL_AGAIN:
                 self._told[account] = now

@@ -6,6 +6,7 @@ Sources: the page, Recipient and Caller ID; vonage-facts, defaults 9 to 14 and 5
 import re
 from collections.abc import Iterable
 
+from emulator.counting import counted
 from emulator.journal.findings import Finding
 
 # E.164: country code first, 15 digits at most; fewer than 7 is no whole number (default 9)
@@ -62,7 +63,7 @@ def _short_of(digits: str) -> str:
     """What digits that are no E.164 number lack: the finding's name tells the commonest alone."""
     if digits.startswith("0"):
         return "no country code begins with 0"
-    return f"{len(digits)} digit{'' if len(digits) == 1 else 's'}"
+    return counted(len(digits), "digit")
 
 
 def is_emergency(user: str, numbers: Iterable[str] = EMERGENCY) -> bool:

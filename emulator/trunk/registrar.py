@@ -4,6 +4,7 @@
 from dataclasses import dataclass
 
 from emulator.clock import Clock
+from emulator.counting import counted
 from emulator.journal.findings import Finding
 from emulator.sip.grammar import number
 from emulator.sip.headers import HeaderError, NameAddr
@@ -70,12 +71,13 @@ class Registrar:
             if one.until > now:
                 bindings.append(one)
         if len(bindings) > self._policy.contacts:
-            raise Refusal(403, Finding("limit.registrations", f"{len(bindings)} contacts of one address"))
+            raise Refusal(403, Finding("limit.registrations", f"{counted(len(bindings), 'contact')} of one address"))
         if bindings:
             if record not in self._records and len(self._records) >= self._policy.records:
                 self._purge()
                 if len(self._records) >= self._policy.records:
-                    raise Refusal(503, Finding("limit.registrations", f"{self._policy.records} addresses"), (("Retry-After", "60"),))
+                    known = counted(self._policy.records, "address", "addresses")
+                    raise Refusal(503, Finding("limit.registrations", known), (("Retry-After", "60"),))
             self._records[record] = bindings
         else:
             self._records.pop(record, None)

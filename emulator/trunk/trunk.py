@@ -6,6 +6,7 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
 from emulator.clock import Clock
+from emulator.counting import counted
 from emulator.ids import Ids
 from emulator.journal.findings import Finding
 from emulator.journal.journal import CallRecord, Journal
@@ -244,7 +245,7 @@ class Trunk:
         called, caller = self.admission.numbers(uri, request, account, record)
         record.caller, record.called = caller, called
         if len(self.calls) >= self.policy.max_calls:
-            raise Refusal(503, Finding("limit.calls", f"{self.policy.max_calls} calls at once"), (("Retry-After", "5"),))
+            raise Refusal(503, Finding("limit.calls", f"{counted(self.policy.max_calls, 'call')} at once"), (("Retry-After", "5"),))
         for finding in lint(request, flow, _challenged(record)):
             record.finding(finding)
         region = regions.addressed_region(uri.host)

@@ -145,7 +145,7 @@ def test_the_capture_says_which_media_is_not_in_it(clock: SteppedClock) -> None:
     about = read(capture(call)).comments[0].splitlines()
     bounds = "media.capture_packets bounds those of a call, media.capture_octets those of all"
     assert f"2 further packets of media were not kept: {bounds}" in about
-    assert "1 packets of strangers were not kept: they may be an eighth of media.capture_packets" in about
+    assert "1 packet of strangers was not kept: they may be an eighth of media.capture_packets" in about
     kept.drop()
     about = read(capture(call)).comments[0].splitlines()
     assert "the media of this call, 10 packets, made room for that of others: media.capture_octets bounds it" in about

@@ -67,7 +67,7 @@ def test_a_call_none_of_whose_messages_was_kept_says_so_once(clock: SteppedClock
     journal = Journal(clock, octets=1 << 20)
     record = journal.call("a")
     journal.message(record, 1.0, True, "us-3-1", b"x" * 2000, PATH)
-    assert [row.strip() for row in ladder(record.detail()) if "not kept" in row] == ["… 1 more messages were not kept"]
+    assert [row.strip() for row in ladder(record.detail()) if "not kept" in row] == ["… 1 more message was not kept"]
 
 
 def test_a_message_that_has_no_room_pushes_none_out_in_vain(clock: SteppedClock) -> None:

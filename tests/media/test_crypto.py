@@ -159,7 +159,7 @@ def test_rfc_examples() -> None:
         (f"{LINE}|1:4:4", "key 1, length of the MKI: a decimal number is wanted"),
         (f"{LINE}|:4", "key 1, MKI of 4 octets: a decimal number is wanted"),
         (f"{LINE}|01:4", "key 1, MKI of 4 octets: a leading zero"),
-        (f"{LINE}|256:1", "key 1, MKI of 1 octets: not from 0 to 255"),
+        (f"{LINE}|256:1", "key 1, MKI of 1 octet: not from 0 to 255"),
         (f"{LINE}|{'9' * 5000}:4", "key 1, MKI of 4 octets: not from 0 to 4294967295"),
         (f"{LINE};", "key 2: a key method and a colon are wanted"),
         (f"{LINE};inline:{INLINE}", "keys: each of several needs an MKI of its own, all of one length"),
@@ -234,9 +234,9 @@ def test_lines_that_cannot_be_taken_are_passed_over_with_a_finding_each() -> Non
     assert choice.crypto.tag == 5
     assert [(finding.code, finding.seen) for finding in choice.findings] == [
         ("srtp.malformed", "a=crypto line 1: tag, crypto-suite and key-params are wanted, with white space between them"),
-        ("srtp.mki", "tag 2: an MKI of 1 octets"),
-        ("srtp.lifetime", "tag 2: a lifetime of 2147483648 packets"),
-        ("srtp.lifetime", "tag 3: a lifetime of 1048576 packets"),
+        ("srtp.mki", "tag 2: an MKI of 1 octet"),
+        ("srtp.lifetime", "tag 2: a lifetime of 2,147,483,648 packets"),
+        ("srtp.lifetime", "tag 3: a lifetime of 1,048,576 packets"),
         ("srtp.session-parameter", "tag 4: KDR, FEC_KEY"),
     ]
 
