@@ -187,12 +187,15 @@ def _safe(line: str) -> str:
 @click.option("--json", "as_json", is_flag=True, help="A JSON object per line.")
 @client_options
 def tail(as_json: bool, url: str | None, endpoints: str | None) -> None:
-    """Print events as they come, until the emulator stops or Ctrl-C."""
+    """Print events as they come, until the emulator stops, nobody reads them, or Ctrl-C."""
+    from emulator.cli.unread import when_unread
     from emulator.control.client import find
     from emulator.journal.events import describe
 
+    client = find(url, endpoints)
+    when_unread(client.leave)
     try:
-        for event in find(url, endpoints).events():
+        for event in client.events():
             if as_json:
                 click.echo(json.dumps(event))
             else:

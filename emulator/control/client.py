@@ -3,7 +3,9 @@
 import http.client
 import json
 import os
+import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -40,6 +42,8 @@ class Client:
         self._host = parts.hostname
         self._port = port or 80
         self._timeout = timeout
+        self._stream: socket.socket | None = None
+        self._left = False
         self._told = f"{self.url}, which {named_by} names" if named_by else self.url
 
     def get(self, path: str) -> Any:
@@ -96,16 +100,27 @@ class Client:
         try:
             path = "/v1/events" if after is None else f"/v1/events?after={after}"
             connection.request("GET", path, headers={"Accept": "text/event-stream"})
+            self._stream = connection.sock
             response = connection.getresponse()
             if response.status != 200:
                 raise Refused(response.status, self._detail(response.read()) or response.reason)
-            while line := response.readline():
+            while not self._left and (line := response.readline()):
                 if line.startswith(b"data: "):
                     yield json.loads(line[6:])
         except (OSError, http.client.HTTPException) as error:
-            raise NotReachable(f"no emulator answers at {self._told} ({_plainly(error)})") from None
+            if not self._left:
+                raise NotReachable(f"no emulator answers at {self._told} ({_plainly(error)})") from None
         finally:
+            self._stream = None
             connection.close()
+
+    def leave(self) -> None:
+        """End `events`, from whichever thread; for good."""
+        self._left = True
+        stream = self._stream
+        if stream is not None:
+            with suppress(OSError):  # it has ended by itself
+                stream.shutdown(socket.SHUT_RDWR)
 
 
 def _plainly(error: OSError | http.client.HTTPException) -> str:

@@ -3,14 +3,16 @@
 import http.client
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
@@ -84,6 +86,42 @@ def test_calls_show_tail_and_reset(serve: Serve) -> None:
     assert "v=0" in serve.cli("show", "#1", "--messages").stdout
     missing = serve.cli("show", "99")
     assert missing.returncode == 2 and missing.stderr == "vsim: no call '99'; `vsim calls` lists them\n"
+
+
+def tcp_pair() -> tuple[socket.socket, socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        ours = socket.create_connection(server.getsockname())
+        return ours, server.accept()[0]
+
+
+def pipe() -> tuple[IO[bytes], IO[bytes]]:
+    reader, writer = os.pipe()
+    return os.fdopen(reader, "rb", 0), os.fdopen(writer, "wb", 0)
+
+
+@pytest.mark.parametrize("kind", [pipe, socket.socketpair, tcp_pair])
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_tail_that_nobody_reads_ends_before_the_next_event(serve: Serve, kind: Callable[[], tuple[Any, Any]], begun: bool) -> None:
+    """`vsim tail | head -1`, and standard output that is a socket; `begun` where the reader goes only once something has come."""
+    reader, writer = kind()
+    with reader, subprocess.Popen(
+        [*VSIM, "tail"], cwd=serve.directory, env=environment(), stdout=writer, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL
+    ) as tail:  # fmt: skip
+        writer.close()
+        try:
+
+            def something() -> bool:
+                assert serve.cli("down", "ap-4-2").returncode == serve.cli("up", "ap-4-2").returncode == 0
+                return bool(select.select([reader], [], [], 0)[0])
+
+            if begun:
+                until(something, "an event in the tail")
+            reader.close()
+            tail.wait(60)
+        finally:
+            tail.kill()
+        assert tail.stderr is not None
+        assert (tail.returncode, tail.stderr.read()) == (0, b"")
 
 
 def test_a_tail_too_many_is_told_why(serve: Serve) -> None:
