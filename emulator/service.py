@@ -336,14 +336,18 @@ class Service:
             )  # fmt: skip
         self._webhook.send(url, said, record)
 
-    def reset(self) -> None:
-        """End every call, every fault and the scenario, and forget what was."""
+    def reset(self, done: Callable[[bool], None]) -> None:
+        """End every call, every fault and the scenario, and forget what was; many calls a few at a time. `done` is told whether that went
+        well."""
+        from itertools import chain
+
+        from emulator.control.turns import stepwise
+
         if self._scenarios is not None:
             self._scenarios.stop("everything was reset")
         if self._faults is not None:
             self._faults.clear()
-        self.trunk.hang_up_all(lambda: None)
-        self.journal.reset()
+        self._control.turns.take(stepwise(chain(self.trunk.hang_up_each(), self.journal.forget_each()), self.clock, done))
 
     def held(self) -> Held:
         """How much of everything is held."""

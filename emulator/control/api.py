@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from emulator import __version__
 from emulator.control import faults, scenarios, telephony
 from emulator.control.model import CallDetail, CallList, Done, Endpoints, EventList, Health, Held
-from emulator.control.routes import ApiRequest, ApiResponse, Route, listing, no_call, problem, result
+from emulator.control.routes import ApiRequest, ApiResponse, Finish, Route, listing, no_call, problem, result
 from emulator.did_you_mean import suggest
 from emulator.journal.capture import captured
 from emulator.journal.journal import Journal
@@ -29,13 +29,14 @@ class Emulator(telephony.Trunk, faults.Emulator, scenarios.Emulator, Protocol):
     def hang_up(self, id: str) -> bool:
         """End one call; False when it is not up."""
 
-    def reset(self) -> None:
-        """End every call and forget what was."""
+    def reset(self, done: Callable[[bool], None]) -> None:
+        """End every call and forget what was, which may take some time; `done` is told whether it went well."""
 
     def held(self) -> Held:
         """How much of everything is held."""
 
 
+_RESET = "every call hung up, every fault ended, journal emptied"
 _CALLS_QUERY = (("state", "only this state"), ("limit", "at most so many, 1 to 1000"))
 _PCAP_QUERY = (("decrypt", "true: SRTP is left out, and of each packet there is the RTP in it"),)
 _EVENTS_QUERY = (("after", "only those with a higher id; 0 is all that are kept. Without it a stream has those from now on, a list all"),)
@@ -190,8 +191,14 @@ class Api:
         return listing({"events": (event.as_dict() for event in self._journal.events(after))})
 
     def _reset(self, request: ApiRequest) -> ApiResponse:
-        self._emulator.reset()
-        return result(Done("every call hung up, every fault ended, journal emptied"))
+        def begin(finish: Finish) -> Callable[[], None]:
+            def done(well: bool) -> None:
+                finish(result(Done(_RESET)) if well else problem(500, "an error of the emulator's own; its log has it"))
+
+            self._emulator.reset(done)
+            return lambda: None  # it goes on, whether or not anybody waits for it
+
+        return ApiResponse(200, later=begin)
 
     def _openapi(self, request: ApiRequest) -> ApiResponse:
         from emulator.control.openapi import document

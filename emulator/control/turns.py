@@ -1,7 +1,7 @@
 """Work that takes long, a little at a time: calls and their media go on between two turns of it."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from emulator.clock import Clock, Timer
 
@@ -11,6 +11,23 @@ _REST = 0.002
 
 Work = Callable[[float], bool]
 """Goes on until that time on the monotonic clock, and says whether more is left."""
+
+
+def stepwise(steps: Iterator[object], clock: Clock, done: Callable[[bool], None]) -> Work:
+    """Work of one step after the other; `done` is told once whether all were taken, which an error prevents."""
+
+    def work(until: float) -> bool:
+        try:
+            for _ in steps:
+                if clock.seconds() >= until:
+                    return True
+        except Exception:
+            done(False)
+            raise
+        done(True)
+        return False
+
+    return work
 
 
 class Turns:

@@ -238,8 +238,15 @@ class Journal:
         self._listeners[waiter] = waiter.offer
         return waiter
 
-    def reset(self) -> None:
-        """Forget every call that is over and every event; numbers go on."""
+    def forget_each(self) -> Iterator[None]:
+        """Forget every call that is over at the first step, one a step, and every event at the last one; numbers go on."""
         for record in [record for record in self._by_id.values() if not record.live]:
-            self._drop(record)
+            if self._by_id.get(record.id) is record:  # between two steps it may have made room for others
+                self._drop(record)
+                yield
         self._events.clear()
+
+    def reset(self) -> None:
+        """`forget_each` at once."""
+        for _ in self.forget_each():
+            pass

@@ -1,7 +1,7 @@
 """The trunk: twelve proxies, and what they do with a request that belongs to no dialog."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
@@ -398,6 +398,15 @@ class Trunk:
     def _calls_of(self, record: CallRecord | None) -> list[Up]:
         """The calls that share a record: one, unless a client uses a Call-ID for several at once."""
         return [call for call in self.calls if call.record is record]
+
+    def hang_up_each(self) -> Iterator[None]:
+        """End every call that is up at the first step, one a step, and wait for no answer. Nobody who would ring again does."""
+        if self._exchange is not None:
+            self._exchange.stop_repeating()
+        for call in list(self.calls):
+            if call in self.calls:  # between two steps it may have ended by itself
+                call.hang_up(at_once=True)
+                yield
 
     def hang_up_all(self, done: Callable[[], None]) -> None:
         """End every call at once; `done` is called when each has been answered or given up. Nobody who would ring again does."""

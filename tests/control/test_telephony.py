@@ -1,7 +1,7 @@
 """The part of the control API that telephones, on a whole trunk."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -48,7 +48,7 @@ class Emulator:
     def callback_problem(self, url: str) -> str | None:
         return url_problem(url)
 
-    def reset(self) -> None:
+    def reset(self, done: Callable[[bool], None]) -> None:
         raise NotImplementedError
 
     def held(self) -> Any:

@@ -1,9 +1,11 @@
 """Long work has its turns, and everything else its own."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from emulator.clock import SteppedClock
-from emulator.control.turns import TURN, Turns
+from emulator.control.turns import TURN, Turns, stepwise
 
 
 class Work:
@@ -77,3 +79,23 @@ def test_an_error_ends_its_own_work_alone(clock: SteppedClock, turns: Turns, err
     assert [str(error) for error in errors] == ["ours"] and not others[0].left and not others[1].left and not clock.pending
     turns.take(broken)
     assert len(errors) == 2
+
+
+def test_steps_are_taken_in_turns_and_the_end_is_told(clock: SteppedClock, turns: Turns, errors: list[Exception]) -> None:
+    taken: list[float] = []
+    told: list[bool] = []
+
+    def steps(last: int) -> Iterator[None]:
+        for step in range(4):
+            if step == last:
+                raise RuntimeError("ours")
+            taken.append(round(clock.now - 1000.0, 4))
+            clock.now += TURN / 2
+            yield
+
+    turns.take(stepwise(steps(9), clock, told.append))
+    assert taken == [0.0, 0.001] and not told
+    clock.advance(1)
+    assert taken == [0.0, 0.001, 0.004, 0.005] and told == [True] and not clock.pending
+    turns.take(stepwise(steps(1), clock, told.append))
+    assert told == [True, False] and [str(error) for error in errors] == ["ours"] and not clock.pending

@@ -452,6 +452,24 @@ def test_shutdown_says_bye_to_every_call_even_before_its_ack(network: Network) -
     assert done == [True]
 
 
+def test_calls_are_hung_up_one_by_one_where_there_is_time(network: Network) -> None:
+    """Between two steps calls go on: one ends by itself, another begins, which was not meant."""
+    phones = [network.phone() for _ in range(4)]
+    for phone in phones[:3]:
+        phone.call()
+    steps = network.trunk.hang_up_each()
+    next(steps)
+    phones[0].respond(phones[0].expect("BYE"), 200)
+    phones[1].in_dialog("BYE")
+    phones[1].expect(200)
+    phones[2].expect_nothing()
+    phones[3].call()
+    assert len(list(steps)) == 1
+    phones[2].respond(phones[2].expect("BYE"), 200)
+    phones[3].expect_nothing()
+    assert len(network.trunk.calls) == 1
+
+
 def test_the_same_seed_gives_the_same_octets() -> None:
     conversations = []
     for _ in range(2):

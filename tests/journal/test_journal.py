@@ -127,6 +127,21 @@ def test_reset_forgets_every_call_of_a_call_id(clock: SteppedClock) -> None:
     assert not list(journal.calls()) and not journal.octets and journal.find("a") is journal.find("c") is None
 
 
+def test_what_is_forgotten_meanwhile_is_passed_over(clock: SteppedClock) -> None:
+    """One call a step; between two of them others come, for which the oldest make room."""
+    journal = Journal(clock, calls=4)
+    for name in "abcd":
+        journal.call(name).state = "ended"
+    journal.event("a")
+    steps = journal.forget_each()
+    next(steps)
+    assert [record.call_id for record in journal.calls()] == ["d", "c", "b"]
+    for name in "ef":
+        journal.call(name)
+    assert journal.find("b") is None and len(journal.events()) == 1
+    assert len(list(steps)) == 2 and [record.call_id for record in journal.calls()] == ["f", "e"] and not journal.events()
+
+
 def test_reset_keeps_calls_that_are_up(clock: SteppedClock) -> None:
     journal = Journal(clock)
     journal.call("a").state = "answered"
