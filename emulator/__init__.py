@@ -20,6 +20,7 @@ Each line: the ring, the files, what they are about. `tests/test_rings.py` reads
                sdp_body                     the session description in a SIP message
     machines   clock ids chance             time and every random choice, handed in; one seed
                pace                         how often something may be told
+               imports                      what a start leaves out, imported behind it a little at a time
                trunk_settings forwarding_settings    what the settings say of the trunk, and of calls to the account's numbers
     wires      reactor_clock                that time, driven by the reactor
                authority                    the CA and the server certificate on disk

@@ -39,6 +39,7 @@ def run(config: Config) -> None:
     """Serve until a signal. Raises `Unusable` when it can't start."""
     reactor = the_reactor()
     from emulator.cli.output import Output
+    from emulator.imports import Imports
     from emulator.journal.events import line
     from emulator.service import Service
 
@@ -60,6 +61,7 @@ def run(config: Config) -> None:
         gc.collect()
         gc.freeze()  # what the start made lives as long as the process: no need to walk it again
         gc.set_threshold(*_GC_THRESHOLDS)
+        Imports(service.clock, report, gc.freeze).start()
 
     def stop() -> None:
         service.stop().addBoth(stopped)
