@@ -56,13 +56,14 @@ def proxies_of(name: str) -> tuple[str, ...]:
 
 
 _NAMES = frozenset({"all", *REGIONS, *SITES, *PROXIES})
-_HOST = re.compile(r"sip-([a-z]{2}(?:-[a-z0-9-]{1,20})?)\.(?:vonage|nexmo)\.com")
+_HOST = re.compile(r"sip-([a-z*?]{1,2}(?:-[a-z0-9*?-]{1,20})?)\.(?:vonage|nexmo)\.com")
 
 
 def short_name(text: str) -> str:
     """What the table calls a place that a person names: `sip-us-3-1.vonage.com` is `us-3-1`, `sip.nexmo.com` is `all`.
 
-    Anything else stays as it is; a host of the service that there is not is cut short too, so that what was meant is near.
+    Anything else stays as it is; a host of the service that there is not is cut short too, so that what was meant is near, and so is one
+    with * or ? in it.
     """
     name = text.strip().lower().removesuffix(".")
     if name == LEGACY_HOST:

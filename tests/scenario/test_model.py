@@ -500,14 +500,14 @@ def test_hosts_are_names_of_places_too() -> None:
     down, up, fault, call, ring = one(
         "name: x\nsteps:\n  - down: sip-us-3.vonage.com\n  - up: {proxy: [sip-us-3-1.nexmo.com, us-3-2]}\n"
         "  - fault: {refuse: 503, where: {region: sip-eu.vonage.com}}\n"
-        "  - expect: {call: {region: sip-us.vonage.com, tried: [SIP-us-3-1.vonage.com, us-4-*]}}\n"
+        "  - expect: {call: {region: sip-us.vonage.com, tried: [SIP-us-3-1.vonage.com, sip-us-3-?.nexmo.com, sip-*.vonage.com, us-4-*]}}\n"
         "  - call: {number: 447700900000, proxy: sip-eu-3-1.vonage.com}\n"
     ).scenario.steps
     assert isinstance(down, model.DownStep) and down.down.names == ["us-3"]
     assert isinstance(up, model.UpStep) and up.up.names == ["us-3-1", "us-3-2"]
     assert step_in_words(fault) == "fault refuse 503 where region=eu"
     assert isinstance(call, model.ExpectStep) and isinstance(call.expect, expectation.ExpectCall)
-    assert call.expect.call.region == ("us",) and call.expect.call.tried == ("us-3-1", "us-4-*")
+    assert call.expect.call.region == ("us",) and call.expect.call.tried == ("us-3-1", "us-3-?", "*", "us-4-*")
     assert isinstance(ring, model.CallStep) and ring.call.proxy == "eu-3-1"
 
 
