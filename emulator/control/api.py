@@ -201,9 +201,9 @@ class Api:
         return ApiResponse(200, later=begin)
 
     def _openapi(self, request: ApiRequest) -> ApiResponse:
-        from emulator.control.openapi import document
+        from emulator.control.openapi import encoded
 
-        return result(document())
+        return ApiResponse(200, encoded())
 
 
 def _host_of(text: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -25,6 +26,12 @@ _READ_BY_HAND = {"ring": "Ring", "add_fault": "faults.FaultSpec", "down": "fault
 
 
 _STREAM = {"schema": {"type": "string", "description": "each event with `id`, `event`, its kind, and `data`, the event as JSON"}}
+
+
+@cache
+def encoded() -> bytes:
+    """`document` as JSON: it stays the same, and takes long to make."""
+    return json.dumps(document()).encode()
 
 
 def document() -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 
 from emulator.clock import SteppedClock
 from emulator.config import Unusable
-from emulator.control import model
+from emulator.control import model, openapi
 from emulator.control.api import LONGEST_BODY, ROUTES, Api
 from emulator.control.model import AccountKey, DnsEndpoint, Endpoints, MediaEndpoint
 from emulator.control.openapi import document
@@ -348,6 +348,17 @@ def test_the_description_is_openapi_and_answers_fit_their_models(api: Api, emula
         msgspec.json.decode(content, type=route.result, strict=True)
         missing = set(schema_of(described, route)) - set(json.loads(content))
         assert not missing, f"{route.path} lacks {missing}"
+
+
+def test_the_description_is_made_once(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes as long as a hundred calls."""
+    made: list[None] = []
+    monkeypatch.setattr(openapi, "document", lambda: made.append(None) or {"openapi": "3.1.0"})
+    openapi.encoded.cache_clear()
+    try:
+        assert {call(api, "GET", "/openapi.json").content() for _ in range(3)} == {b'{"openapi": "3.1.0"}'} and len(made) == 1
+    finally:
+        openapi.encoded.cache_clear()
 
 
 def schema_of(described: dict[str, Any], route: Any) -> list[str]:
