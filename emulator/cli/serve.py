@@ -13,6 +13,7 @@ from emulator.cli.reactor import report, the_reactor
 from emulator.cli.reactor import run as run_on
 from emulator.config import Config
 from emulator.config_sources import load
+from emulator.counting import counted
 
 if TYPE_CHECKING:
     from emulator.control.model import Endpoints
@@ -114,7 +115,7 @@ def _standard_output() -> int:
 
 
 def _gap(lines: int) -> str:
-    return f"… {lines} line{'' if lines == 1 else 's'} left out: nobody read what stands before this one"
+    return f"… {counted(lines, 'line')} left out: nobody read what stands before this one"
 
 
 def _gap_as_json(lines: int) -> str:

@@ -157,7 +157,7 @@ def test_an_answer_without_end_is_not_kept(begin: bytes, more: bytes, seen: str)
 
         bench.loop.until(over, "the end of it")
         bench.wait("callback.failed")
-        assert [finding.seen for finding in bench.record.findings] == [f"{seen}, after 1 tries"]
+        assert [finding.seen for finding in bench.record.findings] == [f"{seen}, after 1 try"]
         bench.told.close()
 
 
