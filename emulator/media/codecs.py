@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # each is there once
 class Codec:
     """`payload_type` is the static one, or the one our own offers use; `clock` in Hz as the rtpmap writes it.
 
@@ -17,7 +17,7 @@ class Codec:
     silence: bytes = b""
     """One octet of silence, for the codecs whose samples are octets."""
 
-    key: tuple[str, int] = field(init=False, repr=False, compare=False)
+    key: tuple[str, int] = field(init=False, repr=False)
     """By which a description names it: encoding name in upper case, and clock."""
 
     def __post_init__(self) -> None:

@@ -4,6 +4,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from emulator.journal.findings import Finding
 from emulator.media import crypto
@@ -168,39 +169,84 @@ def settle(description: SessionDescription, media: Media, local: LocalMedia) -> 
     """Codec, payload types, keys, address and direction of one audio line as its sender described it."""
     if media.profile not in _PLAIN and media.profile not in _SECURE:
         raise NotAcceptable(302, "the transport of the media is not supported", Finding("media.profile", media.profile))
-    encodings = media.encodings()
-    codec, payload_type = _first_known(encodings, local.codecs)
-    if codec is None:
+    # The attributes of SRTP hold its keys, which are another call's never again.
+    read = _known_terms if media.profile in _PLAIN else _terms
+    terms = read(tuple(media.formats), tuple(media.attributes), local.codecs, local.ilbc_mode)
+    if terms is None:
         raise NotAcceptable(305, "no codec of the trunk offered", Finding("media.codec", media.named_formats()))
     host, port = _address(description, media)
     on_hold = host in _NOWHERE  # the hold of RFC 2543 (RFC 3264 8.4)
     direction = description.direction_of(media)
-    attributes = media.named()
-    muxed = "rtcp-mux" in attributes
     agreement = Agreement(
-        codec=codec,
-        payload_type=payload_type,
-        event_type=None,
-        event_clock=0,
+        codec=terms.codec,
+        payload_type=terms.payload_type,
+        event_type=terms.event_type,
+        event_clock=terms.event_clock,
         remote=(host, port),
-        remote_rtcp=None if on_hold else (host, port) if muxed else _rtcp(attributes.get("rtcp"), host, port),
+        remote_rtcp=None if on_hold else (host, port) if terms.muxed else _rtcp(terms.rtcp, host, port),
         send=direction in ("sendrecv", "recvonly") and not on_hold,
         receive=direction in ("sendrecv", "sendonly") and not local.holds,
-        muxed=muxed,
+        ptime=terms.ptime,
+        mode=terms.mode,
+        muxed=terms.muxed,
     )
     if (":" in host) != (local.family == "IP6") and not on_hold:
         agreement.findings.append(Finding("media.family", f"c={host} where the trunk is at {local.address}"))
-    if codec is ILBC:
-        mode = _MODE.search(media.format_parameters(payload_type))
-        # "If the mode parameter is absent, 30 is assumed"; 30 of either side is 30 for both (RFC 3952 5)
-        agreement.mode = local.ilbc_mode or (int(mode[1]) if mode else 30)
-    elif codec is G729 and not _NO_ANNEX_B.search(parameters := media.format_parameters(payload_type)):
-        agreement.findings.append(Finding("media.annex-b", parameters or "no annexb=no"))  # its default is yes (RFC 4856 2.1.9)
-    agreement.ptime = _packet_time(attributes, codec, agreement.mode)
-    _settle_events(agreement, encodings, media)
-    if media.profile not in _PLAIN or "crypto" in attributes:
+    agreement.findings.extend(terms.findings)
+    if media.profile not in _PLAIN or terms.crypto:
         _settle_keys(agreement, media, local)
     return agreement
+
+
+class _Terms:
+    """What formats and attributes of an audio line settle, whoever sent it and wherever its media goes; see `Agreement`. Not to be changed:
+    the calls of a client share one. `rtcp` is the value of a=rtcp, `crypto` whether there is an a=crypto."""
+
+    __slots__ = ("codec", "crypto", "event_clock", "event_type", "findings", "mode", "muxed", "payload_type", "ptime", "rtcp")
+
+    def __init__(self, codec: Codec, payload_type: int, media: Media, encodings: list[tuple[int, str, int]], ilbc_mode: int | None) -> None:
+        self.codec = codec
+        self.payload_type = payload_type
+        self.findings: list[Finding] = []
+        self.mode = 30
+        if codec is ILBC:
+            mode = _MODE.search(media.format_parameters(payload_type))
+            # "If the mode parameter is absent, 30 is assumed"; 30 of either side is 30 for both (RFC 3952 5)
+            self.mode = ilbc_mode or (int(mode[1]) if mode else 30)
+        elif codec is G729 and not _NO_ANNEX_B.search(parameters := media.format_parameters(payload_type)):
+            self.findings.append(Finding("media.annex-b", parameters or "no annexb=no"))  # its default is yes (RFC 4856 2.1.9)
+        attributes = media.named()
+        self.muxed = "rtcp-mux" in attributes
+        self.rtcp = attributes.get("rtcp")
+        self.crypto = "crypto" in attributes
+        self.ptime = _packet_time(attributes, codec, self.mode)
+        self.event_type, self.event_clock = self._events(encodings, media)
+
+    def _events(self, encodings: list[tuple[int, str, int]], media: Media) -> tuple[int | None, int]:
+        """telephone-event: the one of the codec's clock when several rates are offered (RFC 4733 2.1), else the first."""
+        # a rate at which no codec runs, 0 above all, is none to count durations in
+        events = [(number, clock) for number, name, clock in encodings if name == TELEPHONE_EVENT and clock >= _SLOWEST_CLOCK]
+        if not events:
+            self.findings.append(Finding("media.no-telephone-event", media.named_formats()))
+            return None, 0
+        clock = self.codec.clock
+        chosen = next((event for event in events if event[1] == clock), events[0])
+        if chosen[1] != clock:
+            self.findings.append(Finding("media.event-clock", f"telephone-event/{chosen[1]} beside {self.codec.name}/{clock}"))
+        return chosen
+
+
+def _terms(formats: tuple[str, ...], attributes: tuple[str, ...], codecs: tuple[Codec, ...], ilbc_mode: int | None) -> _Terms | None:
+    """None when no format is one of `codecs`."""
+    media = Media("audio", 0, "", [*formats])
+    media.attributes = [*attributes]
+    encodings = media.encodings()
+    codec, payload_type = _first_known(encodings, codecs)
+    return _Terms(codec, payload_type, media, encodings, ilbc_mode) if codec is not None else None
+
+
+_known_terms = lru_cache(maxsize=64)(_terms)
+"""For a client offers the same in each of its calls."""
 
 
 def _first_known(encodings: list[tuple[int, str, int]], codecs: tuple[Codec, ...]) -> tuple[Codec | None, int]:
@@ -231,24 +277,6 @@ def _milliseconds(text: str | None) -> int | None:
         return None
     whole = text.partition(".")[0]
     return int(whole) if whole.isascii() and whole.isdigit() and len(whole) <= 4 and int(whole) >= _SHORTEST else None
-
-
-def _settle_events(agreement: Agreement, encodings: list[tuple[int, str, int]], media: Media) -> None:
-    """telephone-event: the one of the codec's clock when several rates are offered (RFC 4733 2.1), else the first."""
-    # a rate at which no codec runs, 0 above all, is none to count durations in
-    events = [(number, clock) for number, name, clock in encodings if name == TELEPHONE_EVENT and clock >= _SLOWEST_CLOCK]
-    if not events:
-        agreement.findings.append(Finding("media.no-telephone-event", media.named_formats()))
-        return
-    clock = agreement.codec.clock
-    chosen = events[0]
-    if chosen[1] != clock:
-        chosen = next((event for event in events if event[1] == clock), chosen)
-    agreement.event_type, agreement.event_clock = chosen
-    if agreement.event_clock != clock:
-        agreement.findings.append(
-            Finding("media.event-clock", f"telephone-event/{agreement.event_clock} beside {agreement.codec.name}/{clock}")
-        )
 
 
 def _settle_keys(agreement: Agreement, media: Media, local: LocalMedia) -> None:
