@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import re
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -101,7 +102,9 @@ class Nonces:
         self._mark = _mark(name)
         self._serial = 0
         self._names = {_mark(sibling): sibling for sibling in (*siblings, name)}
-        self._counts: dict[str, int | _Counts] = {}  # nonce-counts seen, by nonce, oldest nonce first; a number is all from 1 to it
+        self._counts: OrderedDict[str, int | _Counts] = OrderedDict()
+        """Nonce-counts seen, by nonce, oldest nonce first; a number is all from 1 to it. A plain dict would look for its oldest entry
+        behind all that were deleted."""
         self.userhash = userhash
 
     def issue(self) -> str:
@@ -131,7 +134,7 @@ class Nonces:
         """Take note of a nonce-count: whether it is new (RFC 2617 3.2.2; gaps and disorder are no replay), and the highest before it."""
         seen = self._counts.get(nonce, 0)
         if not seen and len(self._counts) >= _COUNTS_KEPT:
-            del self._counts[next(iter(self._counts))]
+            self._counts.popitem(last=False)
         if isinstance(seen, int):
             if count == seen + 1 <= _COUNTS_KEPT:  # as nearly all clients count
                 self._counts[nonce] = count

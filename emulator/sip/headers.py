@@ -1,6 +1,7 @@
 """Header values that carry structure (RFC 3261 20 and 25.1): text to values and back."""
 
 import re
+from functools import lru_cache
 
 from emulator.sip.grammar import QUOTED_STRING, TOKEN, is_host, number, quote, unquote
 
@@ -270,8 +271,16 @@ def tag_of(text: str) -> str | None:
 
 _AUTH_PARAM = re.compile(r"\s*([A-Za-z0-9\-.!%*_+`'~]+)\s*=\s*+(\"(?:[^\"\\]|\\.)*\"|[^\s,\"]*)\s*+(?:,|$)", re.DOTALL)
 
-# The same as every stack writes it, without escapes; the last group has what follows on the first parameter that is otherwise.
-_PLAIN_AUTH_PARAM = re.compile(r"""\s*([A-Za-z]+)=(?:"([^"\\]*)"|([^\s,"]*))\s*(?:,|$)|(.+)""", re.DOTALL)
+# The same as every stack writes it, without escapes; a comma in quotes is rare, and found to be none that separates.
+_PLAIN_AUTH_PARAM = re.compile(r"""\s*([A-Za-z]+)=(?:"([^"\\]*)"|([^\s,"]*))\s*""")
+_PLAIN_CREDENTIALS = 1000
+
+
+@lru_cache(maxsize=64)  # all but nonce and response are the same in all credentials of a client
+def _plain_auth_param(text: str) -> tuple[str, str]:
+    """Name in lower case and value of a parameter; without a name where it must be read with more care."""
+    match = _PLAIN_AUTH_PARAM.fullmatch(text)
+    return (match[1].lower(), match[2] or match[3] or "") if match is not None else ("", "")
 
 
 def parse_credentials(text: str) -> tuple[str, dict[str, str]]:
@@ -282,10 +291,10 @@ def parse_credentials(text: str) -> tuple[str, dict[str, str]]:
     scheme, space, rest = text.strip().partition(" ")
     if not space or TOKEN.fullmatch(scheme) is None:
         raise HeaderError("not a scheme and its parameters")
-    found = _PLAIN_AUTH_PARAM.findall(rest)
-    if found and not found[-1][3] and len(found) <= MAX_PARAMS:
-        values = {name.lower(): quoted or plain for name, quoted, plain, _ in found}
-        if len(values) == len(found):
+    if len(rest) <= _PLAIN_CREDENTIALS:
+        parts = rest.split(",")
+        values = dict(map(_plain_auth_param, parts))
+        if len(values) == len(parts) <= MAX_PARAMS and "" not in values:
             return scheme, values
     values = {}
     at, end = 0, len(rest)
