@@ -47,8 +47,8 @@ def lint(request: Request, flow: Flow, challenged: bytes | None = None) -> Itera
     if unreachable is not None:
         yield Finding("contact.unreachable", unreachable)
     if challenged is not None:
-        before = _BRANCH.search(challenged)
-        if before is not None and branch and before[1].decode("utf-8", "replace") == branch:
+        octets = branch.encode("utf-8", "surrogateescape")
+        if octets and octets in challenged and (before := _BRANCH.search(challenged)) is not None and before[1] == octets:
             yield Finding("via.branch-reused", branch)
         sequence = _CSEQ.search(challenged)
         if sequence is not None and int(sequence[1]) == request.cseq.number:

@@ -1,6 +1,7 @@
 """SIP, SIPS and tel URIs (RFC 3261 19.1, RFC 3966); every other scheme is kept as opaque text."""
 
 import re
+from functools import lru_cache
 from urllib.parse import unquote
 
 from emulator.sip.grammar import SCHEME
@@ -18,7 +19,7 @@ class UriError(ValueError):
 
 
 class Uri:
-    """A parsed URI that prints back as it was written.
+    """A parsed URI that prints back as it was written. Not to be changed: many messages share one.
 
     `user` and `password` keep their escapes; `host` is as written, brackets included; for `tel` the number stands in
     `user` and `host` is empty; for other schemes everything after the colon stands in `opaque`.
@@ -38,6 +39,7 @@ class Uri:
         self.opaque = ""
 
     @classmethod
+    @lru_cache(maxsize=256)  # most clients call from the same few numbers, and answer a challenge with the URI that was challenged
     def parse(cls, text: str) -> "Uri":
         """Raises `UriError`."""
         if len(text) > _MAX_LENGTH:

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from emulator.trunk.directory import Entry
     from emulator.trunk.exchange import Exchange
 
-_IN_DIALOG = re.compile(rb"^(?:to|t)[ \t]*:[^\r\n]*;[ \t]*tag[ \t]*=", re.IGNORECASE | re.MULTILINE)
+_IN_DIALOG = re.compile(rb"\n(?:to|t)[ \t]*:[^\r\n]*;[ \t]*tag[ \t]*=", re.IGNORECASE)  # a line feed is found faster than ^ is
 _ONLY_IN_DIALOGS = frozenset({"BYE", "INFO", "PRACK"})
 _KNOWN_METHODS = frozenset({*SERVED, "REGISTER", "MESSAGE", "SUBSCRIBE", "NOTIFY", "PUBLISH", "REFER", "UPDATE"})
 _SOURCES_KEPT = 1000
