@@ -75,7 +75,7 @@ class Baresip:
             self._sock = until(self._connected, lambda: f"baresip's control port; {self.told()}")
         except BaseException:
             self._process.kill()
-            self._process.wait(10)
+            self._process.wait()
             raise
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -88,8 +88,8 @@ class Baresip:
             self._process.wait(DEADLINE)
         except (OSError, subprocess.TimeoutExpired):
             self._process.kill()
-            self._process.wait(10)
-        self._reader.join(10)
+            self._process.wait()
+        self._reader.join(DEADLINE)
         self._sock.close()
 
     def _connected(self) -> socket.socket | None:

@@ -17,7 +17,7 @@ class Loop:
     def __init__(self) -> None:
         self.reactor: Any = EPollReactor()
 
-    def until(self, condition: Callable[[], object], what: str = "it", seconds: float = 10.0) -> None:
+    def until(self, condition: Callable[[], object], what: str = "it", seconds: float = 60.0) -> None:
         end = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < end, f"{what} did not happen in {seconds:g} s"

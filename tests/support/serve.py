@@ -63,7 +63,7 @@ def environment(**more: str) -> dict[str, str]:
     return {**{name: value for name, value in os.environ.items() if not name.startswith("VSIM_")}, **more}
 
 
-def run(command: Sequence[str | Path], seconds: float = 60, **how: Any) -> subprocess.CompletedProcess[str]:
+def run(command: Sequence[str | Path], seconds: float = 2 * DEADLINE, **how: Any) -> subprocess.CompletedProcess[str]:
     """Run a program to its end."""
     how.setdefault("env", environment())
     return subprocess.run(
@@ -87,7 +87,7 @@ class Serve:
             until(lambda: self.file.exists() or self.process.poll() is not None, "the endpoints file")
         except BaseException:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait()
             raise
         if self.process.poll() is not None:
             self.process.wait()
@@ -102,7 +102,7 @@ class Serve:
         """`address:port` of a proxy."""
         return f"{self.proxy(name)['address']}:{self.proxy(name)[transport]}"
 
-    def cli(self, *arguments: str, seconds: float = 30) -> subprocess.CompletedProcess[str]:
+    def cli(self, *arguments: str, seconds: float = 2 * DEADLINE) -> subprocess.CompletedProcess[str]:
         """A vsim command about this emulator."""
         return run([*VSIM, *arguments], seconds, cwd=self.directory, env=environment())
 
@@ -131,7 +131,7 @@ class Serve:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
-            return self.process.wait(10)
+            return self.process.wait(DEADLINE)
         except subprocess.TimeoutExpired:
             self.process.kill()
             pytest.fail("vsim serve did not stop")

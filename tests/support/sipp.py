@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
-from tests.support.serve import environment, need, until
+from tests.support.serve import environment, need, own_address, until
 
+PORT = 5060
+BUFFER = "425984"
+"""Octets of its sockets: twice what the system lets a socket have at first, as much as it may ask for. A burst waits there."""
 CONTACT = "sip:customer@[local_ip]:[local_port];transport=[transport]"
 _TAG = ";tag=[pid]customer[call_number]"
 _SDP = """v=0
@@ -94,26 +97,26 @@ TAKES = (answer(200, sdp=True), receive("ACK"))
 ANSWERS = (receive("INVITE"), answer(180), *TAKES, *HUNG_UP)
 
 
-def free_port(tcp: bool = False) -> int:
-    """Free a moment ago."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM if tcp else socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def listens(port: int, tcp: bool = False) -> bool:
-    """Whether anybody listens on a port of 127.0.0.1."""
+def listens(address: str, port: int, tcp: bool = False) -> bool:
+    """Whether anybody listens on a port of an address."""
+    at = f"{int.from_bytes(socket.inet_aton(address), 'little'):08X}:{port:04X}"
     text = Path(f"/proc/net/{'tcp' if tcp else 'udp'}").read_text()
-    return re.search(rf": (0100007F|00000000):{port:04X} \S+ {'0A' if tcp else '07'} ", text) is not None
+    return re.search(rf": {at} \S+ {'0A' if tcp else '07'} ", text) is not None
+
+
+def nobody() -> str:
+    """`address:port` that nobody listens at: neither a name server of the tests nor a media port ever is there."""
+    return f"{own_address()}:{PORT}"
 
 
 class Sipp:
-    """One SIPp that takes calls at `port` until the block ends; every call follows the steps. Its messages are kept."""
+    """One SIPp that takes calls `at` an address of its own until the block ends; every call follows the steps. Its messages are kept."""
 
     def __init__(self, directory: Path, *steps: str, transport: str = "udp", flags: tuple[str, ...] = ()) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self.transport = transport
+        self.address, self.port = own_address(), PORT
         self._flags = flags
         self._scenario = directory / "scenario.xml"
         referenced = '<Reference variables="1,2,user,via,caller,own,target"/>'
@@ -125,29 +128,36 @@ class Sipp:
 
     def __enter__(self) -> "Sipp":
         sipp, tcp = need("sipp", "sip-tester"), self.transport == "tcp"
-        for _ in range(5):
-            self.port = free_port(tcp)
-            command = [
-                sipp, "-sf", str(self._scenario), "-i", "127.0.0.1", "-p", str(self.port), "-mi", "127.0.0.1", "-mp", str(free_port() & ~1),
-                "-t", "t1" if tcp else "u1", "-nostdin", "-trace_msg", "-message_file", str(self.log), "-timeout", "300",
-                "-trace_err", "-error_file", str(self.directory / "errors.log"), *self._flags,
-            ]  # fmt: skip
-            with (self.directory / "output").open("w") as output:
-                self._process = subprocess.Popen(
-                    command, cwd=self.directory, env=environment(), stdin=subprocess.DEVNULL, stdout=output, stderr=output
-                )
-            until(lambda: listens(self.port, tcp) or self._process.poll() is not None, "SIPp's port")
-            if self._process.poll() is None:
-                return self
-        pytest.fail((self.directory / "output").read_text(errors="replace"))
+        command = [
+            sipp, "-sf", str(self._scenario), "-i", self.address, "-p", str(self.port), "-mi", self.address, "-buff_size", BUFFER,
+            "-t", "t1" if tcp else "u1", "-nostdin", "-trace_msg", "-message_file", str(self.log), "-timeout", "600",
+            "-trace_err", "-error_file", str(self.directory / "errors.log"), *self._flags,
+        ]  # fmt: skip
+        with (self.directory / "output").open("w") as output:
+            self._process = subprocess.Popen(
+                command, cwd=self.directory, env=environment(), stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            )
+        try:
+            until(lambda: listens(self.address, self.port, tcp) or self._process.poll() is not None, "SIPp's port")
+        except BaseException:
+            self._process.kill()
+            self._process.wait()
+            raise
+        if self._process.poll() is not None:
+            pytest.fail((self.directory / "output").read_text(errors="replace"))
+        return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._process.kill()
-        self._process.wait(10)
+        self._process.wait()
+
+    @property
+    def at(self) -> str:
+        return f"{self.address}:{self.port}"
 
     def target(self, user: str = "1234", parameters: str = "") -> str:
         """An entry of a forward list."""
-        return f"sip:{user}@127.0.0.1:{self.port}{';transport=tcp' if self.transport == 'tcp' else ''}{parameters}"
+        return f"sip:{user}@{self.at}{';transport=tcp' if self.transport == 'tcp' else ''}{parameters}"
 
     def messages(self, incoming: bool = True) -> list[str]:
         """What it got, or sent, so far."""

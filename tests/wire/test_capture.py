@@ -12,7 +12,7 @@ import pytest
 from tests.support.inbound import over, ring, shown
 from tests.support.phone import SDP, Phone
 from tests.support.serve import VSIM, Serve, environment, need, run
-from tests.support.sipp import ANSWERS, Sipp, free_port, receive, refusals, wait
+from tests.support.sipp import ANSWERS, Sipp, nobody, receive, refusals, wait
 from tests.wire.test_connections import dial, messages
 from tests.wire.test_sipp import sipp_command
 
@@ -138,13 +138,13 @@ def test_ipv6(tmp_path: Path, transport: str) -> None:
 def test_a_call_from_the_trunk_with_every_attempt(serve: Serve, tmp_path: Path) -> None:
     """Refused over TCP, nobody there, silent, refused by a status, answered: each leg with its Call-ID, and why it ended beside it."""
     quick = ";timeout=2000"
-    nobody = f"sip:nobody@127.0.0.1:{free_port(tcp=True)};transport=tcp{quick}"
+    closed = nobody()
     with (
         Sipp(tmp_path / "silent", receive("INVITE"), wait(20)) as silent,
         Sipp(tmp_path / "refuses", *refusals([503]), transport="tcp") as refuses,
         Sipp(tmp_path / "takes", *ANSWERS) as takes,
     ):
-        targets = (nobody, silent.target("1", quick), refuses.target("503", quick), takes.target("2", quick))
+        targets = (f"sip:nobody@{closed};transport=tcp{quick}", silent.target("1", quick), refuses.target("503", quick), takes.target("2", quick))
         call = over(serve, ring(serve, ", ".join(targets), talk=0.3, until="answered"))
     read, found = capture(serve, call["id"])
     legs = [attempt["call_id"] for attempt in found["attempts"]]
@@ -154,7 +154,7 @@ def test_a_call_from_the_trunk_with_every_attempt(serve: Serve, tmp_path: Path) 
     assert each[3] == ["INVITE", "180", "200", "ACK", "BYE", "200"]
     comments = {row[0]: row[1] for row in read.fields("sip.Call-ID", "frame.comment") if row[1]}
     assert "this did not leave: the connection has not come about" in comments[legs[0]]
-    assert "inbound.unreachable: 127.0.0.1:" in comments[legs[0]] and "inbound.timeout: " in comments[legs[1]]
+    assert f"inbound.unreachable: {closed}" in comments[legs[0]] and "inbound.timeout: " in comments[legs[1]]
     ports = {row[0] for row in read.fields("tcp.srcport", where=f'sip.Call-ID == "{legs[2]}" && sip.Method')}
     assert len(ports) == 1 and ports.isdisjoint({str(serve.proxy(found["proxy"])["tcp"])})  # where the connection came from
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.inbound import CALLER, NUMBER, ask, hang_up, nothing_left, outcomes, ring
 from tests.support.serve import Serve, until
-from tests.support.sipp import ANSWERS, CANCELLED, HUNG_UP, TAKES, Sipp, answer, free_port, receive, refusals, request, wait
+from tests.support.sipp import ANSWERS, CANCELLED, HUNG_UP, TAKES, Sipp, answer, nobody, receive, refusals, request, wait
 
 CALLS, HUNTS = 200, 50
 CUSTOMERS = 8
@@ -89,7 +89,7 @@ def test_fifty_hunts_at_once_with_mixed_outcomes(serve: Serve, tmp_path: Path) -
             (at["rings"].target("1", quick), {}, [(1, "no-answer", None)], ("refused", 480)),
             (at["rings"].target("1", quick), {"cancel_after": 1}, [(1, "cancelled", None)], ("cancelled", 487)),
             (f"{at['late'].target('1', quick)}, {refuses('302')}", {}, [(1, "timeout", None), (2, "refused", 302)], ("refused", 302)),
-            (f"sip:1@127.0.0.1:{free_port(tcp=True)};transport=tcp, {refuses('503')}", {}, [(1, "unreachable", None), (2, "refused", 503)],
+            (f"sip:1@{nobody()};transport=tcp, {refuses('503')}", {}, [(1, "unreachable", None), (2, "refused", 503)],
              ("refused", 503)),
             (f"sip:1@nobody.example.net, {at['ends'].target()}", {}, [(1, "not-found", None), (2, "answered", 200)], ("ended", 200)),
         ]  # fmt: skip

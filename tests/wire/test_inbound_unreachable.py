@@ -15,9 +15,9 @@ from tests.support.baresip import Baresip
 from tests.support.callee import Callee
 from tests.support.inbound import codes, hang_up, nothing_left, outcomes, over, ring, sent
 from tests.support.phone import SDP
-from tests.support.sbc import running
-from tests.support.serve import Serve, need, until
-from tests.support.sipp import ANSWERS, Sipp, free_port, listens, receive, wait
+from tests.support.sbc import TLS_PORT, running
+from tests.support.serve import Serve, need, own_address, until
+from tests.support.sipp import ANSWERS, Sipp, listens, nobody, receive, wait
 from tests.wire.test_connections import messages
 from tests.wire.test_inbound_phones import USER, certificate
 from tests.wire.test_linphone import PATIENT, together, voice
@@ -32,7 +32,7 @@ class Server:
     def __init__(self, behave: Callable[[socket.socket], None]) -> None:
         self._behave = behave
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
+        self.at = "{}:{}".format(*self._listener.getsockname())
         self._open: list[socket.socket] = []
         self._thread = threading.Thread(target=self._serve, daemon=True)
 
@@ -42,7 +42,7 @@ class Server:
 
     def __exit__(self, *error: object) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
-        self._thread.join(10)
+        self._thread.join(60)
         for sock in (self._listener, *self._open):
             sock.close()
 
@@ -52,7 +52,7 @@ class Server:
                 connection = self._listener.accept()[0]
             except OSError:
                 return
-            connection.settimeout(10)
+            connection.settimeout(60)
             self._open.append(connection)
             with contextlib.suppress(OSError):
                 self._behave(connection)
@@ -81,7 +81,7 @@ def says_nothing(connection: socket.socket) -> None:
 
 
 @contextlib.contextmanager
-def full_backlog() -> Iterator[int]:
+def full_backlog() -> Iterator[str]:
     """A port whose listener takes no more connections: attempts get no answer."""
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
@@ -91,27 +91,25 @@ def full_backlog() -> Iterator[int]:
             filler = stack.enter_context(socket.socket())
             filler.setblocking(False)
             filler.connect_ex(listener.getsockname())
-        yield listener.getsockname()[1]
+        yield "{}:{}".format(*listener.getsockname())
 
 
 @contextlib.contextmanager
-def openssl(directory: Path, *flags: str) -> Iterator[int]:
-    """`openssl s_server` at a port of its own."""
+def openssl(directory: Path, *flags: str) -> Iterator[str]:
+    """`openssl s_server` at an address of its own."""
     program = need("openssl", "openssl")
-    for _ in range(5):
-        port = free_port(tcp=True)
-        command = [program, "s_server", "-accept", f"127.0.0.1:{port}", "-cert", str(directory / "certificate.pem")]
-        command += ["-key", str(directory / "key.pem"), "-quiet", *flags]
-        with running(command, directory / "openssl.log") as process:
-            until(lambda: listens(port, tcp=True) or process.poll() is not None, "openssl's port")  # noqa: B023 - called in this round
-            if process.poll() is None:
-                yield port
-                return
-    pytest.fail((directory / "openssl.log").read_text())
+    address = own_address()
+    command = [program, "s_server", "-accept", f"{address}:{TLS_PORT}", "-cert", str(directory / "certificate.pem")]
+    command += ["-key", str(directory / "key.pem"), "-quiet", *flags]
+    with running(command, directory / "openssl.log") as process:
+        until(lambda: listens(address, TLS_PORT, tcp=True) or process.poll() is not None, "openssl's port")
+        if process.poll() is not None:
+            pytest.fail((directory / "openssl.log").read_text())
+        yield f"{address}:{TLS_PORT}"
 
 
-def to(port: int, transport: str) -> str:
-    return f"sip:1234@127.0.0.1:{port};transport={transport}{QUICK}"
+def to(at: str, transport: str) -> str:
+    return f"sip:1234@{at};transport={transport}{QUICK}"
 
 
 @pytest.fixture
@@ -134,16 +132,16 @@ def test_what_can_not_be_reached_makes_room_for_the_next(serve: Serve, tmp_path:
         Sipp(tmp_path / "tcp", *ANSWERS, transport="tcp") as other, full_backlog() as full,
     ):  # fmt: skip
         cases = [
-            (to(free_port(tcp=True), "tcp"), "unreachable", "connection refused"),
-            (to(free_port(tcp=True), "tls"), "unreachable", "connection refused"),
-            (to(free_port(), "udp"), "unreachable", "port unreachable (ICMP)"),
+            (to(nobody(), "tcp"), "unreachable", "connection refused"),
+            (to(nobody(), "tls"), "unreachable", "connection refused"),
+            (to(nobody(), "udp"), "unreachable", "port unreachable (ICMP)"),
             (to(only_1_3, "tls"), "unreachable", "TLS handshake failed: "),
-            (to(closing.port, "tls"), "unreachable", "TLS handshake failed: the peer closed the connection"),
-            (to(resetting.port, "tls"), "unreachable", "TLS handshake failed: "),
-            (to(plain.port, "tls"), "unreachable", "TLS handshake failed: "),
-            (to(silent.port, "tls"), "timeout", "no end of the TLS handshake in 2 s"),
-            (to(silent.port, "tcp"), "timeout", "no response in 2 s"),
-            (to(other.port, "tls"), "timeout", "no end of the TLS handshake in 2 s"),
+            (to(closing.at, "tls"), "unreachable", "TLS handshake failed: the peer closed the connection"),
+            (to(resetting.at, "tls"), "unreachable", "TLS handshake failed: "),
+            (to(plain.at, "tls"), "unreachable", "TLS handshake failed: "),
+            (to(silent.at, "tls"), "timeout", "no end of the TLS handshake in 2 s"),
+            (to(silent.at, "tcp"), "timeout", "no response in 2 s"),
+            (to(other.at, "tls"), "timeout", "no end of the TLS handshake in 2 s"),
             (to(full, "tcp"), "timeout", "no connection in 2 s"),
             (to(full, "tls"), "timeout", "no connection in 2 s"),
             (f"sip:1234@nobody.{NAME}", "not-found", ""),
@@ -173,15 +171,15 @@ def test_whose_connection_it_was_is_told_when_there_are_too_many(tmp_path: Path)
         return [line for line in serve.events().splitlines() if f" {kind} " in line]
 
     try:
-        with Server(says_nothing) as silent, socket.create_connection((proxy["address"], proxy["tcp"]), timeout=10):
-            call = ring(serve, to(silent.port, "tcp"))
+        with Server(says_nothing) as silent, socket.create_connection((proxy["address"], proxy["tcp"]), timeout=60):
+            call = ring(serve, to(silent.at, "tcp"))
             assert call["attempts"][0]["why"] == "too many connections at once"
             until(lambda: len(events("connection.failed")) == 2, "the events: which bound, and what it cost")
-            assert all(f"127.0.0.1:{silent.port}" in line for line in events("connection.failed"))
+            assert all(silent.at in line for line in events("connection.failed"))
             assert not events("connection.refused")
             with socket.socket() as other:
                 other.bind(("127.0.0.1", 0))
-                other.settimeout(10)
+                other.settimeout(60)
                 with contextlib.suppress(ConnectionResetError):  # it may be over before it is seen to have come about
                     other.connect((proxy["address"], proxy["tcp"]))
                     assert other.recv(1) == b""
@@ -200,7 +198,7 @@ def test_what_the_hunt_gave_up_does_not_leave_when_its_connection_comes_about_la
     begin, invited = threading.Event(), list[str]()
 
     def late(connection: socket.socket) -> None:
-        assert begin.wait(10)
+        assert begin.wait(60)
         with context.wrap_socket(connection, server_side=True) as secure:
             callee = Callee(secure.sendall, "127.0.0.1", 9, "TLS")
             (callee.invited,) = messages(secure, 1)
@@ -209,10 +207,10 @@ def test_what_the_hunt_gave_up_does_not_leave_when_its_connection_comes_about_la
             messages(secure, 1)  # ACK
 
     with Server(late) as server:
-        first = ring(serve, to(server.port, "tls"))
+        first = ring(serve, to(server.at, "tls"))
         assert outcomes(first) == [(1, "timeout", None)] and first["status"] == 486
         begin.set()
-        second = ring(serve, to(server.port, "tls"))
+        second = ring(serve, to(server.at, "tls"))
         assert outcomes(second) == [(1, "refused", 486)], second["attempts"]
     assert invited == [second["attempts"][0]["call_id"]] != [first["attempts"][0]["call_id"]]
 
@@ -233,7 +231,7 @@ def test_over_tls_a_contact_that_nobody_listens_at_is_reached_over_its_connectio
             got.extend((ack.start, bye.start))
 
     with Server(takes) as server:
-        call = ring(serve, to(server.port, "tls"), talk=0)
+        call = ring(serve, to(server.at, "tls"), talk=0)
         assert (call["state"], call["ended_by"], outcomes(call)) == ("ended", "caller", [(1, "answered", 200)])
         until(lambda: len(got) == 2, "ACK and BYE")
     assert got == [f"{method} sip:callee@127.0.0.1:9;transport=tls SIP/2.0" for method in ("ACK", "BYE")]
@@ -244,22 +242,23 @@ def test_a_certificate_that_is_not_trusted_when_it_is_looked_at(tmp_path: Path) 
     certificate(tmp_path)
     (tmp_path / "other").mkdir()
     certificate(tmp_path / "other", "other.example.net")
-    (tmp_path / "vsim.yaml").write_text(f"dns: {{hosts: {{{NAME}: 127.0.0.1, wrong.example.net: 127.0.0.1}}}}\n")
     ca = str(tmp_path / "certificate.pem")
-    serve = Serve(tmp_path, env={"VSIM_TLS_VERIFY_CUSTOMER": "true", "VSIM_TLS_CUSTOMER_CA": ca})
-    try:
-        with openssl(tmp_path, "-tls1_2") as trusted, openssl(tmp_path / "other", "-tls1_2") as untrusted:
-            right = ring(serve, f"sip:1@{NAME}:{trusted};transport=tls{QUICK}")
-            wrong_name = ring(serve, f"sip:1@wrong.example.net:{trusted};transport=tls{QUICK}")
-            unknown = ring(serve, f"sip:1@{NAME}:{untrusted};transport=tls{QUICK}")
-        assert right["attempts"][0]["why"] == "the peer closed the connection"  # openssl has read the INVITE
-        refused = "TLS handshake failed: the certificate is refused: "
-        assert wrong_name["attempts"][0]["why"] == f"{refused}it is for {NAME}, not for wrong.example.net"
-        assert unknown["attempts"][0]["why"].startswith(f"{refused}it is self-signed")
-        assert {wrong_name["status"], unknown["status"]} == {503}
-        serve.check()
-    finally:
-        serve.stop()
+    with openssl(tmp_path, "-tls1_2") as trusted, openssl(tmp_path / "other", "-tls1_2") as untrusted:
+        at = {NAME: trusted, "wrong.example.net": trusted, "other.example.net": untrusted}
+        hosts = ", ".join(f"{name}: {where.partition(':')[0]}" for name, where in at.items())
+        (tmp_path / "vsim.yaml").write_text(f"dns: {{hosts: {{{hosts}}}}}\n")
+        serve = Serve(tmp_path, env={"VSIM_TLS_VERIFY_CUSTOMER": "true", "VSIM_TLS_CUSTOMER_CA": ca})
+        try:
+            patient = ";timeout=20000"
+            right, wrong_name, unknown = (ring(serve, f"sip:1@{name}:{TLS_PORT};transport=tls{patient}") for name in at)
+            serve.check()
+        finally:
+            serve.stop()
+    assert right["attempts"][0]["why"] == "the peer closed the connection"  # openssl has read the INVITE
+    refused = "TLS handshake failed: the certificate is refused: "
+    assert wrong_name["attempts"][0]["why"] == f"{refused}it is for {NAME}, not for wrong.example.net"
+    assert unknown["attempts"][0]["why"].startswith(f"{refused}it is self-signed")
+    assert {wrong_name["status"], unknown["status"]} == {503}
 
 
 def test_a_name_with_two_addresses_of_which_the_first_is_dead(tmp_path: Path) -> None:
@@ -272,14 +271,16 @@ def test_a_name_with_two_addresses_of_which_the_first_is_dead(tmp_path: Path) ->
         Baresip(tmp_path, "127.0.0.1", "PCMA", account=";answermode=auto", certificate=both) as phone,
     ):  # fmt: skip
         services = {
-            "_sip._udp.closed": (free_port(), udp.port), "_sip._udp.silent": (silent.port, udp.port),
-            "_sip._tcp.closed": (free_port(tcp=True), tcp.port), "_sips._tcp.broken": (only_1_3, phone.listens()["tls"]),
+            "_sip._udp.closed": (nobody(), udp.at), "_sip._udp.silent": (silent.at, udp.at),
+            "_sip._tcp.closed": (nobody(), tcp.at), "_sips._tcp.broken": (only_1_3, f"127.0.0.1:{phone.listens()['tls']}"),
         }  # fmt: skip
-        lines = [
-            f'    "{name}.{NAME}": ["10 50 {dead} one.{NAME}", "20 50 {alive} two.{NAME}"]' for name, (dead, alive) in services.items()
-        ]
-        hosts = f"    one.{NAME}: 127.0.0.1\n    two.{NAME}: 127.0.0.1\n"
-        (tmp_path / "vsim.yaml").write_text("dns:\n  services:\n" + "\n".join(lines) + "\n  hosts:\n" + hosts)
+        lines, hosts = [], []
+        for name, both_at in services.items():
+            (dead, closed), (alive, taken) = (where.split(":") for where in both_at)
+            host = f"{name[1:].replace('._', '-')}.{NAME}"
+            lines.append(f'    "{name}.{NAME}": ["10 50 {closed} one.{host}", "20 50 {taken} two.{host}"]')
+            hosts += [f"    one.{host}: {dead}", f"    two.{host}: {alive}"]
+        (tmp_path / "vsim.yaml").write_text("\n".join(("dns:", "  services:", *lines, "  hosts:", *hosts, "")))
         serve = Serve(tmp_path, env={"VSIM_FORWARDING_HOP_TIMEOUT": "1s"})
         try:
 
