@@ -119,10 +119,18 @@ def test_ports_are_free_chosen_once_and_may_be_settled(monkeypatch: pytest.Monke
     ports = FreePorts()
     first, second = ports.choose(("pbx", "sbc", "phone"), {"phone": "5080"}), ports.choose(("pbx",), {})
     assert first["sbc"] == "5090" and first["phone"] == "5080" and first["pbx"] != second["pbx"]
-    assert 0 < int(first["pbx"]) < 65536
     ports.give_back(first)
     with pytest.raises(Unusable, match="'x' is no port"):
         ports.choose(("pbx",), {"pbx": "x"})
+
+
+def test_a_port_that_is_free_is_none_that_another_program_is_handed_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """By the system, between the choice and the moment when the program under test takes it."""
+    (tmp_path / "range").write_text("24000\t60999\n")
+    for path, end in ((tmp_path / "range", 24000), (tmp_path / "none", 32768)):
+        monkeypatch.setattr("emulator.cli.free_ports._HANDED_OUT", path)
+        chosen = [int(FreePorts().choose(("pbx",), {})["pbx"]) for _ in range(50)]
+        assert all(20000 <= port < end for port in chosen) and len(set(chosen)) > 10
 
 
 def test_what_is_given_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

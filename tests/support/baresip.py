@@ -17,6 +17,8 @@ _END = "\x04"
 """The key that is let go of."""
 _PRESSED = 0.15
 """Seconds of a digit."""
+RTP_PORTS = "10000-19999"
+"""Of each baresip of the tests: it takes them on every address of the machine, and else might take one that a test is about to."""
 _CONTROL = 4444
 """Its control port, at an address of its own."""
 _HEADER = 44
@@ -54,7 +56,7 @@ class Baresip:
         self._events: list[dict[str, Any]] = []
         self._control = own_address()
         (directory / "config").write_text(
-            f"sip_listen 127.0.0.1:0\naudio_player aufile,/dev/null\naudio_source aufile,{directory}/in.wav\n"
+            f"sip_listen 127.0.0.1:0\nrtp_ports {RTP_PORTS}\naudio_player aufile,/dev/null\naudio_source aufile,{directory}/in.wav\n"
             f"audio_alert aufile,/dev/null\nausrc_srate {rate}\nauplay_srate {rate}\nnet_interface 127.0.0.1\nmodule_path {modules()}\n"
             "module g711.so\nmodule g722.so\nmodule srtp.so\nmodule aufile.so\nmodule sndfile.so\n"
             "module_app account.so\nmodule_app menu.so\nmodule_app debug_cmd.so\n"

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from tests.support.baresip import Baresip
-from tests.support.serve import Serve, until
+from tests.support.serve import DEADLINE, Serve, until
 
 NUMBER, CALLER = "447700900000", "14155550100"
 RATE = 8000
 
 
-def ask(serve: Serve, method: str, path: str, body: Any = None, seconds: float = 60) -> tuple[int, Any]:
+def ask(serve: Serve, method: str, path: str, body: Any = None, seconds: float = 2 * DEADLINE) -> tuple[int, Any]:
     """Status and content, read where it is JSON."""
     data = json.dumps(body).encode() if body is not None else None
     request = urllib.request.Request(serve.endpoints["control"] + path, data, method=method)
@@ -30,7 +30,7 @@ def ask(serve: Serve, method: str, path: str, body: Any = None, seconds: float =
         return error.code, json.loads(error.read())
 
 
-def ring(serve: Serve, forward: str, until: str = "over", seconds: int = 40, **how: Any) -> dict[str, Any]:
+def ring(serve: Serve, forward: str, until: str = "over", seconds: int = 100, **how: Any) -> dict[str, Any]:
     """Ring a number, and wait until the call is over or answered; how it went by then."""
     body = {"number": NUMBER, "caller": CALLER, "forward": forward, **how}
     status, call = ask(serve, "POST", f"/v1/calls?wait={seconds}s&until={until}", body, seconds + 20)

@@ -15,6 +15,8 @@ from tests.support.serve import environment, need, own_address, until
 PORT = 5060
 BUFFER = "425984"
 """Octets of its sockets: twice what the system lets a socket have at first, as much as it may ask for. A burst waits there."""
+QUICK, SLOW = ";timeout=2000", ";timeout=20000"
+"""What stands behind a target that is to be given up soon, and behind one that is not, however busy the machine is."""
 CONTACT = "sip:customer@[local_ip]:[local_port];transport=[transport]"
 _TAG = ";tag=[pid]customer[call_number]"
 _SDP = """v=0
@@ -155,7 +157,7 @@ class Sipp:
     def at(self) -> str:
         return f"{self.address}:{self.port}"
 
-    def target(self, user: str = "1234", parameters: str = "") -> str:
+    def target(self, user: str = "1234", parameters: str = SLOW) -> str:
         """An entry of a forward list."""
         return f"sip:{user}@{self.at}{';transport=tcp' if self.transport == 'tcp' else ''}{parameters}"
 

@@ -18,7 +18,7 @@ import pytest
 
 from emulator import service
 from emulator.control import server
-from tests.support.serve import VSIM, Serve, environment, run, until
+from tests.support.serve import DEADLINE, VSIM, Serve, environment, own_address, run, until
 from tests.wire.test_sipp import sipp_command
 
 
@@ -75,8 +75,8 @@ def test_calls_show_tail_and_reset(serve: Serve) -> None:
             until(lambda: lines and '"call.ended"' in lines[-1], "its end")
         finally:
             tail.terminate()  # a job in the background may have been told to ignore Ctrl-C
-        reader.join(10)
-    kinds = [json.loads(line)["kind"] for line in lines]
+        reader.join(DEADLINE)
+    kinds = [kind for line in lines if (kind := json.loads(line)["kind"]).startswith("call.")]
     assert kinds[-3:] == ["call.started", "call.answered", "call.ended"]
     listed = serve.cli("calls").stdout.splitlines()
     assert listed[0].split()[:3] == ["CALL", "AT", "PROXY"] and "442071234567" in listed[1] and "ended" in listed[1]
@@ -128,7 +128,7 @@ def test_a_tail_too_many_is_told_why(serve: Serve) -> None:
     address = ("127.0.0.1", int(serve.endpoints["control"].rpartition(":")[2]))
     with ExitStack() as streams:
         for _ in range(50):
-            stream = streams.enter_context(socket.create_connection(address, 10))
+            stream = streams.enter_context(socket.create_connection(address, DEADLINE))
             stream.sendall(b"GET /v1/events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n")
             assert stream.recv(12) == b"HTTP/1.1 200"
         done = serve.cli("tail")
@@ -161,7 +161,7 @@ def one_line(done: subprocess.CompletedProcess[str], *texts: str) -> None:
 
 def attempt(directory: Path, *flags: str, **variables: str) -> subprocess.CompletedProcess[str]:
     variables.setdefault("VSIM_TLS_DIRECTORY", str(directory / "certs"))
-    return run([*VSIM, "serve", *flags], 20, cwd=directory, env=environment(**variables))
+    return run([*VSIM, "serve", *flags], cwd=directory, env=environment(**variables))
 
 
 def test_a_second_instance_says_so_and_leaves_the_first_alone(serve: Serve) -> None:
@@ -170,6 +170,7 @@ def test_a_second_instance_says_so_and_leaves_the_first_alone(serve: Serve) -> N
 
 
 def test_a_taken_port_is_one_line_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    address = own_address()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
@@ -178,15 +179,15 @@ def test_a_taken_port_is_one_line_and_leaves_nothing_behind(tmp_path: Path) -> N
             control.bind(("127.0.0.1", 0))
             control.listen()
             taken_port = str(control.getsockname()[1])
-            done = attempt(tmp_path, "--layout", "ports", "--bind", "127.0.99.1", VSIM_CONTROL_PORT=taken_port, VSIM_DNS_PORT="0")
+            done = attempt(tmp_path, "--layout", "ports", "--bind", address, VSIM_CONTROL_PORT=taken_port, VSIM_DNS_PORT="0")
         one_line(done, f"127.0.0.1:{taken_port}", "control API: address already in use", "control.port", "--ephemeral")
-        done = attempt(tmp_path, "--layout", "ports", "--bind", "127.0.99.1", VSIM_DNS_PORT=str(port), VSIM_CONTROL_PORT="0")
+        done = attempt(tmp_path, "--layout", "ports", "--bind", address, VSIM_DNS_PORT=str(port), VSIM_CONTROL_PORT="0")
         one_line(done, f"127.0.0.1:{port}", "DNS: address already in use", "dns.port")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:  # before the first call, not in each of them
-        taken.bind(("127.0.99.1", 0))
-        how = ("--layout", "ports", "--bind", "127.0.99.1", "--media-port", str(taken.getsockname()[1]))
+        taken.bind((address, 0))
+        how = ("--layout", "ports", "--bind", address, "--media-port", str(taken.getsockname()[1]))
         done = attempt(tmp_path, *how, VSIM_CONTROL_PORT="0", VSIM_DNS_PORT="0")
-        one_line(done, f"media port {how[-1]} on 127.0.99.1: address already in use", "media.port")
+        one_line(done, f"media port {how[-1]} on {address}: address already in use", "media.port")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["certs"]
 
 
@@ -236,14 +237,13 @@ def test_the_zone_of_a_running_emulator_has_its_ports(serve: Serve) -> None:
 
 
 def test_the_ports_layout(tmp_path: Path) -> None:
-    serve = Serve(
-        tmp_path, "--layout", "ports", "--bind", "127.0.98.1", ephemeral=False, env={"VSIM_DNS_PORT": "0", "VSIM_CONTROL_PORT": "0"}
-    )
+    address = own_address()
+    serve = Serve(tmp_path, "--layout", "ports", "--bind", address, ephemeral=False, env={"VSIM_DNS_PORT": "0", "VSIM_CONTROL_PORT": "0"})
     try:
         proxies = serve.endpoints["proxies"]
         assert [proxy["udp"] for proxy in proxies.values()] == list(range(5060, 5084, 2))
         assert [proxy["tls"] for proxy in proxies.values()] == list(range(5061, 5085, 2))
-        assert {proxy["address"] for proxy in proxies.values()} == {"127.0.98.1"}
+        assert {proxy["address"] for proxy in proxies.values()} == {address}
         assert run(sipp_command(serve, "call.xml", "u1", "-m", "5"), cwd=tmp_path).returncode == 0
         serve.check()
     finally:
@@ -270,7 +270,7 @@ def test_a_second_signal_stops_at_once(serve: Serve) -> None:
         serve.process.send_signal(signal.SIGTERM)
         until(lambda: "stopping" in serve.events(), "the first signal's effect")
         serve.process.send_signal(signal.SIGINT)
-        assert serve.process.wait(20) == 130  # 0 when it has waited for the answer after all
+        assert serve.process.wait(DEADLINE) == 130  # 0 when it has waited for the answer after all
 
 
 def test_a_terminal_that_is_closed_stops_it_as_ctrl_c_does(serve: Serve) -> None:
@@ -285,7 +285,7 @@ def test_a_terminal_that_is_closed_stops_it_as_ctrl_c_does(serve: Serve) -> None
 def test_without_an_answer_to_its_bye_it_stops_all_the_same(serve: Serve) -> None:
     with a_call_whose_client_is_silent(serve):
         began = time.monotonic()
-        assert serve.stop() == 0 and time.monotonic() - began > 3  # it did wait; `stop` gives it ten seconds
+        assert serve.stop() == 0 and time.monotonic() - began > 3  # it did wait
 
 
 def test_all_that_a_stop_waits_for_takes_less_than_five_seconds() -> None:
@@ -295,10 +295,11 @@ def test_all_that_a_stop_waits_for_takes_less_than_five_seconds() -> None:
 def test_requests_in_a_bunch_are_answered_in_part(serve: Serve) -> None:
     """A thousand of them, and nothing else would go on until all are answered."""
     address = ("127.0.0.1", int(serve.endpoints["control"].rpartition(":")[2]))
-    with socket.create_connection(address, 10) as client:
-        client.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n" * 1000)
+    with socket.create_connection(address, DEADLINE) as client:
         answered = b""
-        with suppress(ConnectionResetError):
+        with suppress(ConnectionError):
+            client.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n" * 1000)
+        with suppress(ConnectionError):
             while data := client.recv(65536):
                 answered += data
     assert answered.count(b"HTTP/1.1 200 OK") == 8 and answered.count(b"Connection: close") == 1
@@ -309,8 +310,9 @@ def test_http_from_elsewhere_is_refused(serve: Serve) -> None:
     host, _, port = serve.endpoints["control"].removeprefix("http://").partition(":")
 
     def status(method: str, path: str, headers: dict[str, str], body: bytes = b"") -> int:
-        connection = http.client.HTTPConnection(host, int(port), timeout=5)
-        connection.request(method, path, body, headers)
+        connection = http.client.HTTPConnection(host, int(port), timeout=DEADLINE)
+        with suppress(ConnectionError):  # the answer may come, and the connection end, before all is said
+            connection.request(method, path, body, headers)
         answer = connection.getresponse()
         assert b"Traceback" not in answer.read()
         assert answer.headers["Server"] == "vsim"
@@ -323,14 +325,14 @@ def test_http_from_elsewhere_is_refused(serve: Serve) -> None:
     assert status("POST", "/v1/reset", {}, b"x" * 200000) == 413
     assert status("TRACE", "/livez", {}) == 405
     assert status("HEAD", "/livez", {}) == 200
-    with socket.create_connection((host, int(port)), timeout=5) as odd:
+    with socket.create_connection((host, int(port)), timeout=DEADLINE) as odd:
         odd.sendall(b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n")
         assert odd.recv(4096).startswith(b"HTTP/1.1 400 ")
 
 
 def test_events_are_a_stream_that_can_be_resumed(serve: Serve) -> None:
     host, _, port = serve.endpoints["control"].removeprefix("http://").partition(":")
-    connection = http.client.HTTPConnection(host, int(port), timeout=10)
+    connection = http.client.HTTPConnection(host, int(port), timeout=DEADLINE)
     connection.request("GET", "/v1/events?after=0", headers={"Accept": "text/event-stream"})
     answer = connection.getresponse()
     assert answer.headers["Content-Type"] == "text/event-stream"

@@ -7,13 +7,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tests.support.serve import VSIM, Serve, environment, need, run, until
+from tests.support.serve import DEADLINE, VSIM, Serve, environment, need, run, until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SEEN = (
@@ -30,9 +29,9 @@ def corner(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def demo(corner: Path, seconds: float = 30, **variables: str) -> subprocess.CompletedProcess[str]:
+def demo(corner: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     variables = {"TMPDIR": str(corner / "tmp"), "HOME": str(corner / "nowhere"), "XDG_DATA_HOME": "", **variables}
-    return run([*VSIM, "demo"], seconds, cwd=corner / "here", env=environment(**variables))
+    return run([*VSIM, "demo"], cwd=corner / "here", env=environment(**variables))
 
 
 def nothing_left(corner: Path) -> bool:
@@ -41,11 +40,8 @@ def nothing_left(corner: Path) -> bool:
 
 def test_all_of_it_is_seen(corner: Path) -> None:
     """No terminal, 80 columns, no config; a vsim.yaml, settings and an endpoints file that are there count for nothing."""
-    began = time.monotonic()
     done = demo(corner, VSIM_STRICT="nonsense", VSIM_URL="http://127.0.0.1:1", VSIM_TLS_DIRECTORY="/proc")
-    took = time.monotonic() - began
     assert done.returncode == 0 and done.stderr == "", done.stdout + done.stderr
-    assert took < 15
     assert nothing_left(corner)
     assert "\x1b" not in done.stdout and max(map(len, done.stdout.splitlines())) <= 80
     out, in_ = re.split(r"\nA call in: .*\n", done.stdout)
@@ -89,7 +85,7 @@ def test_on_a_terminal(corner: Path, no_color: str) -> None:
             if not data:
                 break
             output += data
-        assert process.wait(20) == 0, output.decode(errors="replace")
+        assert process.wait(DEADLINE) == 0, output.decode(errors="replace")
     os.close(own)
     assert (b"\x1b[32m" in output) == (not no_color)
     assert nothing_left(corner)
@@ -113,7 +109,7 @@ def test_ctrl_c_leaves_nothing(corner: Path, number: signal.Signals, twice: bool
         process.send_signal(number)
         if twice:
             process.send_signal(number)
-        assert process.wait(10) == 130
+        assert process.wait(DEADLINE) == 130
         assert process.stderr.read() == ""
     assert nothing_left(corner)
 
@@ -158,7 +154,7 @@ whoever is called is busy."""
 def test_what_was_not_seen_is_said_and_has_its_exit_code(corner: Path) -> None:
     def broken(how: str) -> subprocess.CompletedProcess[str]:
         return run(
-            [sys.executable, "-c", f"{how}\nimport sys; sys.argv = ['vsim', 'demo']\nfrom emulator.cli import main; main()"], 30,
+            [sys.executable, "-c", f"{how}\nimport sys; sys.argv = ['vsim', 'demo']\nfrom emulator.cli import main; main()"],
             cwd=corner / "here", env=environment(TMPDIR=str(corner / "tmp"), PYTHONPATH=str(ROOT)),
         )  # fmt: skip
 

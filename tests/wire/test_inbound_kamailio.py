@@ -12,6 +12,8 @@ from tests.support.baresip import Baresip
 from tests.support.inbound import codes, hang_up, nothing_left, outcomes, over, press, ring, samples, sent, starts
 from tests.support.sbc import PORT, TLS_PORT, kamailio_and_rtpengine
 from tests.support.serve import Serve, need, until
+from tests.support.sipp import SLOW
+from tests.support.sipp import QUICK
 from tests.wire.test_inbound_phones import check, odd
 from tests.wire.test_linphone import PATIENT, together, voice
 
@@ -22,13 +24,13 @@ class Sbc(NamedTuple):
     address: str
     directory: Path
 
-    def target(self, transport: str, user: object, parameters: str = "") -> str:
+    def target(self, transport: str, user: object, parameters: str = SLOW) -> str:
         return f"sip:{user}@{self.address}:{TLS_PORT if transport == 'tls' else PORT};transport={transport}{parameters}"
 
 
 @pytest.fixture(scope="module")
 def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
-    emulator = Serve(Path(tmp_path_factory.mktemp("serve")), env={"VSIM_FORWARDING_RING_LIMIT": "3s"})
+    emulator = Serve(Path(tmp_path_factory.mktemp("serve")), env={"VSIM_FORWARDING_RING_LIMIT": "15s"})
     try:
         yield emulator
         nothing_left(emulator)
@@ -53,7 +55,7 @@ def test_calls_through_it_over_each_transport_plain_and_secure(serve: Serve, sbc
         directory.mkdir()
         phone_said, said = voice(directory / "in.wav", number, PATIENT), voice(directory / "said.wav", 10 + number)
         with Baresip(directory, "127.0.0.1", "PCMA", account=";answermode=auto") as phone:
-            where = sbc.target(transport, phone.listens()["udp"], ";media=srtp" if secure else "")
+            where = sbc.target(transport, phone.listens()["udp"], SLOW + (";media=srtp" if secure else ""))
             call = ring(serve, where, "answered", samples=samples(directory / "said.wav"), record=True, digits="19#")
             assert call["state"] == "answered", call
             phone.plays(2.5)
@@ -94,10 +96,9 @@ def test_the_hunt_goes_past_what_is_down_or_silent(serve: Serve, sbc: Sbc, tmp_p
     """503, silence over each transport, and at last the phone, which rings before it answers."""
     voice(tmp_path / "in.wav", 1, PATIENT)
     with Baresip(tmp_path, "127.0.0.1", "PCMA") as phone, ThreadPoolExecutor(1) as pool:
-        quick = ";timeout=2000"
         way = [
-            sbc.target("tls", "down"), sbc.target("tcp", "silent", quick), sbc.target("udp", "silent", quick),
-            sbc.target("tls", phone.listens()["udp"], quick),
+            sbc.target("tls", "down"), sbc.target("tcp", "silent", QUICK), sbc.target("udp", "silent", QUICK),
+            sbc.target("tls", phone.listens()["udp"]),
         ]  # fmt: skip
         placed = pool.submit(ring, serve, ", ".join(way))
         phone.sees("CALL_INCOMING")
@@ -120,7 +121,7 @@ def test_cancelled_through_it(serve: Serve, sbc: Sbc, tmp_path: Path) -> None:
 
     with Baresip(tmp_path, "127.0.0.1", "PCMA") as phone, ThreadPoolExecutor(1) as pool:
         other = pool.submit(given_up)
-        call = ring(serve, sbc.target("tls", phone.listens()["udp"]), cancel_after=1)
+        call = ring(serve, sbc.target("tls", phone.listens()["udp"]), cancel_after=5)
         phone.sees("CALL_CLOSED")
         other.result()
     assert (call["state"], call["status"], outcomes(call)) == ("cancelled", 487, [(1, "cancelled", None)])

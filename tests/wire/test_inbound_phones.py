@@ -18,6 +18,7 @@ from tests.support.baresip import Baresip
 from tests.support.inbound import codes, hang_up, nothing_left, outcomes, over, press, recording, ring, samples, sent, shown, starts
 from tests.support.sbc import PORT
 from tests.support.serve import Serve, need, own_address, run, until
+from tests.support.sipp import SLOW
 from tests.wire.test_linphone import PATIENT, Linphone, likeness, together, voice
 from tests.wire.test_phones import recorded
 
@@ -57,7 +58,7 @@ def certificate(directory: Path, name: str = "pbx.example.net") -> Path:
 
 
 def target(transport: str, port: int, secure: bool, host: str = "127.0.0.1") -> str:
-    return f"sip:{USER}@{host}:{port};transport={transport}{';media=srtp' if secure else ''}"
+    return f"sip:{USER}@{host}:{port};transport={transport}{';media=srtp' if secure else ''}{SLOW}"
 
 
 def listening(address: str, transport: str) -> dict[str, object]:

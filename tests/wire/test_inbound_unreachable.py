@@ -17,12 +17,12 @@ from tests.support.inbound import codes, hang_up, nothing_left, outcomes, over, 
 from tests.support.phone import SDP
 from tests.support.sbc import TLS_PORT, running
 from tests.support.serve import Serve, need, own_address, until
-from tests.support.sipp import ANSWERS, Sipp, listens, nobody, receive, wait
+from tests.support.sipp import ANSWERS, QUICK, Sipp, listens, nobody, receive, wait
+from tests.support.sipp import SLOW
 from tests.wire.test_connections import messages
 from tests.wire.test_inbound_phones import USER, certificate
 from tests.wire.test_linphone import PATIENT, together, voice
 
-QUICK = ";timeout=2000"
 NAME = "pbx.example.net"
 
 
@@ -148,7 +148,7 @@ def test_what_can_not_be_reached_makes_room_for_the_next(serve: Serve, tmp_path:
         ]
 
         def call(forward: str, outcome: str, why: str) -> tuple[dict[str, Any], dict[str, Any]]:
-            return ring(serve, f"{forward}, {takes.target(parameters=QUICK)}", talk=0), ring(serve, forward)
+            return ring(serve, f"{forward}, {takes.target()}", talk=0), ring(serve, forward)
 
         for case, (first, alone) in zip(cases, together(call, cases), strict=True):
             forward, outcome, why = case
@@ -249,8 +249,7 @@ def test_a_certificate_that_is_not_trusted_when_it_is_looked_at(tmp_path: Path) 
         (tmp_path / "vsim.yaml").write_text(f"dns: {{hosts: {{{hosts}}}}}\n")
         serve = Serve(tmp_path, env={"VSIM_TLS_VERIFY_CUSTOMER": "true", "VSIM_TLS_CUSTOMER_CA": ca})
         try:
-            patient = ";timeout=20000"
-            right, wrong_name, unknown = (ring(serve, f"sip:1@{name}:{TLS_PORT};transport=tls{patient}") for name in at)
+            right, wrong_name, unknown = (ring(serve, f"sip:1@{name}:{TLS_PORT};transport=tls{SLOW}") for name in at)
             serve.check()
         finally:
             serve.stop()

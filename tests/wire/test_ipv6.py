@@ -28,7 +28,7 @@ class Wire:
         if transport == "UDP":
             self.sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
             self.sock.connect((proxy["address"], proxy["udp"]))
-            self.sock.settimeout(10)
+            self.sock.settimeout(60)
         else:
             self.sock = dial(proxy, transport)
         self.transport = transport
@@ -45,7 +45,7 @@ def test_a_call_over_ipv6_with_its_media(serve: Serve, transport: str) -> None:
     host, port = wire.sock.getsockname()[:2]
     with wire.sock, socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as media:
         media.bind(("::1", 0))
-        media.settimeout(10)
+        media.settimeout(60)
         sdp = SDP.replace("IP4 192.0.2.10", "IP6 ::1").replace("m=audio 4000", f"m=audio {media.getsockname()[1]}")
         phone = Phone(wire.sock.send, f"[{host}]", port, f"[::1]:{serve.proxy()[transport.lower()]}", transport)
         phone.invite(body=sdp)
@@ -70,5 +70,5 @@ def test_a_call_over_ipv6_with_its_media(serve: Serve, transport: str) -> None:
 def test_names_have_ipv6_addresses(serve: Serve) -> None:
     at = serve.endpoints["dns"]
     query = dns.message.make_query("sip-us.vonage.com", "AAAA")
-    answer = dns.query.udp(query, at["address"], 10, at["port"])
+    answer = dns.query.udp(query, at["address"], 60, at["port"])
     assert [rdata.to_text() for rdata in answer.answer[0]] == ["::1"]

@@ -65,11 +65,11 @@ def talk(serve: Serve, transport: str, formats: str, attributes: str, secure: bo
     proxy = serve.proxy()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as media:
         media.bind(("127.0.0.1", 0))
-        media.settimeout(10)
+        media.settimeout(60)
         if transport == "UDP":
             sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             sock.connect((proxy["address"], proxy["udp"]))
-            sock.settimeout(10)
+            sock.settimeout(60)
         else:
             sock = dial(proxy, transport)
         with sock:
@@ -165,7 +165,7 @@ def test_tshark_counts_what_we_count(serve: Serve, tmp_path: Path) -> None:
     capture = tmp_path / "rtp.pcap"
     with talk(serve, "UDP", "0", "a=rtpmap:0 PCMU/8000", False) as call:
         port = call.at[1]
-        command = [tshark, "-i", "lo", "-q", "-w", str(capture), "-f", f"udp port {port}", "-a", "duration:60"]
+        command = [tshark, "-i", "lo", "-q", "-w", str(capture), "-f", f"udp port {port}", "-a", "duration:300"]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment(), text=True) as sniffer:
             try:
                 until(lambda: capture.exists() and capture.stat().st_size > 0, "the capture")
@@ -179,7 +179,7 @@ def test_tshark_counts_what_we_count(serve: Serve, tmp_path: Path) -> None:
             finally:
                 time.sleep(0.5)  # tshark writes in blocks, and says nothing of it
                 sniffer.terminate()
-                sniffer.wait(10)
+                sniffer.wait(60)
     streams = run([tshark, "-r", capture, "-d", f"udp.port=={port},rtp", "-q", "-z", "rtp,streams"]).stdout
     (line,) = [text for text in streams.splitlines() if "0x00C0FFEE" in text]
     packets, lost = re.search(r"(\d+)\s+(-?\d+) \(", line).groups()  # type: ignore[union-attr]
@@ -197,7 +197,7 @@ def test_what_is_played_leaves_behind_the_answer(tmp_path: Path) -> None:
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.bind(("127.0.0.1", 0))
-            sock.settimeout(10)
+            sock.settimeout(60)
             host, port = sock.getsockname()
             phone = Phone(lambda data: sock.sendto(data, (proxy["address"], proxy["udp"])), host, port)
             body = f"v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\n"

@@ -18,7 +18,7 @@ def resolver(serve: Serve) -> dns.resolver.Resolver:
     found = dns.resolver.Resolver(configure=False)
     found.nameservers = [serve.endpoints["dns"]["address"]]
     found.port = serve.endpoints["dns"]["port"]
-    found.lifetime = 5
+    found.lifetime = 60
     return found
 
 
@@ -89,7 +89,7 @@ def test_tls_1_2_and_nothing_else(serve: Serve, flag: str, taken: bool) -> None:
 def test_a_client_that_speaks_no_tls_on_the_tls_port_is_told_so(serve: Serve) -> None:
     with socket.create_connection((serve.proxy()["address"], serve.proxy()["tls"])) as sock:
         sock.sendall(b"OPTIONS sip:x SIP/2.0\r\n\r\n")
-        sock.settimeout(5)
+        sock.settimeout(60)
         with pytest.raises(ConnectionResetError):
             assert sock.recv(100) == b""
             raise ConnectionResetError
@@ -122,7 +122,7 @@ def test_a_client_certificate_is_asked_for_only_by_setting_and_any_is_taken(tmp_
             socket.create_connection((serve.proxy()["address"], serve.proxy()["tls"])) as plain,
             context.wrap_socket(plain, server_hostname="sip-us-3-1.vonage.com") as secure,
         ):
-            secure.settimeout(5)
+            secure.settimeout(60)
             secure.sendall(
                 b"OPTIONS sip:h SIP/2.0\r\nVia: SIP/2.0/TLS a;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:h>\r\n"
                 b"Call-ID: x\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
@@ -153,7 +153,7 @@ def test_tshark_finds_no_malformed_packet(serve: Serve) -> None:
     capture = serve.directory / "all.pcap"
     dns_port, udp, tcp = serve.endpoints["dns"]["port"], serve.proxy()["udp"], serve.proxy()["tcp"]
     with subprocess.Popen(
-        [tshark, "-i", "lo", "-q", "-w", str(capture), "-f", f"port {udp} or port {dns_port}", "-a", "duration:60"],
+        [tshark, "-i", "lo", "-q", "-w", str(capture), "-f", f"port {udp} or port {dns_port}", "-a", "duration:300"],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment(), text=True,
     ) as sniffer:  # fmt: skip
         try:
@@ -166,7 +166,7 @@ def test_tshark_finds_no_malformed_packet(serve: Serve) -> None:
             run([need("sipsak", "sipsak"), "-s", f"sip:{serve.at()}"])
         finally:
             sniffer.terminate()
-            sniffer.wait(10)
+            sniffer.wait(60)
     read = [
         tshark,
         "-r",

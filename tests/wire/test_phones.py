@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.support.baresip import Baresip, modules
+from tests.support.baresip import RTP_PORTS, Baresip, modules
 from tests.support.sbc import PORT, answers_options, kamailio, running
 from tests.support.serve import Serve, last_lines, need, own_address, run, until
 
@@ -54,7 +54,7 @@ def baresip(serve: Serve, directory: Path, command: str, seconds: int, register:
     program = need("baresip", "baresip-core")
     dns = serve.endpoints["dns"]
     (directory / "config").write_text(
-        f"sip_listen 127.0.0.1:0\nsip_cafile {serve.endpoints['ca']}\naudio_player aufile,/dev/null\n"
+        f"sip_listen 127.0.0.1:0\nrtp_ports {RTP_PORTS}\nsip_cafile {serve.endpoints['ca']}\naudio_player aufile,/dev/null\n"
         f"audio_source aufile,{directory}/in.wav\naudio_alert aufile,/dev/null\nausrc_srate {RATE}\nauplay_srate {RATE}\n"
         f"net_interface 127.0.0.1\ndns_server {dns['address']}:{dns['port']}\nmodule_path {modules()}\n"
         "module g711.so\nmodule g722.so\nmodule srtp.so\n"

@@ -30,7 +30,7 @@ def command(*arguments: str | Path, program: Sequence[str] = ()) -> list[str | P
 
 def sipp(variable: str, scenario: Path, *flags: str) -> str:
     """SIPp as a shell has it: at an address that the environment names."""
-    fixed = "-t u1 -au abcd1234 -ap OfflineSecret1 -i 127.0.0.1 -mi 127.0.0.1 -nostdin -m 1 -timeout 60 -timeout_error"
+    fixed = "-t u1 -au abcd1234 -ap OfflineSecret1 -i 127.0.0.1 -mi 127.0.0.1 -nostdin -m 1 -timeout 100 -timeout_error"
     return " ".join((need("sipp", "sip-tester"), f"${variable}", "-sf", str(scenario), fixed, *flags))
 
 
@@ -264,7 +264,7 @@ def test_ctrl_c_ends_everything(tmp_path: Path, number: signal.Signals) -> None:
         until(lambda: all(path.exists() and path.read_text().strip() for path in pids), "everything started")
         emulator = json.loads(next(tmp_path.glob("vsim-run-*/vsim.json")).read_text())["pid"]
         running.send_signal(number)
-        said, problems = running.communicate(timeout=30)
+        said, problems = running.communicate(timeout=60)
     assert running.returncode == 130 and problems == "vsim: interrupted; everything that was started has been ended\n", said + problems
     for pid in (emulator, *(int(path.read_text()) for path in pids)):
         assert not alive(pid), pid

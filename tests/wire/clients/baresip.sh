@@ -9,6 +9,7 @@ done
 mkdir -p baresip
 cat > baresip/config <<END
 sip_listen 127.0.0.1:0
+rtp_ports 10000-19999
 sip_cafile $VSIM_CA
 audio_player aufile,/dev/null
 audio_source aufile,$PWD/audio.wav

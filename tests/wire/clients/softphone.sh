@@ -19,6 +19,7 @@ head -c 960000 /dev/urandom > "$folder/noise"
 sox -t raw -r 8000 -e signed -b 16 -c 1 -v 0.1 "$folder/noise" "$folder/in.wav"
 cat > "$folder/config" <<END
 sip_listen 127.0.0.1:0
+rtp_ports 10000-19999
 sip_cafile $VSIM_CA
 audio_player aufile,/dev/null
 audio_source aufile,$folder/in.wav
