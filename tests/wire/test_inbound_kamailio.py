@@ -12,8 +12,7 @@ from tests.support.baresip import Baresip
 from tests.support.inbound import codes, hang_up, nothing_left, outcomes, over, press, ring, samples, sent, starts
 from tests.support.sbc import PORT, TLS_PORT, kamailio_and_rtpengine
 from tests.support.serve import Serve, need, until
-from tests.support.sipp import SLOW
-from tests.support.sipp import QUICK
+from tests.support.sipp import QUICK, SLOW
 from tests.wire.test_inbound_phones import check, odd
 from tests.wire.test_linphone import PATIENT, together, voice
 

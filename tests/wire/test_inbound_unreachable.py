@@ -17,8 +17,7 @@ from tests.support.inbound import codes, hang_up, nothing_left, outcomes, over, 
 from tests.support.phone import SDP
 from tests.support.sbc import TLS_PORT, running
 from tests.support.serve import Serve, need, own_address, until
-from tests.support.sipp import ANSWERS, QUICK, Sipp, listens, nobody, receive, wait
-from tests.support.sipp import SLOW
+from tests.support.sipp import ANSWERS, QUICK, SLOW, Sipp, listens, nobody, receive, wait
 from tests.wire.test_connections import messages
 from tests.wire.test_inbound_phones import USER, certificate
 from tests.wire.test_linphone import PATIENT, together, voice

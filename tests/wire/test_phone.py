@@ -417,7 +417,8 @@ def baresip(directory: Path, *modules: str, account: str, execute: str | None = 
     for left in (2, 1, 0):
         port = free_port()
         lines = [
-            f"sip_listen 127.0.0.1:{port}", f"rtp_ports {RTP_PORTS}", "audio_alert aufile,/dev/null", "ausrc_srate 8000", "auplay_srate 8000",
+            f"sip_listen 127.0.0.1:{port}", f"rtp_ports {RTP_PORTS}",
+            "audio_alert aufile,/dev/null", "ausrc_srate 8000", "auplay_srate 8000",
             "net_interface 127.0.0.1", f"module_path {found}", "module g711.so", "module srtp.so", "module sndfile.so",
             f"snd_path {directory}", *(f"module {name}.so" for name in modules if name != "echo"), "module_app account.so",
             "module_app menu.so", *(f"module_app {name}.so" for name in modules if name == "echo"),
