@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.runner import runtestprotocol
 from hypothesis import settings
 from twisted.python import log
 
 from emulator.clock import SteppedClock
 from emulator.ids import Ids
+from tests.support import starved
 from tests.support.serve import Serve
 
 settings.register_profile("vsim", deadline=None, derandomize=True)
@@ -33,6 +35,39 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     ranks = {TESTS / name: rank for rank, name in enumerate(LONGEST)}
     folders = {TESTS / "container": len(ranks), TESTS / "wire": len(ranks) + 1}
     items.sort(key=lambda item: ranks.get(item.path, folders.get(item.path.parent, len(ranks) + 2)))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """What speaks of real time and has failed on a machine that was starved is tried once more, with fixtures of its own."""
+    if item.get_closest_marker("real_time") is None or not isinstance(item, pytest.Function):
+        return None
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    watch = starved.Watch()
+    reports = runtestprotocol(item, nextitem=nextitem, log=False)
+    starving = watch.starved()
+    if starving and any(report.failed for report in reports):
+        failure = "".join(report.longreprtext for report in reports if report.failed)
+        item._initrequest()
+        reports = runtestprotocol(item, nextitem=nextitem, log=False)
+        for report in reports:
+            report.user_properties.append((starved.AGAIN, starving))
+            report.sections.append(("the first time, on a machine that was starved", f"{starving}:\n{failure}"))
+    for report in reports:
+        item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was tried again is told of, whatever came of it."""
+    told = {
+        report.nodeid: f"TRIED AGAIN {report.nodeid}: {why}"
+        for reports in terminalreporter.stats.values() for report in reports if isinstance(report, pytest.TestReport)
+        for what, why in report.user_properties if what == starved.AGAIN
+    }  # fmt: skip
+    for line in told.values():
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(autouse=True)

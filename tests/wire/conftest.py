@@ -15,6 +15,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if WIRE in item.path.parents:
             item.add_marker(pytest.mark.wire)
+            if item.get_closest_marker("sound") is not None:
+                item.add_marker(pytest.mark.real_time)
 
 
 @pytest.hookimpl(wrapper=True)

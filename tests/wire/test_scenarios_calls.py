@@ -4,6 +4,7 @@ SIPp is the client that does what no good one does, and no more: each of its mes
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -182,10 +183,11 @@ TABLE = [
 
 
 @pytest.mark.parametrize("story", TABLE, ids=lambda story: story.name)
-def test_a_client_and_its_verdict(plays: Plays, story: Story) -> None:
-    plays.check(story)
+def test_a_client_and_its_verdict(plays: Plays, story: Story, record_property: Callable[[str, object], None]) -> None:
+    plays.check(story, record_property)
 
 
+@pytest.mark.real_time
 def test_two_runs_of_one_seed_have_the_same_trace(tmp_path: Path) -> None:
     devices = together("no room, room", server("first", *NO_ROOM), server("second", *TAKES_IT))
     twice = ["--repeat", "2", "--parallel", "2", "--json", "report.json"]

@@ -3,6 +3,8 @@
 Some things only the client's own ears can judge: it has its say with its exit code (`--patience`), and the run fails with 5.
 """
 
+from collections.abc import Callable
+
 import pytest
 
 from tests.support.devices import caller, lines, phone
@@ -60,5 +62,5 @@ TABLE = [
 
 
 @pytest.mark.parametrize("story", TABLE, ids=lambda story: story.name)
-def test_a_client_and_its_verdict(plays: Plays, story: Story) -> None:
-    plays.check(story)
+def test_a_client_and_its_verdict(plays: Plays, story: Story, record_property: Callable[[str, object], None]) -> None:
+    plays.check(story, record_property)

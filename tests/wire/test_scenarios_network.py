@@ -1,6 +1,7 @@
 """Scenarios of proxies, sites and regions that fail, each with a client that should pass and one that should not."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -91,10 +92,11 @@ TABLE = [
 
 
 @pytest.mark.parametrize("story", TABLE, ids=lambda story: story.name)
-def test_a_client_and_its_verdict(plays: Plays, story: Story) -> None:
-    plays.check(story)
+def test_a_client_and_its_verdict(plays: Plays, story: Story, record_property: Callable[[str, object], None]) -> None:
+    plays.check(story, record_property)
 
 
+@pytest.mark.real_time
 def test_two_runs_of_one_seed_have_the_same_trace(tmp_path: Path) -> None:
     """Chance strikes the same calls of a client that does the same."""
     twice = ["--repeat", "2", "--json", "report.json"]
