@@ -1,4 +1,5 @@
 #!/bin/sh
+# shellcheck disable=SC2086 # lists of words
 # Install Debian packages that are missing, where that needs no password; say which are missing otherwise.
 missing=''
 for package in "$@"; do
@@ -11,8 +12,11 @@ if [ "$as_root" = no ] || ! command -v apt-get >/dev/null 2>&1; then
     exit 0
 fi
 export DEBIAN_FRONTEND=noninteractive
-$as_root apt-get update -qq >/dev/null || true
-# shellcheck disable=SC2086 # a list of words
-$as_root apt-get install -y -qq --no-install-recommends $missing >/dev/null ||
-    echo "could not be installed, so the tests that need them are skipped:$missing" >&2
+patient="-o DPkg::Lock::Timeout=600 -o Acquire::Retries=5"  # somebody else may be installing
+for pause in 5 20 0; do
+    $as_root apt-get $patient update -qq >/dev/null || true
+    $as_root apt-get $patient install -y -qq --no-install-recommends $missing >/dev/null && exit 0
+    sleep "$pause"
+done
+echo "could not be installed, so the tests that need them are skipped:$missing" >&2
 exit 0

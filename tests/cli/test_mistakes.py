@@ -14,7 +14,7 @@ from emulator.control.client import Client, NotReachable, find, read_endpoints
 from emulator.trunk.callers import ring_from
 from tests.support.serve import environment
 
-DEADLINE = 20
+DEADLINE = 120
 
 
 def vsim(directory: Path, *arguments: str, out: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:

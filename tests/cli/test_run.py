@@ -33,7 +33,7 @@ def write(directory: Path, *names: str, text: str = STORY) -> None:
 
 
 def until(condition: Any) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)

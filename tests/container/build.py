@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 BASE = "localhost/debian:bookworm-slim"
 _BASE_SECONDS = 7 * 86400
 _KEPT_OCTETS = 4 << 30
-_OTHERS_SECONDS = 600.0
+_OTHERS_SECONDS = 1800.0
 _NOT_IN_SLIM = ("doc", "man", "locale", "info")
 _PIP_LEVELS = ("global", "user", "site", ":env:")
 _CERTIFICATES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
@@ -75,7 +75,7 @@ def store() -> Path:
     return path
 
 
-def buildah(*arguments: str | Path, seconds: float = 300) -> str:
+def buildah(*arguments: str | Path, seconds: float = 900) -> str:
     """Run buildah on the store; returns what it prints. Fails the test with its last words."""
     path = store()
     (path / "tmp").mkdir(exist_ok=True)
@@ -166,7 +166,7 @@ def _make_base() -> None:
     with tempfile.TemporaryDirectory(dir=store()) as directory:
         target = Path(directory, "base")
         command = [need("debootstrap", "debootstrap"), "--variant=minbase", f"--components={component}", release, target, mirror]
-        done = run(command, 300, env=environment(**_proxies()))
+        done = run(command, 900, env=environment(**_proxies()))
         if done.returncode:
             pytest.fail(f"debootstrap ended with {done.returncode}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
         for left_out in (*(f"usr/share/{name}" for name in _NOT_IN_SLIM), "var/lib/apt/lists", "var/cache/apt", "var/log"):

@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.container.build import ROOT
 from tests.container.network import INSIDE, OUTSIDE, Namespace
-from tests.support.serve import need
+from tests.support.serve import DEADLINE, need
 
 WIRE = ROOT / "tests" / "wire"
 
@@ -18,7 +18,7 @@ def ask(outside: Namespace, path: str, host: str = "", at: str = INSIDE) -> tupl
     """Status and body of a GET of the control API, by a client on another host."""
 
     def get() -> tuple[int, Any]:
-        connection = http.client.HTTPConnection(at, 8060, timeout=10)
+        connection = http.client.HTTPConnection(at, 8060, timeout=DEADLINE)
         try:
             connection.request("GET", path, headers={"Host": host or f"{at}:8060"})
             response = connection.getresponse()
@@ -31,7 +31,7 @@ def ask(outside: Namespace, path: str, host: str = "", at: str = INSIDE) -> tupl
 
 def dig(outside: Namespace, *question: str, at: str = INSIDE) -> list[str]:
     """The sorted answers."""
-    done = outside.run(need("dig", "dnsutils"), f"@{at}", "+short", "+time=5", "+tries=1", *question)
+    done = outside.run(need("dig", "dnsutils"), f"@{at}", "+short", f"+time={DEADLINE:.0f}", "+tries=1", *question)
     assert done.returncode == 0, done.stdout
     return sorted(done.stdout.split("\n")[:-1])
 
@@ -40,14 +40,14 @@ def sipp(outside: Namespace, directory: Path, scenario: Path, *flags: str, at: s
     """One call from another host."""
     return outside.start(
         need("sipp", "sip-tester"), f"{at}:5060", "-sf", scenario, "-au", "abcd1234", "-ap", "OfflineSecret1",
-        "-s", "442071234567", "-i", own, "-mi", own, "-nostdin", "-timeout", "40", "-timeout_error", "-m", "1", *flags,
+        "-s", "442071234567", "-i", own, "-mi", own, "-nostdin", "-timeout", "100", "-timeout_error", "-m", "1", *flags,
         cwd=directory,
     )  # fmt: skip
 
 
 def finished(calling: subprocess.Popen[str]) -> None:
     """SIPp has seen everything its scenario expects."""
-    output, _ = calling.communicate(timeout=20)
+    output, _ = calling.communicate(timeout=2 * DEADLINE)
     assert calling.returncode == 0, output[-2000:]
 
 
@@ -59,7 +59,7 @@ def echoed(outside: Namespace, packets: int, at: str = INSIDE, own: str = OUTSID
         heard = 0
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as media:
             media.bind((own, 0))
-            media.settimeout(5)
+            media.settimeout(DEADLINE)
             for number in range(packets):
                 payload = bytes([number]) * 160
                 media.sendto(b"\x80\x00" + number.to_bytes(2) + (160 * number).to_bytes(4) + b"\xc0\xff\xee\x00" + payload, (at, 10000))

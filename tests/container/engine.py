@@ -14,14 +14,15 @@ import pytest
 
 from tests.container.build import Image, buildah
 from tests.container.network import Namespace
-from tests.support.serve import environment, run, until
+from tests.support.serve import DEADLINE, environment, run, until
 
 DEFAULT_CAPABILITIES = (
     "chown", "dac_override", "fowner", "fsetid", "kill", "net_bind_service", "setfcap", "setgid", "setpcap", "setuid", "sys_chroot",
 )  # fmt: skip
 """What both Docker and podman leave to a container."""
 
-STOP_SECONDS = 5.0
+STOP_SECONDS = 10.0
+"""After those Docker and podman kill."""
 
 _SETUP = """
 set -e
@@ -89,7 +90,7 @@ class Container:
     def logs(self) -> str:
         return self._log.read_text()
 
-    def run(self, *command: str, seconds: float = 60, user: str | None = None) -> subprocess.CompletedProcess[str]:
+    def run(self, *command: str, seconds: float = 2 * DEADLINE, user: str | None = None) -> subprocess.CompletedProcess[str]:
         """A further process in the container, as `exec` of an engine makes it."""
         spaces = ["nsenter", "--target", str(self.pid), "--mount", "--pid", "--net", "--uts", "--ipc", "--root", "--"]
         return run([*spaces, *self._as_user(list(command), user)], seconds)
@@ -98,7 +99,7 @@ class Container:
         """Ask as the image's HEALTHCHECK says, more often than an engine would; the seconds that one answer took."""
         test: list[str] = self.config["Healthcheck"]["Test"]
         assert test[0] == "CMD"
-        deadline = time.monotonic() + self.config["Healthcheck"]["StartPeriod"] / 1e9
+        deadline = time.monotonic() + max(self.config["Healthcheck"]["StartPeriod"] / 1e9, DEADLINE)
         while True:
             if self.process.poll() is not None:
                 pytest.fail(f"the container ended with {self.process.returncode}: {self.logs()}")
@@ -114,7 +115,7 @@ class Container:
         lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
         return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
-    def wait(self, seconds: float = 20.0) -> int:
+    def wait(self, seconds: float = 2 * DEADLINE) -> int:
         """The exit code of a container that ends by itself."""
         try:
             return self.process.wait(seconds)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from tests.support.serve import environment, run
+from tests.support.serve import DEADLINE, environment, run
 
 INSIDE, OUTSIDE = "198.18.0.2", "198.18.0.1"
 """Addresses for tests of networks (RFC 2544)."""
@@ -36,7 +36,7 @@ class Namespace:
         """`command`, to be run in here."""
         return ["ip", "netns", "exec", self.name, *(str(part) for part in command)]
 
-    def run(self, *command: str | Path, seconds: float = 60, **how: Any) -> subprocess.CompletedProcess[str]:
+    def run(self, *command: str | Path, seconds: float = 2 * DEADLINE, **how: Any) -> subprocess.CompletedProcess[str]:
         """Run a program in here to its end."""
         return run(self.command(*command), seconds, **how)
 
@@ -81,7 +81,7 @@ class Namespace:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(left), signal.SIGKILL)
         for process in self._started:
-            process.communicate(timeout=10)
+            process.communicate(timeout=DEADLINE)
         run(["ip", "netns", "del", self.name])
 
 

@@ -98,7 +98,7 @@ def call(network: Namespace, directory: Path, own: str) -> None:
     scenario.write_text((WIRE / "call_through_sbc.xml").read_text().replace('"180"/>', '"180" optional="true"/>'))
     calling = network.start(
         need("sipp", "sip-tester"), f"{own}:5060", "-sf", scenario, "-s", "442071234567", "-i", own, "-p", "5070",
-        "-nostdin", "-timeout", "30", "-timeout_error", "-m", "1", "-d", "200", cwd=directory,
+        "-nostdin", "-timeout", "100", "-timeout_error", "-m", "1", "-d", "200", cwd=directory,
     )  # fmt: skip
     finished(calling)
 

@@ -47,7 +47,7 @@ def test_a_call_through_published_ports(start: Callable[..., Container], client:
     scenario = tmp_path / "call.xml"
     # RFC 3581: without it the answer goes to the port in Via (RFC 3261 18.2.2), and no engine knows what that is for
     scenario.write_text((WIRE / "call.xml").read_text().replace(";branch=[branch", ";rport;branch=[branch"))
-    calling = sipp(client, tmp_path, scenario, "-t", transport, "-d", "1000", at=MACHINE, own=CLIENT)
+    calling = sipp(client, tmp_path, scenario, "-t", transport, "-d", "8000", at=MACHINE, own=CLIENT)
     until(lambda: "call.answered" in container.logs(), "the call")
     assert echoed(client, 20, at=MACHINE, own=CLIENT) == 20
     finished(calling)

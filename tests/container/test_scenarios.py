@@ -8,7 +8,7 @@ from tests.container.build import ROOT
 from tests.container.clients import WIRE, ask, echoed, finished, sipp
 from tests.container.engine import Container
 from tests.container.network import INSIDE, Namespace
-from tests.support.serve import need, until
+from tests.support.serve import DEADLINE, need, until
 
 HERE = Path(__file__).resolve().parent
 
@@ -33,8 +33,8 @@ def test_a_scenario_that_nobody_meets_fails(start: Callable[..., Container], tmp
 
 def test_a_scenario_on_the_emulator_that_runs(start: Callable[..., Container], outside: Namespace, tmp_path: Path) -> None:
     (tmp_path / "twice.yaml").write_text(
-        "name: a proxy is down, and then it is not\nsteps:\n  - down: {proxy: us-3-1, how: '503', for: 1s}\n"
-        "  - expect: {call: {proxy: us-3-1, status: 503}, within: 20s}\n  - expect: {call: {proxy: us-3-1, status: 200}, within: 20s}\n"
+        "name: a proxy is down, and then it is not\nsteps:\n  - down: {proxy: us-3-1, how: '503', for: 6s}\n"
+        "  - expect: {call: {proxy: us-3-1, status: 503}, within: 60s}\n  - expect: {call: {proxy: us-3-1, status: 200}, within: 60s}\n"
     )
     container = start(volumes={tmp_path / "twice.yaml": "/vsim/twice.yaml"})
     container.wait_until_healthy()
@@ -42,11 +42,11 @@ def test_a_scenario_on_the_emulator_that_runs(start: Callable[..., Container], o
         story = pool.submit(container.run, "vsim", "run", "--url", "http://127.0.0.1:8060", "twice.yaml")
         until(lambda: " down " in container.logs(), "the proxy to be down")
         refused = sipp(outside, tmp_path, WIRE / "call.xml")
-        refused.communicate(timeout=20)
+        refused.communicate(timeout=2 * DEADLINE)
         assert refused.returncode != 0
         until(lambda: " up " in container.logs(), "the proxy to be up")
         finished(sipp(outside, tmp_path, WIRE / "call.xml", "-d", "100"))
-        done = story.result(30)
+        done = story.result(2 * DEADLINE)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

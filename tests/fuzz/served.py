@@ -35,7 +35,7 @@ class Attacker:
         self.udp.bind(("127.0.0.1", 0))
         self.pings = 0
         self.ping_socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.ping_socket.settimeout(10)
+        self.ping_socket.settimeout(60)
 
     def close(self) -> None:
         self.udp.close()
@@ -94,7 +94,7 @@ class Attacker:
         self._connect((host, int(port)), data)
 
     def _connect(self, address: tuple[str, int], data: bytes) -> None:
-        with socket.create_connection(address, timeout=10) as sock:
+        with socket.create_connection(address, timeout=60) as sock:
             try:
                 at = 0
                 while at < len(data):

@@ -100,7 +100,7 @@ def test_the_socket_lives_on_and_serves_others(turned: Loop) -> None:
     site = Site(turned)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phone:
         phone.bind(("127.0.0.1", 0))
-        phone.settimeout(5)
+        phone.settimeout(60)
         for count in range(1, 4):
             dead = closed_port()
             site.udp.flow(dead).send(b"to nobody")
@@ -138,7 +138,7 @@ def test_what_was_said_before_the_socket_is_closed_leaves(turned: Loop) -> None:
     site = Site(turned)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phone:
         phone.bind(("127.0.0.1", 0))
-        phone.settimeout(5)
+        phone.settimeout(60)
 
         def answer(data: bytes, flow: Flow) -> None:
             flow.send(b"last words")
@@ -161,7 +161,7 @@ def test_the_error_of_one_peer_does_not_swallow_the_datagram_to_another(turned: 
     site = Site(turned)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phone:
         phone.bind(("127.0.0.1", 0))
-        phone.settimeout(5)
+        phone.settimeout(60)
         for _ in range(20):
             site.udp.flow(closed_port()).send(b"to nobody")
             site.udp.flow(phone.getsockname()).send(b"hello")
@@ -174,7 +174,7 @@ def test_an_invite_that_has_had_a_response_lives_on(turned: Loop) -> None:
     site = Site(turned)
     phone = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     phone.bind(("127.0.0.1", 0))
-    phone.settimeout(5)
+    phone.settimeout(60)
     invitation = site.invite(phone.getsockname())
     invite = phone.recv(2000)
     head = invite.split(b"\r\n")[1:7]

@@ -102,7 +102,7 @@ def site(turned: Loop) -> Site:
 @pytest.fixture
 def listening() -> Iterator[socket.socket]:
     with socket.create_server(("127.0.0.1", 0)) as sock:
-        sock.settimeout(5)
+        sock.settimeout(60)
         yield sock
 
 
@@ -186,7 +186,7 @@ def test_a_path_has_the_addresses_of_the_wire_once_it_is_there(turned: Loop, sit
 
 def test_a_connection_that_the_customer_opened_is_used(turned: Loop, site: Site) -> None:
     with socket.create_connection(("127.0.0.1", site.tcp.local[1])) as phone:
-        phone.settimeout(5)
+        phone.settimeout(60)
         turned.until(lambda: site.tcp.connections)
         flow = site.paths.to("TCP", phone.getsockname())
         flow.send(REQUEST)
@@ -206,7 +206,7 @@ def test_whoever_says_no_more_hears_the_answers_that_are_due(turned: Loop, site:
         phone.sendall(whole + whole.replace(b"bK1", b"bK2"))
         phone.shutdown(socket.SHUT_WR)
         turned.until(lambda: site.lost)
-        phone.settimeout(5)
+        phone.settimeout(60)
         heard = b"".join(iter(lambda: phone.recv(4096), b""))
     assert heard.count(b"SIP/2.0 501 ") == 2 and site.lost == ["the peer closed the connection"]
     assert site.idle and not site.tcp.connections
@@ -466,7 +466,7 @@ class Server:
 
     def __init__(self, made: Made, instead: Callable[[socket.socket], None] | None = None, versions: tuple[Any, Any] | None = None) -> None:
         self.sock = socket.create_server(("127.0.0.1", 0))
-        self.sock.settimeout(5)
+        self.sock.settimeout(60)
         self.address: Address = self.sock.getsockname()
         self.names: list[str | None] = []
         self.version = ""
@@ -484,7 +484,7 @@ class Server:
             taken, _ = self.sock.accept()
         except OSError:
             return
-        taken.settimeout(5)
+        taken.settimeout(60)
         with taken:
             if self._instead is not None:
                 self._instead(taken)

@@ -213,7 +213,7 @@ def test_the_customer_keeps_a_session_timer(serve: Serve, tmp_path: Path) -> Non
             call = over(serve, call)
             customer.got("BYE")
         assert "\nSession-Expires: 90;refresher=uac" in taken()[0] and "\nRequire: timer" in taken()[0]
-        assert (call["state"], call["ended_by"]) == ("ended", "caller") and odd(call) == set()
+        assert (call["state"], call["ended_by"]) == ("ended", "trunk") and odd(call) == set()
 
     together(call, [("udp",), ("tcp",)])
 
