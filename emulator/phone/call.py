@@ -64,7 +64,7 @@ class PhoneCall:
         self._session: Session | None = None
         self._timers: list[Timer] = []
         self._answered_at = 0.0
-        self._playing_ends = 0.0
+        self._looks = 0
 
     @property
     def over(self) -> bool:
@@ -158,7 +158,6 @@ class PhoneCall:
         """Play no more, and wait a little for what is on its way."""
         if self.handset is not None:
             self.handset.hush()
-        self._playing_ends = self._phone.clock.seconds()
         self._wind_up()
 
     def _wind_up(self) -> None:
@@ -168,7 +167,8 @@ class PhoneCall:
         waits = script.hears == "echo" and echo is not None and not echo.complete
         waits = waits or (script.expected_digits is not None and len(handset.digits_heard) < len(script.expected_digits))
         linger = max(_LINGER, 2 * (echo.round_trip or 0.0) if echo is not None else 0.0)
-        if waits and self._phone.clock.seconds() < self._playing_ends + linger:
+        if waits and self._looks * _LOOK <= linger:
+            self._looks += 1  # not by the clock: while the machine stood still nothing was read
             self._later(_LOOK, self._wind_up)
         else:
             self.hang_up()

@@ -54,6 +54,21 @@ def test_packets_that_are_lost_are_counted() -> None:
     assert desk.idle and call.over
 
 
+def test_a_phone_that_stood_still_reads_what_has_come_meanwhile_before_it_hangs_up() -> None:
+    """The machine gives it no time for five seconds: its timers come first then, and its sockets next."""
+    desk = Desk()
+    call, over = desk.place(script=Calling(talk=2.0))
+    desk.ports[0].lose = lambda count: count == 101
+    desk.clock.advance(2.1)
+    (record,) = desk.network.journal.calls()
+    desk.clock.now += 5.0
+    desk.clock.run_due()
+    assert record.state == "answered", "it has hung up"
+    desk.clock.advance(100)
+    (outcome,) = over
+    assert outcome.media is not None and outcome.media["echo"]["returned"] == 100 and call.over
+
+
 def test_a_wrong_secret_is_refused_and_not_tried_for_ever() -> None:
     desk = Desk(secret="Wrong1")
     outcome = desk.call()
