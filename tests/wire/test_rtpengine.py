@@ -14,8 +14,8 @@ import pytest
 from tests.support.baresip import Baresip
 from tests.support.sbc import PORT, kamailio_and_rtpengine
 from tests.support.serve import Serve, need
-from tests.wire.test_linphone import PATIENT, codes, likeness, messages, together, voice
-from tests.wire.test_phones import recorded
+from tests.wire.test_linphone import PATIENT, codes, messages, together, voice
+from tests.wire.test_phones import likeness, recorded
 
 pytestmark = pytest.mark.sound
 
