@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from _pytest.runner import runtestprotocol
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from twisted.python import log
 
 from emulator.clock import SteppedClock
@@ -14,7 +14,7 @@ from emulator.ids import Ids
 from tests.support import starved
 from tests.support.serve import Serve
 
-settings.register_profile("vsim", deadline=None, derandomize=True)
+settings.register_profile("vsim", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("vsim")
 
 

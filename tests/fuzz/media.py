@@ -54,7 +54,7 @@ class Live:
         else:
             self._sip = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             self._sip.connect((proxy["address"], proxy["udp"]))
-            self._sip.settimeout(10)
+            self._sip.settimeout(60)
         host, port = self._sip.getsockname()[:2]
         self.phone = phone = Phone(self._sip.sendall, host, port, transport="TLS" if secure else "UDP")
         phone.call_id = f"garbage-{self.chance.getrandbits(64):x}"
@@ -107,22 +107,43 @@ class Live:
 
     def echo(self) -> None:
         """Honest audio comes back, each packet of it, in its order."""
-        time.sleep(0.3)
-        self.drain()
         media = self.sockets[0]
-        payloads: list[bytes] = []
-        came: list[bytes] = []
-        media.settimeout(10)
-        for number in range(_HONEST):
-            payload = b"%03d" % number + self.chance.randbytes(157)
-            payloads.append(payload)
+        probe = b"caught up".ljust(160, b"\xff")
+
+        def say(payload: bytes) -> None:
             self._sequence += 1
             packet = rtp(self._sequence, payload, ssrc=0xC0FFEE)
             media.sendto(self._ours.protect(packet) if self._ours else packet, self.at[0])
-        while len(came) < _HONEST:
+
+        def hear() -> bytes:
+            """The payload of audio; nothing of a report, and of a digit sent back."""
             data = media.recv(2000)
-            if data[1] & 0x7F == 0:  # not a report, and not a digit sent back
-                came.append((self._theirs.unprotect(data) if self._theirs else data)[12:])
+            return b"" if data[1] & 0x7F else (self._theirs.unprotect(data) if self._theirs else data)[12:]
+
+        def caught_up() -> bool:
+            """One comes back: what was sent before it has been read, and there is room for more."""
+            say(probe)
+            media.settimeout(1)
+            try:
+                while hear() != probe:
+                    pass
+            except TimeoutError:
+                return False
+            return True
+
+        self.drain()
+        until(caught_up, f"{self.name}: an echo after the garbage")
+        payloads: list[bytes] = []
+        came: list[bytes] = []
+        media.settimeout(60)
+        for number in range(_HONEST):
+            payload = b"%03d" % number + self.chance.randbytes(157)
+            payloads.append(payload)
+            say(payload)
+        while len(came) < _HONEST:
+            payload = hear()
+            if payload and payload != probe:
+                came.append(payload)
         assert came == payloads, f"{self.name}: not what was sent"
         media.settimeout(0)
 
@@ -144,7 +165,7 @@ class Live:
     def meet(self) -> None:
         """Learn the emulator's SSRC from an echo: reports are about it."""
         self.remember()
-        self.sockets[0].settimeout(10)
+        self.sockets[0].settimeout(60)
         self.garbage.ours = int.from_bytes(self.sockets[0].recv(2000)[8:12], "big")
         self.sockets[0].settimeout(0)
 
@@ -184,7 +205,7 @@ class Pings:
     def __init__(self, proxy: dict[str, Any]) -> None:
         self._sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._sock.connect((proxy["address"], proxy["udp"]))
-        self._sock.settimeout(10)
+        self._sock.settimeout(60)
         self.count = 0
         self.slowest = 0.0
 
@@ -202,7 +223,7 @@ class Pings:
 
 def held(serve: Serve) -> dict[str, int]:
     """How much of everything the emulator holds."""
-    with urllib.request.urlopen(f"{serve.endpoints['control']}/v1/held", timeout=10) as answer:
+    with urllib.request.urlopen(f"{serve.endpoints['control']}/v1/held", timeout=60) as answer:
         found: dict[str, int] = json.load(answer)
         return found
 

@@ -20,4 +20,4 @@ def test_the_emulator_stays_up(serve: Serve) -> None:
     measured = attack(serve, seed, COUNT)
     print(measured)
     assert measured["growth"] <= GROWTH
-    until(lambda: descriptors(serve.process.pid) <= before + 2, "descriptors back to base", 40)
+    until(lambda: descriptors(serve.process.pid) <= before + 2, "descriptors back to base", 120)

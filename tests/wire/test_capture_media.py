@@ -19,6 +19,8 @@ from tests.support.srtp_reference import Reference
 from tests.wire.test_media import talk
 from tests.wire.test_sipp import sipp_command
 
+pytestmark = pytest.mark.real_time
+
 HERE = Path(__file__).parent
 PLAYED = Path("/usr/share/sip-tester/g711a.pcap")
 ODD = "_ws.malformed || _ws.expert.severity >= 0x00600000 || udp.checksum.status == 0 || ip.checksum.status == 0 || icmp"

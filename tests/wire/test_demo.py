@@ -14,6 +14,8 @@ import pytest
 
 from tests.support.serve import DEADLINE, VSIM, Serve, environment, need, run, until
 
+pytestmark = pytest.mark.real_time
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 SEEN = (
     ["SRV", "TLS", "digest", "signalling", "echo", "digits", "SRTP", "trunk"],

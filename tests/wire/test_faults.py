@@ -295,8 +295,8 @@ def test_slow_to_leave(serve: Serve, control: Client) -> None:
     control.post("/v1/faults", "slow 400 where proxy=us-3-1 transport=TCP")
     with dial(serve.proxy(), "TCP") as sock:
         sock.settimeout(PATIENCE)
+        began, portions = time.monotonic(), list[bytes]()
         sock.sendall(request("TCP"))
-        began, portions = time.monotonic(), []
         while sum(map(len, portions)) < 250:
             portions.append(sock.recv(4096))
         assert time.monotonic() - began > 0.4

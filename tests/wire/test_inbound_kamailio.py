@@ -46,6 +46,7 @@ def sbc(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sbc]
         yield Sbc(address, directory)
 
 
+@pytest.mark.real_time
 def test_calls_through_it_over_each_transport_plain_and_secure(serve: Serve, sbc: Sbc, tmp_path: Path) -> None:
     """What is sent in the call goes along its Record-Route; rtpengine opens the trunk's SRTP for the phone."""
 
@@ -91,6 +92,7 @@ def test_it_refuses_or_asks_for_credentials(serve: Serve, sbc: Sbc, transport: s
     assert starts(sent(serve, call)) == ["INVITE", "ACK"] and "uthorization:" not in "".join(sent(serve, call))
 
 
+@pytest.mark.real_time
 def test_the_hunt_goes_past_what_is_down_or_silent(serve: Serve, sbc: Sbc, tmp_path: Path) -> None:
     """503, silence over each transport, and at last the phone, which rings before it answers."""
     voice(tmp_path / "in.wav", 1, PATIENT)

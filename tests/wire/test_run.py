@@ -79,6 +79,7 @@ def report(directory: Path) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.real_time
 def test_a_story_that_comes_true(tmp_path: Path, caller: Path) -> None:
     file = story(
         tmp_path,
@@ -113,6 +114,7 @@ def test_a_story_that_comes_true(tmp_path: Path, caller: Path) -> None:
     nothing_runs(tmp_path)
 
 
+@pytest.mark.real_time
 def test_signalling_that_was_not_as_expected_is_exit_1(tmp_path: Path, caller: Path) -> None:
     file = story(tmp_path, "down: us-3", "expect: {call: {site: us-4}, within: 3s}", "note: never told", top="variables: {who: x}\n")
     done = vsim_run(
@@ -138,6 +140,7 @@ def test_signalling_that_was_not_as_expected_is_exit_1(tmp_path: Path, caller: P
     nothing_runs(tmp_path)
 
 
+@pytest.mark.real_time
 def test_a_refused_call_is_drawn(tmp_path: Path, caller: Path) -> None:
     file = story(tmp_path, "fault: refuse 503 where proxy=us-3-1 method=INVITE", "expect: {call: {status: 200}, within: 2s}")
     done = vsim_run(tmp_path, file, program=["sh", "-c", f"{calls(caller)[2].removeprefix('exec ')}; sleep 20"])
@@ -145,6 +148,7 @@ def test_a_refused_call_is_drawn(tmp_path: Path, caller: Path) -> None:
     assert re.search(r"\d\.\d{3}s  ◀─+ 503 Service Unavailable", done.stdout)
 
 
+@pytest.mark.real_time
 def test_runs_that_fail_leave_captures(tmp_path: Path, caller: Path) -> None:
     """Of two runs with a call each the second fails; nothing is kept of the first."""
     file = story(
@@ -168,6 +172,7 @@ def test_sections_of_a_config_that_are_empty(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
 
 
+@pytest.mark.real_time
 def test_calls_that_an_emulator_had_before_are_not_captured(serve: Serve) -> None:
     assert run(sipp_command(serve, "call.xml", "u1", "-m", "1"), cwd=serve.directory).returncode == 0
     file = story(serve.directory, "expect: {call: {status: 486}, within: 3s}")
@@ -199,6 +204,7 @@ def test_a_file_that_is_wrong_is_exit_2_and_nothing_runs(tmp_path: Path) -> None
     assert done.returncode == 2 and "203.0.113.1" in done.stdout, done.stdout
 
 
+@pytest.mark.real_time
 def test_media_that_were_not_as_expected_are_exit_3(tmp_path: Path, caller: Path) -> None:
     file = story(tmp_path, "expect: {call: {}, as: outbound}", "expect: {media: outbound, dtmf: '12', within: 2s}")
     done = vsim_run(tmp_path, file, program=calls(caller, seconds=4))
@@ -290,6 +296,7 @@ def alive(pid: int) -> bool:
         return False
 
 
+@pytest.mark.real_time
 def test_runs_at_once_and_again_have_one_trace(tmp_path: Path, caller: Path) -> None:
     file = story(tmp_path, f"expect: {{call: {{to: '{NUMBER}', status: 200, acked: true}}, as: outbound}}", "expect: {ended: outbound}")
     done = vsim_run(
