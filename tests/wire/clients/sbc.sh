@@ -8,11 +8,18 @@ number=${VSIM_VAR_NUMBER:-447700900200}
 transport=${SBC_TRANSPORT:-udp}
 mkdir -p sbc
 head -c 80000 /dev/zero | tr '\0' '\325' > audio.ul
-port=$(python3 -c 'import socket
-with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-    tcp.bind(("127.0.0.1", 0))
-    udp.bind(tcp.getsockname())
-    print(tcp.getsockname()[1])')
+# Free, and none that the system hands out to somebody else before Kamailio takes it.
+port=$(python3 -c 'import random, socket
+while True:
+    port = random.randrange(20000, 32768)
+    with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        try:
+            tcp.bind(("127.0.0.1", port))
+            udp.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+    print(port)
+    break')
 : > sbc/targets
 : > sbc/credentials
 priority=$#
