@@ -102,7 +102,7 @@ def test_baresip_finds_us_by_name_and_hears_itself(serve: Serve, tmp_path: Path,
     assert {finding["code"] for finding in call["findings"]} <= {"rtcp.reduced-size"}, caller.told()
     assert (call["state"], call["transport"]) == ("ended", transport), caller.told()
     assert call["media"]["packets_received"] > 100 and call["media"]["packets_sent"] == call["media"]["packets_received"]
-    assert likeness(sent, recorded(caller.recording)) > 0.9
+    assert likeness(sent, recorded(caller.recording)) > 0.7
     assert likeness(noise(directory / "other.wav", 5)[::-1], recorded(caller.recording)) < 0.3
 
 
