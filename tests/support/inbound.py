@@ -64,8 +64,8 @@ def hang_up(serve: Serve, call: dict[str, Any]) -> None:
 
 
 def sent(serve: Serve, call: dict[str, Any], incoming: bool = False) -> list[str]:
-    """The messages of a call that the emulator sent, or got."""
-    return [message["text"] for message in shown(serve, call)["messages"] if message["incoming"] is incoming]
+    """The messages of a call that the emulator sent, or got; what a busy machine brings about again counts once."""
+    return list(dict.fromkeys(message["text"] for message in shown(serve, call)["messages"] if message["incoming"] is incoming))
 
 
 def starts(messages: list[str]) -> list[str]:
