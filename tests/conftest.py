@@ -51,7 +51,7 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
         item._initrequest()
         reports = runtestprotocol(item, nextitem=nextitem, log=False)
         for report in reports:
-            report.user_properties.append((starved.AGAIN, starving))
+            report.user_properties.append((starved.AGAIN, f"{starving}; {starved.last_word(failure)}"))
             report.sections.append(("the first time, on a machine that was starved", f"{starving}:\n{failure}"))
     for report in reports:
         item.ihook.pytest_runtest_logreport(report=report)

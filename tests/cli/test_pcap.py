@@ -80,7 +80,7 @@ def test_what_is_no_file_is_written_to(tmp_path: Path) -> None:
     reader = threading.Thread(target=lambda: read.append(fifo.read_bytes()), daemon=True)
     reader.start()
     pcap.write(str(fifo), ONE)
-    reader.join(10)
+    reader.join(60)
     assert read == [ONE] and fifo.is_fifo()
     pcap.write("/dev/null", ONE)
     assert Path("/dev/null").is_char_device()

@@ -499,7 +499,7 @@ class Server:
 
     def close(self) -> None:
         self.sock.close()
-        self._thread.join(5)
+        self._thread.join(60)
         assert not self._thread.is_alive()
 
 

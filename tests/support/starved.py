@@ -65,6 +65,11 @@ def verdict(late: float, share: float | None, load: float) -> str:
     return ", ".join(told)
 
 
+def last_word(failure: str) -> str:
+    """The first line of an error in a traceback that pytest has written."""
+    return next((line[1:].strip()[:200] for line in failure.splitlines() if line.startswith("E ")), "")
+
+
 def _waited() -> float | None:
     """Seconds for which some program has waited for a processor since the system began; None where it does not say."""
     try:

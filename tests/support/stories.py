@@ -118,7 +118,7 @@ class Plays:
             starving, self._watch = self._watch.starved(), Watch()
             if not starving:
                 raise
-            record(AGAIN, starving)
+            record(AGAIN, f"{starving}; {str(error)[-300:]}")
             try:
                 self._judge(story, play(story, self._factory.mktemp("again")))
             except AssertionError as again:
