@@ -164,6 +164,7 @@ def test_tshark_finds_no_malformed_packet(serve: Serve) -> None:
             for transport in ("u1", "t1"):
                 assert run(sipp_command(serve, "call.xml", transport, "-m", "20", "-r", "50"), cwd=serve.directory).returncode == 0
             run([need("sipsak", "sipsak"), "-s", f"sip:{serve.at()}"])
+            until(lambda: b"CSeq: 1 OPTIONS" in capture.read_bytes(), "the last of it in the capture")
         finally:
             sniffer.terminate()
             sniffer.wait(60)
