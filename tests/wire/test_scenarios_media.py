@@ -11,7 +11,7 @@ from tests.support.devices import caller, lines, phone
 from tests.support.sipp_scenario import call, pause, play
 from tests.support.stories import Plays, Story
 
-HAS_ITS_SAY = ["--patience", "15s"]
+HAS_ITS_SAY = ["--patience", "60s"]
 SRTP = "SOFTPHONE_ACCOUNT=';mediaenc=srtp-mand'"
 RTP_TIMEOUT = "SOFTPHONE_CONFIG='rtp_timeout 2'"
 DIGITS = r"""exec CLIENTS/softphone.sh 4 "event: '1' (end={0})" "event: '#' (end={0})" """
@@ -48,7 +48,7 @@ TABLE = [
         "dtmf-lost-end.yaml", lines("baresip hears digits end", DIGITS.format(1)), 5, flags=HAS_ITS_SAY, report=[r"ended with exit code 1"]
     ),
     Story(
-        "srtp-wrong-key.yaml", lines("baresip, RTP timeout", f"{SRTP} {RTP_TIMEOUT} exec CLIENTS/softphone.sh 30"), flags=HAS_ITS_SAY
+        "srtp-wrong-key.yaml", lines("baresip, RTP timeout", f"{SRTP} {RTP_TIMEOUT} exec CLIENTS/softphone.sh 30"),
     ),
     Story("srtp-wrong-key.yaml", phone("hears nothing", "--talk 2s --srtp --hears nothing"), flags=HAS_ITS_SAY),
     Story(
