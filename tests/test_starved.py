@@ -2,6 +2,7 @@
 
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -37,8 +38,11 @@ INI = "[pytest]\nmarkers = real_time\n"
 
 
 @pytest.mark.parametrize(("said", "tried"), [("", (1, 1, 1)), ("all stood still", (1, 2, 2))])
-def test_real_time_is_tried_once_more_where_the_machine_was_starved(pytester: pytest.Pytester, said: str, tried: tuple[int, ...]) -> None:
+def test_real_time_is_tried_once_more_where_the_machine_was_starved(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, said: str, tried: tuple[int, ...]
+) -> None:
     """With fixtures of its own; and a test that does not speak of real time never is."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
     pytester.makeconftest(CONFTEST.format(said))
     pytester.makeini(INI)
     pytester.makepyfile(TWICE)
