@@ -128,6 +128,7 @@ def decoded(codec: str, payloads: list[bytes]) -> np.ndarray:
     return np.array(samples) if rate == 8000 else np.array(samples)[::2]
 
 
+@pytest.mark.real_time  # a digit passes in it
 @pytest.mark.parametrize("transport", ["UDP", "TCP", "TLS"])
 @pytest.mark.parametrize("secure", [False, True], ids=["RTP", "SRTP"])
 @pytest.mark.parametrize("codec", CODECS)
