@@ -65,7 +65,7 @@ TABLE = [
     ),
     Story("never-even-100.yaml", ["sbc.sh", "us-3-1", "us-4-1"]),
     Story(
-        "never-even-100.yaml", ["direct.sh", "us-3-1", "us-3-2"], 1, flags=["--set", "patience=4s"],
+        "never-even-100.yaml", ["direct.sh", "us-3-1", "us-3-2"], 1, flags=["--set", "patience=8s"],
         report=[
             r"^ +expected +call to 447700900300 at us-4", r"^    fault drop .*: struck \d+ of",
             r"INVITE to us-3-1 \(down\) over UDP: no answer$", r"^ +new calls did not move$",
@@ -109,7 +109,7 @@ TABLE = [
     Story("codec-transport-matrix.yaml", BARESIP, flags=["--set", "codec=G722", "--parallel", "3"], report=[r"^6 passed in"]),
     Story(
         "codec-transport-matrix.yaml", phone("has PCMU alone", "--codec PCMU"), 1,
-        flags=[part for said in ("codec=PCMA", "transport=TLS", "media=RTP", "patience=4s") for part in ("--set", said)],
+        flags=[part for said in ("codec=PCMA", "transport=TLS", "media=RTP", "patience=10s") for part in ("--set", said)],
         report=[r"^ +came +1 call came: over UDP"],
     ),
     Story(

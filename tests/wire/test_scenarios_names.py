@@ -9,7 +9,7 @@ import pytest
 from tests.support.stories import Plays, Story, play
 
 UDP, TCP, TLS = (f"sip:447700900200@sip-us.vonage.com;transport={transport}" for transport in ("udp", "tcp", "tls"))
-IMPATIENT = ["--set", "patience=3s"]
+IMPATIENT = ["--set", "patience=6s"]
 CAUGHT = r"^ +expected +never call at us-3-1\n +came +call #\d+ to 447700900200 at us-3-1 over TLS, 200$"
 UNVERIFIED = r"^ +fix: 1 new call went over TLS with a certificate that has expired: verify it"
 VERIFIED = r"^  ✓ call to 447700900200 at us-3-2 over TLS, answered 200, acknowledged: "

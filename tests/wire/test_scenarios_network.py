@@ -23,7 +23,7 @@ TABLE = [
         report=[r"tried us-3-1 then us-3-2, acknowledged, found by SRV", r"new calls moved 0\.\d s .*; (\d+) of \1 503s acknowledged$"],
     ),
     Story(
-        "first-proxy-dead.yaml", ["baresip.sh", BY_NAME, "3"], 1, flags=["--set", "patience=4s"],
+        "first-proxy-dead.yaml", ["baresip.sh", BY_NAME, "3"], 1, flags=["--set", "patience=8s"],
         report=[r"^ +came +no call came; lost where it is down: INVITE to us-3-1", LOST, r"^ +new calls did not move$", NOWHERE_ELSE],
     ),
     Story(
@@ -31,7 +31,7 @@ TABLE = [
         report=[r"^  ✓ media of moved: echoed", r"new calls moved \d\.\d s after the first attempt; health checks reached others too$"],
     ),
     Story(
-        "site-down.yaml", ["direct.sh", "us-3-1", "us-3-2"], 1, flags=["--set", "patience=3s"],
+        "site-down.yaml", ["direct.sh", "us-3-1", "us-3-2"], 1, flags=["--set", "patience=6s"],
         report=[
             r"no call came; lost where it is down: INVITE to us-3-1.*; INVITE to us-3-2", LOST,
             r"^ +fix: each target that was tried was down \(us-3-1, us-3-2\): go on to the next one sooner",
@@ -53,7 +53,7 @@ TABLE = [
         report=[r"call #1 to 447700900200 at eu-3-1", r"^    us was down by drop", r"health checks reached others too$"],
     ),
     Story(
-        "region-down.yaml", ["direct.sh", "us-3-1", "us-4-1"], 1, flags=["--set", "how=503", "--set", "patience=3s"],
+        "region-down.yaml", ["direct.sh", "us-3-1", "us-4-1"], 1, flags=["--set", "how=503", "--set", "patience=8s"],
         report=[r"^ +fix: a 503 means the next target \(RFC 3263 4\.3\)", r"INVITE to us-4-1 \(down\) over UDP: 503, acknowledged$"],
     ),
     # Its OPTIONS are answered, so that Kamailio is back before Retry-After says; unless it asks too seldom for that.
