@@ -162,7 +162,7 @@ class Phone:
             if note.call_id == call_id and not note.incoming and of_transaction(note.data, branch):
                 self.notes[at] = note._replace(path=note.path.never())
 
-    def on_finding(self, endpoint: Endpoint, flow: Flow, call_id: str, finding: Finding, status: int) -> None:
+    def on_finding(self, endpoint: Endpoint, flow: Flow, call_id: str, finding: Finding, status: int, method: str = "") -> None:
         """See `emulator.sip.endpoint.Core`."""
         for call in self.calls:
             if call.outcome.call_id == call_id:

@@ -140,8 +140,8 @@ class Interposed:
     def on_withdrawn(self, endpoint: Endpoint, call_id: str, branch: str) -> None:
         self._core.on_withdrawn(endpoint, call_id, branch)
 
-    def on_finding(self, endpoint: Endpoint, flow: Flow, call_id: str, finding: Finding, status: int) -> None:
-        self._core.on_finding(endpoint, flow, call_id, finding, status)
+    def on_finding(self, endpoint: Endpoint, flow: Flow, call_id: str, finding: Finding, status: int, method: str = "") -> None:
+        self._core.on_finding(endpoint, flow, call_id, finding, status, method)
 
     def on_error(self, endpoint: Endpoint, flow: Flow, call_id: str, error: Exception) -> None:
         self._core.on_error(endpoint, flow, call_id, error)

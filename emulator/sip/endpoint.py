@@ -53,8 +53,8 @@ class Core(Protocol):
     def on_withdrawn(self, endpoint: "Endpoint", call_id: str, branch: str) -> None:
         """The messages with that branch that were to go wait no more for their connection, and have not left."""
 
-    def on_finding(self, endpoint: "Endpoint", flow: Flow, call_id: str, finding: Finding, status: int) -> None:
-        """Something is not as it should be; `status` is the answer it brings, 0 for none."""
+    def on_finding(self, endpoint: "Endpoint", flow: Flow, call_id: str, finding: Finding, status: int, method: str = "") -> None:
+        """Something is not as it should be; `status` is the answer it brings to a request of `method`, 0 for none."""
 
     def on_error(self, endpoint: "Endpoint", flow: Flow, call_id: str, error: Exception) -> None:
         """Handling a message raised an error that is ours."""
@@ -207,7 +207,7 @@ class Endpoint:
             return
         flow = self._answer_path(message, flow)
         self.core.on_message(self, flow, True, message.call_id, data)
-        self.core.on_finding(self, flow, message.call_id, finding, malformed.status)
+        self.core.on_finding(self, flow, message.call_id, finding, malformed.status, message.method)
         self.reply(message, flow, malformed.status, warning(flow, malformed.what))
 
     def _answer_path(self, request: Request, flow: Flow) -> Flow:
@@ -287,7 +287,7 @@ class Endpoint:
         for name, value in refusal.headers:
             headers += f"{name}: {value}\r\n"
         if finding is not None:
-            self.core.on_finding(self, flow, request.call_id, finding, refusal.status)
+            self.core.on_finding(self, flow, request.call_id, finding, refusal.status, request.method)
             headers += warning(flow, finding.public)
         known = request.authenticated or request.to_tag
         if not known or refusal.status in (401, 407, 503) or request.method != "INVITE":
@@ -309,7 +309,7 @@ class Endpoint:
 
     def _refuse_unmatched(self, request: Request, flow: Flow, finding: Finding) -> None:
         """481 without a transaction, for what it would belong to is not there."""
-        self.core.on_finding(self, flow, request.call_id, finding, 481)
+        self.core.on_finding(self, flow, request.call_id, finding, 481, request.method)
         self.reply(request, flow, 481, warning(flow, finding.public))
 
     def via(self, flow: Flow) -> tuple[str, str]:

@@ -157,14 +157,14 @@ class Trunk:
         if record is not None:
             record.withdrawn(branch)
 
-    def on_finding(self, endpoint: Endpoint, flow: Flow, call_id: str, finding: Finding, status: int) -> None:
+    def on_finding(self, endpoint: Endpoint, flow: Flow, call_id: str, finding: Finding, status: int, method: str = "") -> None:
         """A finding, with the refusal it brings if any."""
         record = self.journal.find(call_id)
         refused = False
         if record is not None:
             record.finding(finding)
-            # what is refused when a call is up or over, such as a BYE too many, does not change how it ended
-            refused = status > 0 and record.state in ("challenged", "refused") and record.direction == "outbound"
+            # an INVITE in a call that is up, or a BYE too many, does not change how it ended
+            refused = status > 0 and method == "INVITE" and record.state in ("challenged", "refused") and record.direction == "outbound"
             if refused:
                 record.status = status
                 if status not in (401, 407):

@@ -390,6 +390,22 @@ def test_what_comes_for_a_call_that_is_over_does_not_change_how_it_ended(network
     assert {finding.code for finding in record.findings} == {"dialog.unknown", "dialog.none", "message.malformed"}
 
 
+def test_what_comes_for_a_call_that_was_refused_does_not_change_why(network: Network) -> None:
+    phone = network.phone()
+    phone.dial("447700900486")
+    phone.ack(phone.expect(486))
+    record = network.journal.get("last")
+    assert record is not None and (record.state, record.status) == ("refused", 486)
+    phone.remote_target = phone.invite_uri
+    for to_tag in ("nobody", ""):
+        phone.to_tag = to_tag
+        phone.in_dialog("BYE")
+        phone.expect(481)
+    phone.transmit(phone.request("BYE", phone.remote_target).replace("Max-Forwards: 70", "CSeq: 99 BYE"))
+    phone.expect(400)
+    assert (record.state, record.status) == ("refused", 486)
+
+
 def test_crossing_byes_both_end(network: Network) -> None:
     phone = network.phone()
     phone.call()

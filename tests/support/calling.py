@@ -36,7 +36,7 @@ class Core:
     def on_withdrawn(self, endpoint: Endpoint, call_id: str, branch: str) -> None:
         """Nothing was kept."""
 
-    def on_finding(self, endpoint: Endpoint, flow: Flow, call_id: str, finding: Finding, status: int) -> None:
+    def on_finding(self, endpoint: Endpoint, flow: Flow, call_id: str, finding: Finding, status: int, method: str = "") -> None:
         self.findings.append(finding.code)
 
     def on_error(self, endpoint: Endpoint, flow: Flow, call_id: str, error: Exception) -> None:
