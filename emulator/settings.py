@@ -62,7 +62,7 @@ def table() -> str:
         "",
         "Set in `vsim.yaml` by name (dots are nesting), or by variable. Made from `emulator/config.py`.",
         "`page` is Vonage's SIP overview; `vonage-facts, default N` is a choice between what is publicly known, and an invention",
-        "where nothing is; `vsim's own` is about the emulator only.",
+        "where nothing is; `vsim's own` is about the emulator only. [vonage.md](vonage.md) has what is known, its sources and the choices.",
         "",
         "| setting | variable | default | meaning | source |",
         "|---|---|---|---|---|",

@@ -1,4 +1,4 @@
-"""What the documents name is there: tests, files, benchmarks, settings, commands and their options."""
+"""What the documents name is there: tests, files, benchmarks, settings, commands and their options; and what is cited of the trunk."""
 
 import re
 from collections.abc import Iterator
@@ -96,3 +96,56 @@ def test_the_options_that_a_page_names_exist(page: Path) -> None:
             options = re.findall(r"(?<=\s)--[a-z][a-z-]+", rest.partition(" -- ")[0])
             unknown += [" ".join((*path, option)) for option in options if option not in COMMANDS.get(path, set())]
     assert not unknown
+
+
+KNOWN = (ROOT / "docs" / "vonage.md").read_text()
+CITING = [*sorted((ROOT / "emulator").rglob("*.py")), *PAGES]
+NUMBERS = r"(\d+(?:(?:, and | and |, | to )\d+)*)"
+
+
+def rows_of(heading: str) -> dict[str, str]:
+    """The rows of the first table under a heading of docs/vonage.md, by their first cell."""
+    rows = KNOWN.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    return dict(re.findall(r"^\| ([\w, -]+?) \| (.+)$", rows, re.M))
+
+
+SECTIONS = set(re.findall(r"^### (\d+)\. ", KNOWN, re.M))
+DEFAULTS = {number: row for number, row in rows_of("Defaults").items() if number.isdigit()}
+
+
+def cited(pattern: str, text: str) -> set[str]:
+    """The numbers in all places of a pattern: `18, 19, 23 to 25` are five."""
+    found: set[str] = set()
+    for numbers in re.findall(pattern + NUMBERS, text):
+        for first, last in re.findall(r"(\d+)(?: to (\d+))?", numbers):
+            found.update(str(number) for number in range(int(first), int(last or first) + 1))
+    return found
+
+
+def test_numbers_are_read_in_each_form() -> None:
+    assert cited("defaults? ", "its defaults 18, 19, 23 to 25, 27 and 34; default 7") == {"18", "19", "23", "24", "25", "27", "34", "7"}
+    assert len(SECTIONS) == 10 and len(DEFAULTS) == 53
+
+
+@pytest.mark.parametrize("path", CITING, ids=relative)
+def test_what_is_cited_of_the_trunk_stands_in_the_page_on_it(path: Path) -> None:
+    text = re.sub(r"\s+(?:# )?", " ", path.read_text())
+    assert cited(r"vonage-facts(?:\.md)?,? ", text) <= SECTIONS
+    assert cited(r"(?:\bdefaults?(?:, item)? |_FACTS \+ \")", text) <= DEFAULTS.keys()
+    headings = tuple(rows_of("The page"))
+    assert not [heading for heading in re.findall(r"\bpage: ([A-Z].{0,40})", text) if not heading.startswith(headings)]
+
+
+def test_each_setting_that_is_a_choice_stands_in_the_row_of_the_choice() -> None:
+    choices = re.compile(r"vonage-facts, default (\d+)$")
+    chosen = [(setting.name, match[1]) for setting in settings() if (match := choices.match(setting.source))]
+    assert len(chosen) > 50
+    assert not [(name, number) for name, number in chosen if f"`{name}`" not in DEFAULTS[number]]
+
+
+def test_each_tag_of_a_source_is_in_the_table_of_sources() -> None:
+    tags = {tag for cell in rows_of("Sources") for tag in cell.split(", ")}
+    said = re.findall(r"\(([DGOCI][,;] [^()]+)\)", KNOWN.partition("\n## Facts\n")[2])
+    named = {tag for one in said for tag in re.findall(r"\b[A-Z]{2,}(?:-[a-z]+)?\b", one)}
+    assert len(named) > 20 and named <= tags
+    assert not {tag for tag in tags if tag.isupper() and tag not in KNOWN.partition("\n## Facts\n")[2]}
