@@ -1,4 +1,4 @@
-"""What a start leaves out is imported once it is over: one module at a time, so that no call feels it, and before anybody asks for it.
+"""What a start leaves out is imported once it is over and no call is up: one module at a time, and before anybody asks for it.
 
 Who waits for `vsim serve` waits for its first packet; who uses the control API while calls are up must not hold them up with imports.
 """
@@ -25,14 +25,17 @@ _AFTER = 1.0
 """Seconds from the start: its first answers come first."""
 _REST = 0.02
 """Seconds between two modules."""
+_AGAIN = 0.5
+"""Seconds until it is looked again whether a call is up: a module takes some milliseconds, which its audio would wait."""
 
 
 class Imports:
     """`start` is all there is to do."""
 
-    def __init__(self, clock: Clock, report: Callable[[Exception], None], done: Callable[[], object]) -> None:
-        """`report` is told of an error, which ends it; `done` is called when everything is there."""
+    def __init__(self, clock: Clock, busy: Callable[[], object], report: Callable[[Exception], None], done: Callable[[], object]) -> None:
+        """`busy` is whether it has to wait; `report` is told of an error, which ends it; `done` is called when everything is there."""
         self._clock = clock
+        self._busy = busy
         self._report = report
         self._done = done
         self._steps = each(LATER)
@@ -41,6 +44,9 @@ class Imports:
         self._clock.call_later(_AFTER, self._step)
 
     def _step(self) -> None:
+        if self._busy():
+            self._clock.call_later(_AGAIN, self._step)
+            return
         try:
             more = next(self._steps, None)
         except Exception as error:

@@ -67,7 +67,7 @@ def test_nothing_of_ours_is_left_for_later(told: list[list[str]]) -> None:
     assert left == set()
 
 
-def test_it_begins_when_the_start_is_over_and_ends(clock: SteppedClock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_begins_when_the_start_is_over_and_no_call_is_up_and_ends(clock: SteppedClock, monkeypatch: pytest.MonkeyPatch) -> None:
     """One step at a time; whoever hears that all is there hears it once."""
     taken: list[float] = []
 
@@ -79,16 +79,18 @@ def test_it_begins_when_the_start_is_over_and_ends(clock: SteppedClock, monkeypa
 
     monkeypatch.setattr(imports, "each", each)
     done: list[float] = []
-    Imports(clock, lambda error: pytest.fail(str(error)), lambda: done.append(round(clock.now - 1000.0, 2))).start()
-    clock.advance(0.5)
+    calls = ["one"]
+    Imports(clock, lambda: calls, lambda error: pytest.fail(str(error)), lambda: done.append(round(clock.now - 1000.0, 2))).start()
+    clock.advance(5.2)
     assert not taken
+    calls.clear()
     clock.advance(10)
-    assert taken == [1.0, 1.02] and done == [1.04] and not clock.pending
+    assert taken == [5.5, 5.52] and done == [5.54] and not clock.pending
 
 
 def test_an_error_ends_it(clock: SteppedClock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(imports, "LATER", ("emulator.nothing_of_the_kind",))
     errors: list[Exception] = []
-    Imports(clock, errors.append, lambda: pytest.fail("not everything is there")).start()
+    Imports(clock, bool, errors.append, lambda: pytest.fail("not everything is there")).start()
     clock.advance(10)
     assert [type(error) for error in errors] == [ModuleNotFoundError] and not clock.pending

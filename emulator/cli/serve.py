@@ -62,7 +62,7 @@ def run(config: Config) -> None:
         gc.collect()
         gc.freeze()  # what the start made lives as long as the process: no need to walk it again
         gc.set_threshold(*_GC_THRESHOLDS)
-        Imports(service.clock, report, gc.freeze).start()
+        Imports(service.clock, lambda: service.trunk.calls, report, gc.freeze).start()
 
     def stop() -> None:
         service.stop().addBoth(stopped)
