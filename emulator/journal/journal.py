@@ -245,8 +245,3 @@ class Journal:
                 self._drop(record)
                 yield
         self._events.clear()
-
-    def reset(self) -> None:
-        """`forget_each` at once."""
-        for _ in self.forget_each():
-            pass

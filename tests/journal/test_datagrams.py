@@ -172,7 +172,7 @@ def test_media_goes_with_its_call(clock: SteppedClock, how: str) -> None:
     assert call.detail()["media_kept"] == {"packets": 1, "octets": WAY + ABOUT + 100, "missed": 0}
     assert journal.media_octets == WAY + ABOUT + 100
     if how == "reset":
-        journal.reset()
+        list(journal.forget_each())
     else:
         journal.call("y")
     assert journal.media_octets == 0 and kept.packets == 0
