@@ -9,7 +9,7 @@ import threading
 import time
 from typing import Any
 
-from benchmarks.processes import memory_octets, table, vsim
+from benchmarks.processes import memory_octets, settled_memory_octets, table, vsim
 from emulator.control.client import Client
 from tests.fuzz.mutate import mutations
 from tests.support.phone import Phone, Received
@@ -72,7 +72,7 @@ class Pings(threading.Thread):
 
 def flood(address: tuple[str, int], pid: int) -> dict[str, float]:
     """500 INVITEs a second without credentials."""
-    before = memory_octets(pid)
+    before = settled_memory_octets(pid)
     pings = Pings(address)
     pings.start()
     sent = received = 0

@@ -42,6 +42,17 @@ def memory_octets(process: int) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
+def settled_memory_octets(process: int) -> int:
+    """Resident memory once it has stayed the same for two seconds: what a start leaves out is imported a second after it."""
+    before, since = 0, time.monotonic()
+    while time.monotonic() < since + 2:
+        now = memory_octets(process)
+        if now != before:
+            before, since = now, time.monotonic()
+        time.sleep(0.1)
+    return before
+
+
 @contextmanager
 def running(command: Sequence[str], directory: Path, ready: float = 1.0) -> Iterator[subprocess.Popen[bytes]]:
     """A server for the time of the block."""

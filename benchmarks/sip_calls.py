@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.processes import HERE, SIPP_TIMEOUT, cpu_seconds, memory_octets, need, running, table, vsim
+from benchmarks.processes import HERE, SIPP_TIMEOUT, cpu_seconds, memory_octets, need, running, settled_memory_octets, table, vsim
 
 CALLS = 4000
 AT_ONCE = 64
@@ -78,24 +78,13 @@ def one_round(*flags: str) -> Callable[[int, str], dict[str, float]]:
     return measure
 
 
-def _settled(process: int) -> int:
-    """Resident memory once it has stayed the same for two seconds: what a start leaves out is imported a second after it."""
-    before, since = 0, time.monotonic()
-    while time.monotonic() < since + 2:
-        now = memory_octets(process)
-        if now != before:
-            before, since = now, time.monotonic()
-        time.sleep(0.1)
-    return before
-
-
 def memory() -> float:
     """Octets per established call."""
     with vsim() as (process, endpoints):
         proxy = endpoints["proxies"]["us-3-1"]
         target = f"{proxy['address']}:{proxy['udp']}"
         sipp(target, "-sf", str(HERE / "call.xml"), "-m", "200", "-r", "500", "-d", "0")
-        before = most = _settled(process.pid)
+        before = most = settled_memory_octets(process.pid)
         command = [
             need("sipp", "sip-tester"), target, "-sf", str(HERE / "call.xml"), "-i", "127.0.0.1", "-nostdin", "-s", "442071234567",
             "-au", "abcd1234", "-ap", "OfflineSecret1", "-m", str(MEMORY_CALLS), "-r", "300", "-l", str(MEMORY_CALLS), "-d", "6000",
