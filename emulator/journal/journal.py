@@ -8,7 +8,7 @@ from emulator.clock import Clock, Timer
 from emulator.journal.datagrams import Datagrams, Shelf
 from emulator.journal.events import Event
 from emulator.journal.record import STATES as STATES
-from emulator.journal.record import CallRecord as CallRecord
+from emulator.journal.record import CallRecord
 from emulator.pace import Pace
 from emulator.sip.flow import Path
 

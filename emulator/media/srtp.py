@@ -3,11 +3,7 @@
 from typing import Any
 
 from emulator.media.crypto import KEY_OCTETS
-from emulator.media.libsrtp import TRAILER_OCTETS as TRAILER_OCTETS
-from emulator.media.libsrtp import Fault as Fault
-from emulator.media.libsrtp import SrtpError as SrtpError
-from emulator.media.libsrtp import fault as fault
-from emulator.media.libsrtp import library
+from emulator.media.libsrtp import TRAILER_OCTETS, Fault, SrtpError, fault, library
 from emulator.media.rtp import HEADER_OCTETS
 
 RTCP_TRAILER_OCTETS = 148

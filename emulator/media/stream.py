@@ -14,13 +14,14 @@ from emulator.ids import Ids
 from emulator.journal.findings import Finding
 from emulator.media import summary
 from emulator.media.echo import Echo, Reader, Straight
+from emulator.media.libsrtp import Fault, SrtpError, fault
 from emulator.media.offer import Agreement, Keys
 from emulator.media.plan import Plan
 from emulator.media.reception import Reception
 from emulator.media.reports import Reports
 from emulator.media.rtcp import RtcpError
 from emulator.media.rtp import HEADER, HEADER_OCTETS, MARKER, PAYLOAD_TYPE_MASK, VERSION_2, VERSION_MASK, payload_of
-from emulator.media.srtp import Fault, Inbound, Outbound, SrtpError, bad_tag, fault
+from emulator.media.srtp import Inbound, Outbound, bad_tag
 
 if TYPE_CHECKING:  # what only some calls need is imported by those
     from emulator.media.course import Course

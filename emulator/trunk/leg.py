@@ -15,9 +15,7 @@ from emulator.media.port import Port
 from emulator.media.sdp import SessionDescription
 from emulator.media.stream import Stream
 from emulator.media.summary import nothing_heard
-from emulator.sdp_body import SDP_TYPE as SDP_TYPE
 from emulator.sdp_body import answered
-from emulator.sdp_body import offered as offered
 from emulator.sip.message import Message
 from emulator.sip.refusal import Refusal
 from emulator.trunk.behaviour import Behaviour

@@ -9,12 +9,14 @@ from emulator.clock import Clock
 from emulator.counting import counted
 from emulator.ids import Ids
 from emulator.journal.findings import Finding
-from emulator.journal.journal import CallRecord, Journal
+from emulator.journal.journal import Journal
+from emulator.journal.record import CallRecord
 from emulator.media.codecs import for_number
 from emulator.media.crypto import KEY_OCTETS
 from emulator.media.offer import LocalMedia
 from emulator.media.port import Exhausted, Port
 from emulator.media.sdp import SessionDescription
+from emulator.sdp_body import SDP_TYPE, offered
 from emulator.sip.digest import Nonces
 from emulator.sip.endpoint import Endpoint, warning
 from emulator.sip.flow import Flow, sent_by
@@ -31,7 +33,7 @@ from emulator.trunk.admission import Admission, check_accepted, request_uri
 from emulator.trunk.behaviour import Behaviour, Facts, Refuse
 from emulator.trunk.calls import Call, Ignored
 from emulator.trunk.conversation import Conversation, Up
-from emulator.trunk.leg import SDP_TYPE, Leg, LegUser, offered
+from emulator.trunk.leg import Leg, LegUser
 from emulator.trunk.limits import CallLimits
 from emulator.trunk.numbers import MAGIC_PREFIX
 from emulator.trunk.policy import MediaPolicy, Policy

@@ -5,7 +5,8 @@ from itertools import pairwise
 
 import pytest
 
-from emulator.media.srtp import Inbound, Outbound, SrtpError
+from emulator.media.libsrtp import SrtpError
+from emulator.media.srtp import Inbound, Outbound
 from emulator.trunk.callers import Ring
 from tests.flows.test_magic import answer, codes, end, events, heard, kinds, record, sequences, speak
 from tests.flows.test_media import rtp

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from emulator.media import rtcp
 from emulator.media.codecs import SPEEX
 from emulator.media.far_end import FarEnd
+from emulator.media.libsrtp import Fault
 from emulator.media.offer import Agreement, Keys
 from emulator.media.plan import Plan
-from emulator.media.srtp import Fault, Inbound, Outbound
+from emulator.media.srtp import Inbound, Outbound
 from tests.support.echo import OURS, THEIRS, Echo, agreement
 
 
@@ -249,7 +250,7 @@ def test_secure_to_plain_and_back() -> None:
 
 @pytest.mark.parametrize("how", ["wrong-key", "bad-tag", "plain"])
 def test_srtp_that_is_sent_wrongly(how: str) -> None:
-    from emulator.media.srtp import SrtpError
+    from emulator.media.libsrtp import SrtpError
 
     echo = Echo(plan=Plan(srtp=how), keys=Keys(OURS, THEIRS))  # type: ignore[arg-type]
     echo.raw(protected(Outbound(THEIRS), 1))
